@@ -1,0 +1,118 @@
+package clerkwebhook
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/tidwall/gjson"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// outcome is what became of a request. Its values are labels of metrics and
+// values of the placeholder {http.clerk_webhook.outcome}.
+type outcome string
+
+const (
+	forwarded outcome = "forwarded"
+	filtered  outcome = "filtered"
+	rejected  outcome = "rejected"
+)
+
+// delivery is what a guard has found out about a request so far.
+type delivery struct {
+	headers   signature.Headers // well-formed, but verified only if verified is true
+	body      *body             // nil until it has been received whole
+	verified  bool
+	secret    int // index of the secret that verified
+	eventType string
+	outcome   outcome
+	reason    reason
+
+	handler *Handler
+}
+
+// deliveryVar is the name of the request variable that holds the *delivery.
+const deliveryVar = "clerk_webhook"
+
+// publish makes d visible to the placeholders and the matcher of everything
+// that handles r from now on, error routes included. A second guard on the same
+// request takes the place of the first.
+func (d *delivery) publish(r *http.Request) {
+	ctx := r.Context()
+	isFirst := deliveryOf(r) == nil
+	caddyhttp.SetVar(ctx, deliveryVar, d)
+	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !isFirst || !ok {
+		return
+	}
+	repl.Map(func(key string) (any, bool) {
+		name, ok := strings.CutPrefix(key, placeholderPrefix)
+		if !ok {
+			return nil, false
+		}
+		return deliveryOf(r).placeholder(name)
+	})
+}
+
+// deliveryOf returns what a guard has found out about r, or nil if none has
+// seen it yet.
+func deliveryOf(r *http.Request) *delivery {
+	d, _ := caddyhttp.GetVar(r.Context(), deliveryVar).(*delivery)
+	return d
+}
+
+const (
+	placeholderPrefix = "http.clerk_webhook."
+	payloadPrefix     = "event."
+)
+
+// placeholder returns the value of {http.clerk_webhook.<name>}, and whether
+// there is one of that name. What only a verified delivery has is empty for
+// others.
+func (d *delivery) placeholder(name string) (any, bool) {
+	switch name {
+	case "outcome":
+		return string(d.outcome), true
+	case "reason":
+		return string(d.reason), true
+	case "verified":
+		return d.verified, true
+	case "id":
+		return d.headers.ID, true
+	case "timestamp":
+		return d.headers.Timestamp, true
+	case "type":
+		return d.eventType, true
+	case "secret":
+		return d.secretName(), true
+	}
+	if path, ok := strings.CutPrefix(name, payloadPrefix); ok {
+		return d.payload(path), true
+	}
+	return nil, false
+}
+
+// secretName returns the name of the secret that verified, or "".
+func (d *delivery) secretName() string {
+	if !d.verified {
+		return ""
+	}
+	return d.handler.Secret[d.secret].Name
+}
+
+// payload returns the value at a path such as
+// "data.email_addresses.0.email_address" of a verified payload: strings as they
+// are, anything else as JSON, and "" where there is nothing or null.
+func (d *delivery) payload(path string) (value string) {
+	if !d.verified {
+		return ""
+	}
+	d.body.read(func(data []byte) { value = gjson.GetBytes(data, path).String() })
+	return value
+}
+
+// String keeps the payload out of whatever prints all variables of a request.
+func (d *delivery) String() string { return string(d.outcome) }

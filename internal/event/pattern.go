@@ -1,0 +1,90 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/match"
+)
+
+// Pattern selects event types: a type itself, or a form of it in which each *
+// stands for any run of characters, full stops too ("user.*", "*.deleted",
+// "organization*", "*").
+type Pattern string
+
+// Validate returns an error if the pattern has a character that no type has.
+// Svix allows letters, digits, "-", "_" and "." in a type.
+func (p Pattern) Validate() error {
+	if p == "" {
+		return errors.New("an event pattern is empty: name a type such as user.created, or leave the option out to take every event")
+	}
+	if i := strings.IndexFunc(string(p), func(c rune) bool { return c != '*' && !allowedInType(c) }); i >= 0 {
+		return fmt.Errorf("event pattern %q contains %q: a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters", p, []rune(string(p[i:]))[0])
+	}
+	return nil
+}
+
+func allowedInType(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
+}
+
+// Match reports whether the pattern selects the type.
+func (p Pattern) Match(eventType string) bool { return match.Match(eventType, string(p)) }
+
+// IsLiteral reports whether the pattern selects a single type: itself.
+func (p Pattern) IsLiteral() bool { return !strings.Contains(string(p), "*") }
+
+// Known reports whether the pattern selects any type of the catalogue.
+func (p Pattern) Known() bool { return slices.ContainsFunc(catalogue, p.Match) }
+
+// Nearest returns what was probably meant by a pattern that is not Known: a
+// type of the catalogue, or a family of them if the pattern has a wildcard. It
+// returns "" if nothing is near.
+func (p Pattern) Nearest() string {
+	candidates := catalogue
+	if !p.IsLiteral() {
+		candidates = families()
+	}
+	best, bestDistance := "", len(p)/2+1
+	for _, candidate := range candidates {
+		if d := distance(strings.ToLower(string(p)), strings.ToLower(candidate)); d < bestDistance {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// families returns the patterns "object.*" and "*.action" for all types.
+func families() []string {
+	var all []string
+	for _, eventType := range catalogue {
+		object, action, _ := strings.Cut(eventType, ".")
+		all = append(all, object+".*", "*."+action)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// distance is the number of characters to insert, delete or replace that makes
+// b of a (Levenshtein's), for ASCII.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,109 @@
+package event
+
+import (
+	"bytes"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxTypeLength bounds what is taken for a type; Svix allows 256 characters.
+const maxTypeLength = 256
+
+var typeKey = []byte("type")
+
+// TypeOf returns the value of the top-level member "type" of a JSON object, or
+// nil if payload is not an object, has no such member, or its value is not a
+// string of 1 to 256 bytes. Where the member is repeated, the last one counts,
+// as in JSON.parse and encoding/json, so that a filter in front of a backend
+// and the backend see the same type.
+//
+// The payload must come from a trusted sender: it is not checked to be valid
+// JSON, and what is returned for invalid JSON may be any string in it. The
+// result may share memory with payload.
+func TypeOf(payload []byte) []byte {
+	value, decided := lastMember(payload)
+	if !decided {
+		value = searchType(payload)
+	}
+	if len(value) == 0 || len(value) > maxTypeLength {
+		return nil
+	}
+	return value
+}
+
+// lastMember reads the last member of the object from its end. Clerk puts the
+// type there, and as the last member of that name counts, finding it there
+// spares reading the rest, which takes as long as a good part of the HMAC. In
+// valid JSON a string can be read backwards: its closing quote is the last one,
+// and its opening quote is the next one before it that no backslash precedes.
+//
+// decided is false if the last member is not a plain string called "type".
+func lastMember(payload []byte) (value []byte, decided bool) {
+	rest, ok := cutLast(payload, '}')
+	if !ok {
+		return nil, false
+	}
+	if value, rest, ok = cutLastString(rest); !ok {
+		return nil, false
+	}
+	if rest, ok = cutLast(rest, ':'); !ok {
+		return nil, false
+	}
+	key, rest, ok := cutLastString(rest)
+	if !ok || !bytes.Equal(key, typeKey) || !opensObject(payload) {
+		return nil, false
+	}
+	rest = trimSpace(rest)
+	return value, len(rest) > 0 && (rest[len(rest)-1] == ',' || rest[len(rest)-1] == '{')
+}
+
+func opensObject(payload []byte) bool {
+	payload = bytes.TrimLeft(payload, jsonSpace)
+	return len(payload) > 0 && payload[0] == '{'
+}
+
+const jsonSpace = " \t\r\n"
+
+func trimSpace(b []byte) []byte { return bytes.TrimRight(b, jsonSpace) }
+
+func cutLast(b []byte, c byte) (rest []byte, ok bool) {
+	b = trimSpace(b)
+	if len(b) == 0 || b[len(b)-1] != c {
+		return nil, false
+	}
+	return b[:len(b)-1], true
+}
+
+// cutLastString cuts a string without escapes off the end of b.
+func cutLastString(b []byte) (content, rest []byte, ok bool) {
+	b, ok = cutLast(b, '"')
+	if !ok {
+		return nil, nil, false
+	}
+	open := bytes.LastIndexByte(b, '"')
+	if open < 0 {
+		return nil, nil, false
+	}
+	content = b[open+1:]
+	if bytes.IndexByte(content, '\\') >= 0 || open > 0 && b[open-1] == '\\' {
+		return nil, nil, false
+	}
+	return content, b[:open], true
+}
+
+// searchType looks at every member of the object.
+func searchType(payload []byte) (value []byte) {
+	if !opensObject(payload) {
+		return nil
+	}
+	gjson.ParseBytes(payload).ForEach(func(key, member gjson.Result) bool {
+		if key.Str == string(typeKey) {
+			value = nil
+			if member.Type == gjson.String {
+				value = []byte(member.Str)
+			}
+		}
+		return true
+	})
+	return value
+}

@@ -1,0 +1,196 @@
+package signature
+
+import (
+	"strings"
+	"time"
+)
+
+// Limits on what a sender may put into the headers. Svix's ids have 31
+// characters and one signature has 47, one more for each secret that is being
+// rotated, so there is ample room.
+const (
+	maxIDLength         = 256
+	maxTimestampDigits  = 18 // the most that always fit into an int64
+	maxSignaturesLength = 4096
+)
+
+// HeaderSet names the three headers of one dialect, in the canonical form
+// that Go's http.Header keys have.
+type HeaderSet struct {
+	ID, Timestamp, Signature string
+
+	missingID, missingTimestamp, missingSignature       *Error
+	repeatedID, repeatedTimestamp, repeatedSignature    *Error
+	malformedID, malformedTimestamp, malformedSignature *Error
+}
+
+// The two dialects. Svix, and so Clerk, sends the first; the second is that of
+// the Standard Webhooks specification. Values and signatures are the same.
+var (
+	SvixHeaders     = newHeaderSet("Svix")
+	StandardHeaders = newHeaderSet("Webhook")
+)
+
+func newHeaderSet(prefix string) *HeaderSet {
+	s := &HeaderSet{ID: prefix + "-Id", Timestamp: prefix + "-Timestamp", Signature: prefix + "-Signature"}
+	problem := func(reason Reason, header, what string) *Error {
+		return &Error{reason, strings.ToLower(header) + " " + what}
+	}
+	s.missingID = problem(MissingHeader, s.ID, "is missing or empty")
+	s.missingTimestamp = problem(MissingHeader, s.Timestamp, "is missing or empty")
+	s.missingSignature = problem(MissingHeader, s.Signature, "is missing or empty")
+	s.repeatedID = problem(MalformedHeader, s.ID, "is given more than once")
+	s.repeatedTimestamp = problem(MalformedHeader, s.Timestamp, "is given more than once")
+	s.repeatedSignature = problem(MalformedHeader, s.Signature, "is given more than once")
+	s.malformedID = problem(MalformedHeader, s.ID, "is too long or has characters other than visible ASCII without full stops")
+	s.malformedTimestamp = problem(MalformedHeader, s.Timestamp, "is not a plain number of seconds since 1970")
+	s.malformedSignature = problem(MalformedHeader, s.Signature, "is too long")
+	return s
+}
+
+// Headers is what the three headers of a delivery say. Nothing in it is
+// verified.
+type Headers struct {
+	// ID identifies the message over all its attempts ("msg_…").
+	ID string
+
+	// Timestamp is when this attempt was signed, in seconds since 1970, as it
+	// was sent; Time is the same, read.
+	Timestamp string
+	Time      time.Time
+
+	// Signatures is the list of signatures, as it was sent.
+	Signatures string
+
+	// Set is the dialect in which the headers were sent.
+	Set *HeaderSet
+}
+
+// ParseHeaders takes the three headers out of h, whose keys must be in
+// canonical form. The svix-* dialect is expected as soon as one of its headers
+// is there, so that an incomplete set is never completed with unrelated
+// headers of the other dialect.
+//
+// The error, if any, is an *Error with the reason MissingHeader or
+// MalformedHeader.
+//
+// An id may not contain a full stop, since that separates the parts of the
+// signed text: "a.1" signed at 2 could otherwise be taken for "a" signed at 1.
+func ParseHeaders(h map[string][]string) (Headers, error) {
+	set := SvixHeaders
+	id, timestamp, signatures := h[set.ID], h[set.Timestamp], h[set.Signature]
+	if len(id) == 0 && len(timestamp) == 0 && len(signatures) == 0 {
+		set = StandardHeaders
+		id, timestamp, signatures = h[set.ID], h[set.Timestamp], h[set.Signature]
+		if len(id) == 0 && len(timestamp) == 0 && len(signatures) == 0 {
+			return Headers{}, SvixHeaders.missingID
+		}
+	}
+
+	parsed := Headers{Set: set}
+	var err *Error
+	if parsed.ID, err = single(id, set.missingID, set.repeatedID); err != nil {
+		return Headers{}, err
+	}
+	if parsed.Timestamp, err = single(timestamp, set.missingTimestamp, set.repeatedTimestamp); err != nil {
+		return Headers{}, err
+	}
+	if parsed.Signatures, err = single(signatures, set.missingSignature, set.repeatedSignature); err != nil {
+		return Headers{}, err
+	}
+
+	if !validID(parsed.ID) {
+		return Headers{}, set.malformedID
+	}
+	seconds, ok := parseTimestamp(parsed.Timestamp)
+	if !ok {
+		return Headers{}, set.malformedTimestamp
+	}
+	if len(parsed.Signatures) > maxSignaturesLength {
+		return Headers{}, set.malformedSignature
+	}
+	parsed.Time = time.Unix(seconds, 0)
+	return parsed, nil
+}
+
+func single(values []string, missing, repeated *Error) (string, *Error) {
+	switch {
+	case len(values) == 0:
+		return "", missing
+	case len(values) > 1:
+		return "", repeated
+	case values[0] == "":
+		return "", missing
+	}
+	return values[0], nil
+}
+
+func validID(id string) bool {
+	if len(id) > maxIDLength {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c > '~' || c == '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// parseTimestamp accepts one spelling for each second, so that the signed text
+// is the same whether it is built from the header or from the number.
+func parseTimestamp(s string) (seconds int64, ok bool) {
+	if len(s) > maxTimestampDigits || s[0] == '0' {
+		return 0, false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		seconds = seconds*10 + int64(c-'0')
+	}
+	return seconds, true
+}
+
+// CheckFreshness returns an *Error with the reason TooOld or TooNew if the
+// headers were signed more than tolerance before or after now. Svix's libraries
+// allow five minutes.
+func (h *Headers) CheckFreshness(now time.Time, tolerance time.Duration) error {
+	switch age := now.Sub(h.Time); {
+	case age > tolerance:
+		return errTooOld
+	case age < -tolerance:
+		return errTooNew
+	}
+	return nil
+}
+
+// nextSignature cuts the first "version,signature" off list. Entries are
+// separated by spaces; a proxy that folds several header lines into one
+// separates them by commas. It returns an empty version at the end of the
+// list.
+func nextSignature(list string) (version, sig, rest string) {
+	for list != "" {
+		if list[0] == ' ' || list[0] == ',' {
+			list = list[1:]
+			continue
+		}
+		end := strings.IndexAny(list, " ,")
+		if end < 0 || list[end] == ' ' {
+			// A version without a signature: nothing to compare with.
+			if end < 0 {
+				return "", "", ""
+			}
+			list = list[end:]
+			continue
+		}
+		version, list = list[:end], list[end+1:]
+		end = strings.IndexAny(list, " ,")
+		if end < 0 {
+			end = len(list)
+		}
+		return version, list[:end], list[end:]
+	}
+	return "", "", ""
+}

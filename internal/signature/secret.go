@@ -1,0 +1,120 @@
+package signature
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// The prefixes of the Standard Webhooks specification, which Svix uses too.
+const (
+	hmacPrefix       = "whsec_"
+	publicKeyPrefix  = "whpk_"
+	privateKeyPrefix = "whsk_"
+)
+
+// minKeyLength is the shortest HMAC key that the Standard Webhooks
+// specification allows. It also keeps out the empty key, with which anyone
+// could sign.
+const minKeyLength = 24
+
+// Secret verifies the signatures of one sender. It is safe for concurrent use.
+type Secret struct {
+	hmacKey   []byte
+	publicKey ed25519.PublicKey
+	states    sync.Pool // of *hmacState: a keyed HMAC costs more to set up than to use
+}
+
+// ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and
+// base64 for HMAC-SHA256, or "whpk_" and base64 for an Ed25519 public key.
+// Without a prefix it is taken for an HMAC key, as Svix's libraries do.
+// White space around it is ignored and base64 may lack its padding.
+//
+// An HMAC key must have at least 24 bytes, a public key exactly 32. Errors say
+// what to do and never contain a part of the secret.
+func ParseSecret(s string) (*Secret, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return nil, errors.New("it is empty")
+	}
+	if strings.ContainsAny(s, "\"'`") {
+		return nil, errors.New("it contains quotation marks: remove them")
+	}
+	if strings.HasPrefix(s, privateKeyPrefix) {
+		return nil, errors.New("it is the sender's private key (whsk_…): use the public key (whpk_…) instead, and keep the private one away from receivers")
+	}
+
+	if encoded, ok := strings.CutPrefix(s, publicKeyPrefix); ok {
+		return newPublicKey(encoded)
+	}
+	return newHMACSecret(strings.TrimPrefix(s, hmacPrefix))
+}
+
+func newPublicKey(encoded string) (*Secret, error) {
+	key, err := decodeKey(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("it decodes to %d bytes and an Ed25519 public key (whpk_…) has exactly %d: copy it whole", len(key), ed25519.PublicKeySize)
+	}
+	return &Secret{publicKey: key}, nil
+}
+
+func newHMACSecret(encoded string) (*Secret, error) {
+	key, err := decodeKey(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) < minKeyLength {
+		return nil, fmt.Errorf("it decodes to %d bytes and at least %d are needed: copy it whole, from whsec_ to its end", len(key), minKeyLength)
+	}
+	s := &Secret{hmacKey: key}
+	s.states.New = func() any { return newHMACState(key) }
+	return s, nil
+}
+
+func decodeKey(encoded string) ([]byte, error) {
+	// The decoders of encoding/base64 skip line breaks, which have no business
+	// inside a secret.
+	if strings.ContainsAny(encoded, " \t\r\n") {
+		return nil, errors.New("it contains white space: copy it as one word")
+	}
+	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		// The position of the fault is not told: it says something about the secret.
+		return nil, errors.New("it is not base64 after its prefix: copy it whole, to its very end")
+	}
+	return key, nil
+}
+
+// GenerateSecret returns a new random secret of 32 bytes, with its prefix, for
+// HMAC-SHA256.
+func GenerateSecret() string {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails, as crypto/rand says
+	return hmacPrefix + base64.StdEncoding.EncodeToString(key[:])
+}
+
+// Symmetric reports whether the secret can also sign.
+func (s *Secret) Symmetric() bool { return s.hmacKey != nil }
+
+// Fingerprint identifies the key without telling it. Two secrets with the same
+// key have the same fingerprint, however they were written.
+func (s *Secret) Fingerprint() [sha256.Size]byte {
+	if s.Symmetric() {
+		return sha256.Sum256(append([]byte("v1:"), s.hmacKey...))
+	}
+	return sha256.Sum256(append([]byte("v1a:"), s.publicKey...))
+}
+
+// String keeps the key out of logs and errors.
+func (s *Secret) String() string { return "[signing secret]" }
+
+// GoString keeps the key out of dumps with %#v.
+func (s *Secret) GoString() string { return s.String() }

@@ -1,0 +1,385 @@
+// Package clerkwebhook is a Caddy plugin that guards webhook endpoints: only
+// genuine deliveries of Clerk and other Svix or Standard Webhooks senders reach
+// the backend, and only those of the event types that it wants.
+package clerkwebhook
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Handler lets only genuine webhook deliveries pass to the next handler, byte
+// for byte, and only those of wanted event types. It verifies the signatures of
+// Clerk, which sends through Svix, and of every other sender that follows the
+// Standard Webhooks specification. Put it in front of the backend, on the path
+// of its webhook endpoint only, since everything but a POST is refused there.
+//
+// Requests are checked in this order, and rejected with these statuses and
+// reasons:
+//
+//   - 405 `method_not_allowed`: only POST is a delivery;
+//   - 400 `missing_header`, `malformed_header`: exactly one each of `svix-id`,
+//     `svix-timestamp` and `svix-signature`, or, without any of these, of
+//     `webhook-id`, `webhook-timestamp` and `webhook-signature`;
+//   - 403 `timestamp_too_old`, `timestamp_too_new`;
+//   - 413 `body_too_large`, 408 `body_timeout`, 400 `body_incomplete`;
+//   - 403 `signature_mismatch`.
+//
+// Rejections are errors, so `handle_errors` applies; the client learns the
+// status only. A genuine delivery of an event type that is not wanted is
+// answered with the `filtered` status. All others go on, with the three verified
+// headers as they came.
+//
+// The handler sets these placeholders:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.clerk_webhook.outcome}` | `forwarded`, `filtered` or `rejected`
+// `{http.clerk_webhook.reason}` | Why a request was rejected, one of the reasons above
+// `{http.clerk_webhook.verified}` | `true` for a genuine delivery, else `false`
+// `{http.clerk_webhook.id}` | The message's id, the same in all attempts to deliver it
+// `{http.clerk_webhook.timestamp}` | When this attempt was signed, in seconds since 1970
+// `{http.clerk_webhook.type}` | The event type
+// `{http.clerk_webhook.secret}` | The name of the secret that verified
+// `{http.clerk_webhook.event.*}` | A value in the payload, such as `event.data.id` or `event.data.email_addresses.0.email_address`
+//
+// The id and the timestamp are set as soon as the headers are well-formed, so
+// for rejected requests they are the sender's claim; type, secret and payload
+// are those of verified deliveries only.
+type Handler struct {
+	// Tells endpoints apart in logs and metrics. Default: `default`.
+	Name string `json:"name,omitempty"`
+
+	// The signing secrets of the senders, any of which may have signed.
+	// Default: one, `{env.CLERK_WEBHOOK_SIGNING_SECRET}`.
+	Secret []Secret `json:"secret,omitempty"`
+
+	// The event types to forward, as patterns in which `*` stands for any run
+	// of characters: `user.created`, `user.*`, `*.deleted`, `organization*`.
+	// Default: every event, also one whose type cannot be read.
+	Events []event.Pattern `json:"events,omitempty"`
+
+	// The status, 200 to 599, that answers a genuine delivery of an event that
+	// is not wanted. A 2xx tells Svix not to retry it. Default: 204.
+	Filtered int `json:"filtered,omitempty"`
+
+	// How far the signed timestamp may be from the clock, in the past and in
+	// the future. Default: 5m.
+	Tolerance caddy.Duration `json:"tolerance,omitempty"`
+
+	// The largest body to accept, in bytes, at most 2147483646. A larger one is refused
+	// unread if Content-Length tells, else at the limit. Default: 1048576.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// How long a sender may take over its body. Svix gives up after 15 seconds.
+	// Default: 15s.
+	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
+
+	// Verify, set placeholders, count and log, but let every request through
+	// with its whole body. Deliveries that verify are filtered as always. For
+	// watching before enforcing. Default: false.
+	ReportOnly bool `json:"report_only,omitempty"`
+
+	keys       []*signature.Secret // of Secret, in the same order
+	kinds      map[string]eventKind
+	metrics    *metrics
+	rejections *rejectionLog
+	logger     *zap.Logger
+	now        func() time.Time
+}
+
+const (
+	defaultName        = "default"
+	defaultFiltered    = http.StatusNoContent
+	defaultTolerance   = caddy.Duration(5 * time.Minute)
+	defaultMaxBody     = 1 << 20
+	defaultBodyTimeout = caddy.Duration(15 * time.Second)
+
+	largestMaxBody = math.MaxInt32 - 1
+	maxNameLength  = 100
+)
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.clerk_webhook",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision sets defaults, resolves the secrets and registers the metrics.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.setDefaults()
+	h.logger = ctx.Logger().With(zap.String("endpoint", h.Name))
+	h.now = time.Now
+
+	var err error
+	if h.keys, err = resolveSecrets(h.Secret, h.logger); err != nil {
+		return err
+	}
+	h.kinds = classifyEvents(h.Events)
+	warnOfUnknownEvents(h.logger, "events", h.Events)
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := h.Validate(); err != nil { // before names become labels
+		return err
+	}
+	h.metrics = newMetrics(h.Name, h.Secret)
+	h.rejections = acquireRejectionLog(h.Name, h.logger)
+	return nil
+}
+
+func (h *Handler) setDefaults() {
+	if h.Name == "" {
+		h.Name = defaultName
+	}
+	if len(h.Secret) == 0 {
+		h.Secret = []Secret{{Value: "{env." + defaultSecretVariable + "}"}}
+	}
+	if h.Filtered == 0 {
+		h.Filtered = defaultFiltered
+	}
+	if h.Tolerance == 0 {
+		h.Tolerance = defaultTolerance
+	}
+	if h.MaxBody == 0 {
+		h.MaxBody = defaultMaxBody
+	}
+	if h.BodyTimeout == 0 {
+		h.BodyTimeout = defaultBodyTimeout
+	}
+}
+
+// Validate checks the values of all options.
+func (h *Handler) Validate() error {
+	if err := checkName(h.Name); err != nil {
+		return fmt.Errorf("name: %w", err)
+	}
+	for _, pattern := range h.Events {
+		if err := pattern.Validate(); err != nil {
+			return fmt.Errorf("events: %w", err)
+		}
+	}
+	if err := checkFiltered(h.Filtered); err != nil {
+		return fmt.Errorf("filtered: %w", err)
+	}
+	if err := checkDuration(time.Duration(h.Tolerance)); err != nil {
+		return fmt.Errorf("tolerance: %w", err)
+	}
+	if err := checkMaxBody(h.MaxBody); err != nil {
+		return fmt.Errorf("max_body: %w", err)
+	}
+	if err := checkDuration(time.Duration(h.BodyTimeout)); err != nil {
+		return fmt.Errorf("body_timeout: %w", err)
+	}
+	return nil
+}
+
+// checkName keeps out what could not be the label of a metric.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a name cannot be empty")
+	case len(name) > maxNameLength:
+		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
+	case !utf8.ValidString(name):
+		return errors.New("a name must be valid UTF-8")
+	}
+	return nil
+}
+
+func checkFiltered(status int) error {
+	if status < 200 || status > 599 {
+		return fmt.Errorf("%d is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it", status)
+	}
+	return nil
+}
+
+func checkDuration(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", d)
+	}
+	return nil
+}
+
+func checkMaxBody(size int64) error {
+	if size <= 0 || size > largestMaxBody {
+		return fmt.Errorf("%d bytes is not a size above zero and below 2GiB, such as 1MiB", size)
+	}
+	return nil
+}
+
+// Cleanup gives back what Provision acquired, which may be nothing if it
+// failed.
+func (h *Handler) Cleanup() error {
+	if h.rejections == nil {
+		return nil
+	}
+	h.rejections = nil
+	return releaseRejectionLog(h.Name)
+}
+
+// ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	d := &delivery{handler: h}
+	why, err := h.verify(w, r, d)
+	if d.body != nil {
+		defer d.body.releaseWith(r.Context())
+	}
+	if err != nil {
+		return h.reject(w, r, next, d, why, err)
+	}
+
+	h.metrics.countVerified(d, h.now())
+	removeUnverified(r.Header, d.headers.Set)
+
+	kind := h.kindOf(event.TypeOf(d.body.data))
+	d.eventType = kind.name
+	if !kind.wanted {
+		return h.acknowledge(w, r, d, kind)
+	}
+	return h.forward(w, r, next, d, kind)
+}
+
+// reject counts and logs a request that is not genuine and returns the error
+// that answers it. In report_only mode it goes on instead.
+func (h *Handler) reject(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, why reason, err error) error {
+	d.outcome, d.reason = rejected, why
+	d.publish(r)
+	h.metrics.countRejected(why)
+	example := newRejectionExample(r, d, h.now(), err)
+	h.rejections.note(why, example)
+	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
+		c.Write(zap.String("reason", string(why)), zap.Inline(example))
+	}
+
+	if h.ReportOnly {
+		return next.ServeHTTP(w, r)
+	}
+	if why == methodNotAllowed {
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	if d.body == nil && why != bodyTimeout {
+		stopReading(w, r)
+	}
+	return caddyhttp.Error(rejectionStatus[why], err)
+}
+
+// acknowledge answers a genuine delivery that is not wanted.
+func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery, kind eventKind) error {
+	h.settle(r, d, kind, filtered)
+	w.WriteHeader(h.Filtered)
+	return nil
+}
+
+// forward lets the next handler answer.
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind) error {
+	h.settle(r, d, kind, forwarded)
+	return next.ServeHTTP(w, r)
+}
+
+// settle records what becomes of a verified delivery.
+func (h *Handler) settle(r *http.Request, d *delivery, kind eventKind, o outcome) {
+	d.outcome = o
+	d.publish(r)
+	h.metrics.count(d, kind.label)
+	if c := h.logger.Check(zapcore.DebugLevel, "delivery verified"); c != nil {
+		c.Write(
+			zap.String("outcome", string(o)),
+			zap.String("id", d.headers.ID),
+			zap.String("type", d.eventType),
+			zap.String("secret", d.secretName()))
+	}
+}
+
+// removeUnverified removes the headers of the dialect that was not verified, so
+// that nothing unverified travels under a signed name.
+func removeUnverified(header http.Header, verified *signature.HeaderSet) {
+	if verified != signature.SvixHeaders {
+		return // a set is only taken for the other dialect if no svix-* is there
+	}
+	delete(header, signature.StandardHeaders.ID)
+	delete(header, signature.StandardHeaders.Timestamp)
+	delete(header, signature.StandardHeaders.Signature)
+}
+
+// eventKind is what a guard does with events of one type.
+type eventKind struct {
+	name   string
+	label  string // in metrics
+	wanted bool
+}
+
+// classifyEvents decides beforehand about all types that are known: Clerk's
+// catalogue and what the patterns name.
+func classifyEvents(patterns []event.Pattern) map[string]eventKind {
+	known := event.Catalogue()
+	for _, p := range patterns {
+		if p.IsLiteral() {
+			known = append(known, string(p))
+		}
+	}
+	kinds := make(map[string]eventKind, len(known))
+	for _, name := range known {
+		kinds[name] = eventKind{name: name, label: name, wanted: isWanted(patterns, name)}
+	}
+	return kinds
+}
+
+func (h *Handler) kindOf(eventType []byte) eventKind {
+	if kind, known := h.kinds[string(eventType)]; known {
+		return kind
+	}
+	name := string(eventType)
+	return eventKind{name: name, label: otherType, wanted: isWanted(h.Events, name)}
+}
+
+// isWanted reports whether events of the type go on. Where there are patterns,
+// an unreadable type ("") is matched by none of them.
+func isWanted(patterns []event.Pattern, eventType string) bool {
+	if len(patterns) == 0 {
+		return true
+	}
+	return eventType != "" && slices.ContainsFunc(patterns, func(p event.Pattern) bool { return p.Match(eventType) })
+}
+
+// warnOfUnknownEvents tells of patterns that are probably mistyped. It is no
+// error: Clerk adds events, and Svix has other senders.
+func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pattern) {
+	for _, p := range patterns {
+		if p.Known() {
+			continue
+		}
+		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %q", option, p)
+		if nearest := p.Nearest(); nearest != "" {
+			message += "; did you mean " + nearest + "?"
+		}
+		logger.Warn(message)
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)
