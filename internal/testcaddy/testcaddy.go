@@ -8,6 +8,7 @@ package testcaddy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -32,12 +33,15 @@ const globalOptions = `{
 	skip_install_trust
 	auto_https disable_redirects
 	grace_period 5s
+	storage file_system %q
 	log {
 		output clerk_webhook_test
 		format json
 		level DEBUG
 	}
-	` // further options and a closing brace follow
+	%s
+}
+`
 
 // Log is what Caddy has written since the last Run or Reload.
 var Log = &Buffer{}
@@ -68,7 +72,7 @@ func Reload(t testing.TB, caddyfile string, options ...string) {
 // TryRun is Run for configurations that may be refused.
 func TryRun(t testing.TB, caddyfile string, options ...string) error {
 	t.Helper()
-	config, err := Adapt(globalOptions + strings.Join(options, "\n\t") + "\n}\n" + caddyfile)
+	config, err := Adapt(fmt.Sprintf(globalOptions, t.TempDir(), strings.Join(options, "\n\t")) + caddyfile)
 	if err != nil {
 		return err
 	}
@@ -79,9 +83,7 @@ func TryRun(t testing.TB, caddyfile string, options ...string) error {
 // stops Caddy.
 func TryRunJSON(t testing.TB, config []byte) error {
 	t.Helper()
-	// Whatever the test does, it leaves the user's own storage alone.
-	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	Log.Reset()
 	return caddy.Load(config, true)
 }
 
