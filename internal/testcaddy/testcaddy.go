@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func Reload(t testing.TB, caddyfile string, options ...string) {
 // TryRun is Run for configurations that may be refused.
 func TryRun(t testing.TB, caddyfile string, options ...string) error {
 	t.Helper()
-	config, err := Adapt(fmt.Sprintf(globalOptions, t.TempDir(), strings.Join(options, "\n\t")) + caddyfile)
+	config, err := Adapt(fmt.Sprintf(globalOptions, storageDir(t), strings.Join(options, "\n\t")) + caddyfile)
 	if err != nil {
 		return err
 	}
@@ -85,6 +86,24 @@ func TryRunJSON(t testing.TB, config []byte) error {
 	t.Helper()
 	Log.Reset()
 	return caddy.Load(config, true)
+}
+
+// storageDir is like t.TempDir but does not mind that Caddy's maintenance of the
+// storage may still be writing a file while the test ends.
+func storageDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "testcaddy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+		}
+	})
+	return dir
 }
 
 // Adapt turns a Caddyfile into JSON. A file that is called "Caddyfile" in error
