@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"context"
+	"path"
+	"time"
+)
+
+const (
+	cleanTimeout = 10 * time.Minute
+
+	// cleanerName is the record that tells other instances that one of them is
+	// removing old records. It lies outside the days.
+	cleanerName = recordsPrefix + "/cleaner"
+)
+
+// cleanDaily removes the records of days that are over, in the background, the
+// first time that it is called on a day; after a failure it tries again an hour
+// later. Of a fleet the first to get to it does the work; if two do it at once,
+// nothing is lost but their time.
+func (r *Records) cleanDaily() {
+	now := r.now()
+	if now.Unix() < r.nextClean.Load() || !r.cleaning.CompareAndSwap(false, true) {
+		return
+	}
+	r.nextClean.Store(now.Add(time.Hour).Unix())
+	go func() {
+		defer r.cleaning.Store(false)
+		ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
+		defer cancel()
+		if r.clean(ctx) == nil {
+			r.nextClean.Store(now.Truncate(day).Add(day).Unix()) // UTC, as the names are
+		}
+	}()
+}
+
+func (r *Records) clean(ctx context.Context) error {
+	now := r.now()
+	cleaner, err := r.load(ctx, cleanerName)
+	if err != nil {
+		return err
+	}
+	if now.Before(cleaner.ClaimedUntil) || sameDay(now, cleaner.Done) {
+		return nil
+	}
+	if err := r.store(ctx, cleanerName, record{ClaimedUntil: now.Add(cleanTimeout)}); err != nil {
+		return err
+	}
+	names, err := r.storage.List(ctx, recordsPrefix, false)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		date, err := time.Parse(dayLayout, path.Base(name))
+		if err != nil || now.Sub(date) <= r.window+2*day {
+			continue
+		}
+		if err := r.deleteAll(ctx, name); err != nil {
+			return err
+		}
+	}
+	return r.store(ctx, cleanerName, record{Done: now})
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.UTC().Format(dayLayout) == b.UTC().Format(dayLayout)
+}
+
+// deleteAll removes a day. Storages are to delete a folder with all that is in
+// it, but not all of them do.
+func (r *Records) deleteAll(ctx context.Context, folder string) error {
+	if err := r.storage.Delete(ctx, folder); err != nil {
+		return err
+	}
+	if !r.storage.Exists(ctx, folder) {
+		return nil
+	}
+	names, err := r.storage.List(ctx, folder, true)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := r.storage.Delete(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

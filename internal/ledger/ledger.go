@@ -1,0 +1,161 @@
+// Package ledger remembers which deliveries are under way and which are done,
+// so that each is handled once: exactly within a process, and across processes
+// that share a Caddy storage as closely as storage without locks allows.
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"time"
+)
+
+// Lease is how long a delivery may be under way. It is longer than any sender
+// waits for an answer, and shorter than the five minutes until Svix's third
+// attempt, so that a claim whose process died never stands in its way.
+const Lease = 2 * time.Minute
+
+// Key identifies a message of one sender. It is a hash, so that a ledger tells
+// nobody which messages it has seen, and costs the same for every id.
+type Key [16]byte
+
+// KeyOf returns the key of a message. The same message goes to several
+// endpoints under one id, each of which has its own secret, so the secret's
+// fingerprint is part of the key.
+func KeyOf(fingerprint [sha256.Size]byte, id string) Key {
+	sum := sha256.Sum256(append(fingerprint[:], id...))
+	return Key(sum[:len(Key{})])
+}
+
+// State is what a ledger knows of a delivery.
+type State int
+
+// The states of a delivery.
+const (
+	New        State = iota // not seen, or not successfully handled yet
+	InProgress              // another copy is being handled
+	Done                    // handled
+)
+
+// Ledger is safe for concurrent use. It belongs to the process, not to a
+// config: guards of successive configs share one.
+type Ledger struct {
+	now func() time.Time
+
+	mu     sync.Mutex // a mark is set and its claim removed in one step
+	claims map[Key]*Claim
+	marks  marks
+}
+
+// New returns an empty ledger that keeps at most maxMarks done deliveries in
+// memory.
+func NewLedger(now func() time.Time, maxMarks int) *Ledger {
+	return &Ledger{now: now, claims: make(map[Key]*Claim), marks: marks{limit: maxMarks}}
+}
+
+// Claim is the right to handle a delivery. Done or Release must be called once.
+type Claim struct {
+	ledger  *Ledger
+	records *Records // nil where only this process remembers
+	record  string   // the storage key of the claim, if it could be written
+	key     Key
+	until   time.Time
+	window  time.Duration
+}
+
+// Claim asks for the right to handle a delivery. If it is New the claim is
+// granted. If it is Done, at tells when it was.
+//
+// records may be nil. If it fails, the delivery counts as what this process
+// knows of it, and err tells why: a genuine delivery is not refused because of
+// bookkeeping.
+func (l *Ledger) Claim(ctx context.Context, key Key, window time.Duration, records *Records) (claim *Claim, state State, at time.Time, err error) {
+	claim, state, at = l.claimInProcess(key, window, records)
+	if state != New || records == nil {
+		return claim, state, at, nil
+	}
+	claim.record, state, at, err = records.claim(ctx, key, claim.until)
+	switch state {
+	case InProgress:
+		l.drop(claim)
+		return nil, state, at, nil
+	case Done:
+		l.markDone(claim, at)
+		return nil, state, at, nil
+	}
+	return claim, New, time.Time{}, err
+}
+
+func (l *Ledger) claimInProcess(key Key, window time.Duration, records *Records) (*Claim, State, time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	if earlier, ok := l.claims[key]; ok && now.Before(earlier.until) {
+		return nil, InProgress, time.Time{}
+	}
+	l.marks.expire(now)
+	if at, ok := l.marks.find(key); ok && now.Sub(at) < window {
+		return nil, Done, at
+	}
+	claim := &Claim{ledger: l, records: records, key: key, until: now.Add(Lease), window: window}
+	l.claims[key] = claim
+	return claim, New, time.Time{}
+}
+
+// Done remembers that the delivery was handled. An error tells that only this
+// process knows.
+func (c *Claim) Done(ctx context.Context) error {
+	at := c.ledger.now()
+	c.ledger.markDone(c, at)
+	if c.records == nil {
+		return nil
+	}
+	return c.records.markDone(ctx, c.record, c.key, at)
+}
+
+// Release lets the next copy of the delivery be handled. An error tells that
+// other processes have to wait for the end of the lease.
+func (c *Claim) Release(ctx context.Context) error {
+	// The record goes first: a copy that this process lets pass must not then
+	// find the claim that it left in the storage.
+	var err error
+	if c.record != "" {
+		err = c.records.release(ctx, c.record)
+	}
+	c.ledger.drop(c)
+	return err
+}
+
+func (l *Ledger) markDone(c *Claim, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marks.add(c.key, at, c.window)
+	l.remove(c)
+}
+
+func (l *Ledger) drop(c *Claim) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remove(c)
+}
+
+// remove leaves the claim of a later copy alone, which may have been granted
+// after the lease of c ended.
+func (l *Ledger) remove(c *Claim) {
+	if l.claims[c.key] == c {
+		delete(l.claims, c.key)
+	}
+}
+
+// Forget lets a delivery that is done be handled again, and reports whether it
+// was known. A delivery that is under way is left to its handler.
+func (l *Ledger) Forget(ctx context.Context, key Key, records *Records) (known bool, err error) {
+	l.mu.Lock()
+	known = l.marks.remove(key)
+	l.mu.Unlock()
+	if records == nil {
+		return known, nil
+	}
+	stored, err := records.forget(ctx, key)
+	return known || stored, err
+}

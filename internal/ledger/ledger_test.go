@@ -1,0 +1,401 @@
+package ledger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+)
+
+const window = 48 * time.Hour
+
+func testKey(id string) Key { return KeyOf([32]byte{1}, id) }
+
+func numberedKey(n int) (key Key) {
+	binary.LittleEndian.PutUint64(key[:], uint64(n)*0x9E3779B97F4A7C15)
+	return key
+}
+
+// node is one process of a fleet.
+type node struct {
+	*Ledger
+	records *Records
+}
+
+func newNode(storage certmagic.Storage) node {
+	n := node{Ledger: NewLedger(time.Now, 1000)}
+	if storage != nil {
+		n.records = NewRecords(storage, window, time.Now)
+	}
+	return n
+}
+
+func (n node) claim(t *testing.T, id string) (*Claim, State) {
+	t.Helper()
+	claim, state, _, err := n.Claim(t.Context(), testKey(id), window, n.records)
+	if err != nil {
+		t.Fatalf("claiming %s: %v", id, err)
+	}
+	return claim, state
+}
+
+func (n node) expect(t *testing.T, id string, want State) *Claim {
+	t.Helper()
+	claim, state := n.claim(t, id)
+	if state != want {
+		t.Fatalf("claiming %s: state %d, want %d", id, state, want)
+	}
+	if (claim != nil) != (state == New) {
+		t.Fatalf("claiming %s: state %d with claim %v", id, state, claim)
+	}
+	return claim
+}
+
+func TestLedger(t *testing.T) {
+	for name, newFleet := range map[string]func(t *testing.T) (a, b node){
+		"memory": func(*testing.T) (a, b node) {
+			n := newNode(nil)
+			return n, n
+		},
+		"storage in one process": func(t *testing.T) (a, b node) {
+			n := newNode(&certmagic.FileStorage{Path: t.TempDir()})
+			return n, n
+		},
+		"storage shared by two processes": func(t *testing.T) (a, b node) {
+			storage := &certmagic.FileStorage{Path: t.TempDir()}
+			return newNode(storage), newNode(storage)
+		},
+	} {
+		for _, tc := range []struct {
+			name string
+			run  func(t *testing.T, a, b node)
+		}{
+			{"a copy waits while the first is under way", func(t *testing.T, a, b node) {
+				a.expect(t, "1", New)
+				b.expect(t, "1", InProgress)
+			}},
+			{"a copy of a done delivery is known with its time", func(t *testing.T, a, b node) {
+				handled := time.Now()
+				if err := a.expect(t, "1", New).Done(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				b.expect(t, "1", Done)
+				_, _, at, _ := b.Claim(t.Context(), testKey("1"), window, b.records)
+				if at.Sub(handled).Abs() > time.Second {
+					t.Errorf("done at %s, want %s", at, handled)
+				}
+			}},
+			{"a released delivery can be handled again at once", func(t *testing.T, a, b node) {
+				if err := a.expect(t, "1", New).Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				b.expect(t, "1", New)
+			}},
+			{"a claim that nobody ends is over after the lease", func(t *testing.T, a, b node) {
+				a.expect(t, "1", New)
+				time.Sleep(Lease - time.Second)
+				b.expect(t, "1", InProgress)
+				time.Sleep(2 * time.Second)
+				b.expect(t, "1", New)
+			}},
+			{"a claim that ends late leaves its successor alone", func(t *testing.T, a, b node) {
+				late := a.expect(t, "1", New)
+				time.Sleep(Lease + time.Second)
+				b.expect(t, "1", New)
+				a.drop(late)
+				b.expect(t, "1", InProgress)
+			}},
+			{"a done delivery is forgotten after the window", func(t *testing.T, a, b node) {
+				_ = a.expect(t, "1", New).Done(t.Context())
+				time.Sleep(window - time.Hour)
+				b.expect(t, "1", Done)
+				time.Sleep(2 * time.Hour)
+				b.expect(t, "1", New)
+			}},
+			{"a done delivery can be forgotten on purpose", func(t *testing.T, a, b node) {
+				_ = a.expect(t, "1", New).Done(t.Context())
+				for _, want := range []bool{true, false} {
+					known, err := a.Forget(t.Context(), testKey("1"), a.records)
+					if err != nil || known != want {
+						t.Errorf("known %t, error %v, want %t", known, err, want)
+					}
+				}
+				b.expect(t, "1", New)
+			}},
+			{"a delivery under way is not forgotten", func(t *testing.T, a, b node) {
+				a.expect(t, "1", New)
+				if known, err := a.Forget(t.Context(), testKey("1"), a.records); known || err != nil {
+					t.Errorf("known %t, error %v", known, err)
+				}
+				b.expect(t, "1", InProgress)
+			}},
+			{"other deliveries are not concerned", func(t *testing.T, a, b node) {
+				_ = a.expect(t, "1", New).Done(t.Context())
+				b.expect(t, "2", New)
+			}},
+		} {
+			t.Run(name+"/"+tc.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := newFleet(t)
+					tc.run(t, a, b)
+					synctest.Wait()
+				})
+			})
+		}
+	}
+}
+
+func TestKeyOfDependsOnSecretAndID(t *testing.T) {
+	keys := map[Key]bool{}
+	for _, fingerprint := range [][32]byte{{1}, {2}} {
+		for _, id := range []string{"msg_1", "msg_2"} {
+			keys[KeyOf(fingerprint, id)] = true
+		}
+	}
+	if len(keys) != 4 {
+		t.Errorf("%d keys for 4 messages", len(keys))
+	}
+}
+
+func TestOneOfManyCopiesIsHandled(t *testing.T) {
+	for name, storage := range map[string]certmagic.Storage{"memory": nil, "storage": &certmagic.FileStorage{Path: t.TempDir()}} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(storage)
+			if n.records != nil {
+				n.records.nextClean.Store(math.MaxInt64) // nothing may write when the test has ended
+			}
+			var handled [50]atomic.Int32
+			var senders sync.WaitGroup
+			for range 8 {
+				senders.Go(func() {
+					for i := range handled {
+						claim, state, _, err := n.Claim(t.Context(), numberedKey(i), window, n.records)
+						if err != nil {
+							t.Error(err)
+						}
+						if state == New {
+							handled[i].Add(1)
+							_ = claim.Done(t.Context())
+						}
+					}
+				})
+			}
+			senders.Wait()
+			for i := range handled {
+				if n := handled[i].Load(); n != 1 {
+					t.Errorf("delivery %d was handled %d times", i, n)
+				}
+			}
+		})
+	}
+}
+
+func TestMarksAreBoundedInCount(t *testing.T) {
+	m := marks{limit: 1600}
+	now := time.Unix(1_000_000, 0)
+	for i := range 10_000 {
+		m.add(numberedKey(i), now, window)
+		if m.count > m.limit {
+			t.Fatalf("%d marks after %d, the limit is %d", m.count, i, m.limit)
+		}
+	}
+	if m.count < m.limit*9/10 {
+		t.Errorf("only %d marks are left", m.count)
+	}
+	for i := 10_000 - m.count; i < 10_000; i++ {
+		if _, ok := m.find(numberedKey(i)); !ok {
+			t.Fatalf("mark %d is lost, though it is among the latest %d", i, m.count)
+		}
+	}
+}
+
+func TestMarksExpireWhole(t *testing.T) {
+	m := marks{limit: 1 << 20}
+	now := time.Unix(1_000_000, 0)
+	for i := range 480 {
+		m.add(numberedKey(i), now.Add(time.Duration(i)*6*time.Minute), window)
+	}
+	m.expire(now.Add(2*window + time.Hour))
+	if m.count != 0 || len(m.buckets) != 0 {
+		t.Errorf("%d marks in %d buckets are left", m.count, len(m.buckets))
+	}
+}
+
+// brokenStorage fails, or hangs until it is released, in every call.
+type brokenStorage struct {
+	certmagic.Storage
+	err   error
+	hangs chan struct{}
+}
+
+func (s brokenStorage) fail() error {
+	if s.hangs != nil {
+		<-s.hangs
+	}
+	return s.err
+}
+
+func (s brokenStorage) Store(context.Context, string, []byte) error          { return s.fail() }
+func (s brokenStorage) Load(context.Context, string) ([]byte, error)         { return nil, s.fail() }
+func (s brokenStorage) Delete(context.Context, string) error                 { return s.fail() }
+func (s brokenStorage) Exists(context.Context, string) bool                  { return s.fail() == nil }
+func (s brokenStorage) List(context.Context, string, bool) ([]string, error) { return nil, s.fail() }
+
+func TestStorageFaultsLoseNothing(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		hangs bool
+	}{{"a storage that fails", false}, {"a storage that hangs and ignores its context", true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				storage := brokenStorage{err: errors.New("disk on fire")}
+				if tc.hangs {
+					storage.hangs = make(chan struct{})
+					defer synctest.Wait()
+					defer close(storage.hangs)
+				}
+				n := newNode(storage)
+				start := time.Now()
+
+				claim, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records)
+				if state != New || claim == nil || err == nil {
+					t.Fatalf("state %d, claim %v, error %v; want a new delivery and an error", state, claim, err)
+				}
+				if _, state, _, _ := n.Claim(t.Context(), testKey("1"), window, n.records); state != InProgress {
+					t.Errorf("a copy is in state %d, this process knows better", state)
+				}
+				if err := claim.Done(t.Context()); err == nil {
+					t.Error("no error though the mark could not be written")
+				}
+				if _, state, _, _ := n.Claim(t.Context(), testKey("1"), window, n.records); state != Done {
+					t.Errorf("a later copy is in state %d, this process knows better", state)
+				}
+				if took := time.Since(start); took > 2*callTimeout {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestHangingCallsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := brokenStorage{err: errors.New("gone"), hangs: make(chan struct{})}
+		before := runtime.NumGoroutine()
+		n := newNode(storage)
+		var senders sync.WaitGroup
+		for i := range 3 * maxCalls {
+			senders.Go(func() {
+				if _, state, _, err := n.Claim(t.Context(), numberedKey(i), window, n.records); state != New || err == nil {
+					t.Errorf("state %d, error %v", state, err)
+				}
+			})
+		}
+		senders.Wait()
+		synctest.Wait()
+		if hanging := runtime.NumGoroutine() - before; hanging > maxCalls+10 {
+			t.Errorf("%d goroutines hang", hanging)
+		}
+		close(storage.hangs)
+		synctest.Wait()
+	})
+}
+
+func TestOldRecordsAreRemovedByDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		first := time.Now().UTC().Format(dayLayout)
+		n := newNode(storage)
+		for i := range 20 {
+			id := fmt.Sprint("old", i)
+			_ = n.expect(t, id, New).Done(ctx)
+		}
+		synctest.Wait()
+
+		time.Sleep(window + 3*day)
+		fleet := []node{newNode(storage), newNode(storage)}
+		for i, n := range fleet {
+			_ = n.expect(t, fmt.Sprint("new", i), New).Done(ctx)
+			synctest.Wait()
+		}
+		days, err := storage.List(ctx, recordsPrefix, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		today := recordsPrefix + "/" + time.Now().UTC().Format(dayLayout)
+		if len(days) != 2 || days[0] != today || days[1] != cleanerName {
+			t.Errorf("the storage has %v; of %s nothing should be left", days, first)
+		}
+		fleet[0].expect(t, "new1", Done)
+	})
+}
+
+func TestUnreadableRecordDoesNotStopDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		n := newNode(storage)
+		if err := storage.Store(t.Context(), n.records.name(time.Now(), testKey("1")), []byte("{")); err != nil {
+			t.Fatal(err)
+		}
+		_, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records)
+		if state != New || err == nil {
+			t.Errorf("state %d, error %v; want a new delivery and an error", state, err)
+		}
+		synctest.Wait()
+	})
+}
+
+func BenchmarkMemory(b *testing.B) {
+	l := NewLedger(time.Now, 1<<20)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		claim, _, _, _ := l.Claim(b.Context(), numberedKey(i), window, nil)
+		_ = claim.Done(b.Context())
+	}
+}
+
+func BenchmarkStorage(b *testing.B) {
+	n := newNode(&certmagic.FileStorage{Path: b.TempDir()})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		claim, _, _, err := n.Claim(b.Context(), numberedKey(i), window, n.records)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = claim.Done(b.Context())
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+}
+
+// BenchmarkMillionMarks reports what a remembered id costs.
+func BenchmarkMillionMarks(b *testing.B) {
+	const million = 1_000_000
+	for b.Loop() {
+		before := heap()
+		m := &marks{limit: 1 << 20}
+		at := time.Unix(1_000_000, 0)
+		for i := range million {
+			m.add(numberedKey(i), at.Add(time.Duration(i)*window/million), window)
+		}
+		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB/million")
+		runtime.KeepAlive(m)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}

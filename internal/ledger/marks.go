@@ -1,0 +1,86 @@
+package ledger
+
+import "time"
+
+// bucketsPerWindow is in how many parts the marks of one window expire. More
+// parts expire more evenly and take longer to search.
+const bucketsPerWindow = 16
+
+// marks remembers when deliveries were done. They lie in buckets, oldest first,
+// that expire whole: a mark costs its key and four bytes, and none has a timer.
+// It is not safe for concurrent use.
+type marks struct {
+	buckets []*bucket
+	count   int
+	limit   int
+	window  time.Duration // the longest that was asked for
+}
+
+type bucket struct {
+	start time.Time
+	last  time.Time
+	done  map[Key]uint32 // seconds after start
+}
+
+// add remembers that key was done at the given time for at least window, unless
+// more than the limit are done in that time: then the oldest go first.
+func (m *marks) add(key Key, at time.Time, window time.Duration) {
+	m.window = max(m.window, window)
+	m.remove(key)
+	b := m.current(at)
+	b.done[key] = uint32(max(0, at.Sub(b.start)/time.Second))
+	if at.After(b.last) {
+		b.last = at
+	}
+	m.count++
+	for m.count > m.limit && len(m.buckets) > 1 {
+		m.dropOldest()
+	}
+}
+
+// current returns the bucket for new marks.
+func (m *marks) current(at time.Time) *bucket {
+	if n := len(m.buckets); n > 0 {
+		b := m.buckets[n-1]
+		if at.Sub(b.start) < m.window/bucketsPerWindow && len(b.done) <= m.limit/bucketsPerWindow {
+			return b
+		}
+	}
+	b := &bucket{start: at, last: at, done: make(map[Key]uint32)}
+	m.buckets = append(m.buckets, b)
+	return b
+}
+
+func (m *marks) find(key Key) (at time.Time, ok bool) {
+	for i := len(m.buckets) - 1; i >= 0; i-- {
+		b := m.buckets[i]
+		if seconds, ok := b.done[key]; ok {
+			return b.start.Add(time.Duration(seconds) * time.Second), true
+		}
+	}
+	return time.Time{}, false
+}
+
+func (m *marks) remove(key Key) bool {
+	for _, b := range m.buckets {
+		if _, ok := b.done[key]; ok {
+			delete(b.done, key)
+			m.count--
+			return true
+		}
+	}
+	return false
+}
+
+// expire drops the buckets whose last mark is older than the window.
+func (m *marks) expire(now time.Time) {
+	for len(m.buckets) > 0 && now.Sub(m.buckets[0].last) >= m.window {
+		m.dropOldest()
+	}
+}
+
+func (m *marks) dropOldest() {
+	m.count -= len(m.buckets[0].done)
+	m.buckets[0] = nil
+	m.buckets = m.buckets[1:]
+}

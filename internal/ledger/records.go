@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+)
+
+const (
+	// recordsPrefix is the folder in the storage, below which each day has its
+	// own: "clerk_webhook/2026-11-21/<key>".
+	recordsPrefix = "clerk_webhook"
+	dayLayout     = time.DateOnly
+	day           = 24 * time.Hour
+
+	// callTimeout bounds every step that waits for the storage. A sender gives
+	// up after 15 seconds, most of which belong to the backend.
+	callTimeout = time.Second
+
+	// maxCalls bounds the calls under way, for storages that do not return when
+	// they are told to.
+	maxCalls = 256
+)
+
+// Records keeps the ledger in a Caddy storage, one record for each delivery:
+// first its claim, then when it was done. It uses no locks of the storage,
+// which are made for slow and rare work.
+type Records struct {
+	storage certmagic.Storage
+	window  time.Duration
+	now     func() time.Time
+	calls   chan struct{}
+
+	cleaning  atomic.Bool
+	nextClean atomic.Int64 // when to look for old records again, in seconds since 1970
+}
+
+// NewRecords returns the records of the last window in a storage.
+func NewRecords(storage certmagic.Storage, window time.Duration, now func() time.Time) *Records {
+	return &Records{storage: storage, window: window, now: now, calls: make(chan struct{}, maxCalls)}
+}
+
+// record is the value that is stored, as JSON.
+type record struct {
+	// ClaimedUntil is when the lease of a delivery that is under way ends.
+	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
+
+	// Done is when the delivery was handled.
+	Done time.Time `json:"done,omitzero"`
+}
+
+// claim looks for the delivery and, if it is new, writes that it is under way,
+// in the record whose name it returns. Between the two another instance can do
+// the same: without locks that is the price.
+func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name string, state State, at time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r.cleanDaily()
+
+	now := r.now()
+	_, found, err := r.find(ctx, key)
+	switch {
+	case err != nil:
+		return "", New, time.Time{}, err
+	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
+		return "", Done, found.Done, nil
+	case now.Before(found.ClaimedUntil):
+		return "", InProgress, time.Time{}, nil
+	}
+	name = r.name(now, key)
+	if err := r.store(ctx, name, record{ClaimedUntil: until}); err != nil {
+		return "", New, time.Time{}, err
+	}
+	return name, New, time.Time{}, nil
+}
+
+// markDone overwrites the claim. If it could not be written there is a record
+// all the same, in case the storage works again.
+func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if name == "" {
+		name = r.name(at, key)
+	}
+	return r.store(ctx, name, record{Done: at})
+}
+
+func (r *Records) release(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
+}
+
+// forget removes the record of a delivery that is done.
+func (r *Records) forget(ctx context.Context, key Key) (known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	name, found, err := r.find(ctx, key)
+	if err != nil || found.Done.IsZero() {
+		return false, err
+	}
+	return true, r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
+}
+
+// name returns the storage key of a record that is written now.
+func (r *Records) name(now time.Time, key Key) string {
+	return path.Join(recordsPrefix, now.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
+}
+
+// find asks for the record on each day of the window at the same time, since
+// nothing in an id tells when it was first seen. It returns an empty record if
+// there is none.
+func (r *Records) find(ctx context.Context, key Key) (name string, found record, err error) {
+	now := r.now()
+	type answer struct {
+		name  string
+		found record
+		err   error
+	}
+	days := int((r.window+day-1)/day) + 1
+	answers := make(chan answer, days)
+	for i := range days {
+		name := r.name(now.Add(-time.Duration(i)*day), key)
+		go func() {
+			found, err := r.load(ctx, name)
+			answers <- answer{name, found, err}
+		}()
+	}
+	for range days {
+		a := <-answers
+		switch {
+		case a.err != nil:
+			err = a.err
+		case !a.found.Done.IsZero(), a.found.ClaimedUntil.After(found.ClaimedUntil) && found.Done.IsZero():
+			name, found = a.name, a.found
+		}
+	}
+	if !found.Done.IsZero() {
+		err = nil // what another day would have said does not matter
+	}
+	return name, found, err
+}
+
+func (r *Records) load(ctx context.Context, name string) (record, error) {
+	var value []byte
+	err := r.call(ctx, func() (err error) {
+		value, err = r.storage.Load(ctx, name)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	var found record
+	if err := json.Unmarshal(value, &found); err != nil {
+		return record{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return found, nil
+}
+
+func (r *Records) store(ctx context.Context, name string, value record) error {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	if err := r.call(ctx, func() error { return r.storage.Store(ctx, name, encoded) }); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
+
+// call runs f, which does something with the storage, but waits no longer than
+// ctx allows even if f does.
+func (r *Records) call(ctx context.Context, f func() error) error {
+	select {
+	case r.calls <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	result := make(chan error, 1)
+	go func() {
+		defer func() { <-r.calls }()
+		result <- f()
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
