@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 )
@@ -25,9 +26,16 @@ const minKeyLength = 24
 
 // Secret verifies the signatures of one sender. It is safe for concurrent use.
 type Secret struct {
+	*keyMaterial
+	states sync.Pool // of *hmacState: a keyed HMAC costs more to set up than to use
+}
+
+// keyMaterial holds a key of either kind. It is reached through a pointer because
+// package fmt, where it prints a struct that holds a Secret in an unexported
+// field, calls no methods but does not follow pointers either.
+type keyMaterial struct {
 	hmacKey   []byte
 	publicKey ed25519.PublicKey
-	states    sync.Pool // of *hmacState: a keyed HMAC costs more to set up than to use
 }
 
 // ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and
@@ -63,7 +71,10 @@ func newPublicKey(encoded string) (*Secret, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("it decodes to %d bytes and an Ed25519 public key (whpk_…) has exactly %d: copy it whole", len(key), ed25519.PublicKeySize)
 	}
-	return &Secret{publicKey: key}, nil
+	if anyoneCanSign(key) {
+		return nil, errors.New("it is a public key for which anyone can sign: copy the sender's own")
+	}
+	return &Secret{keyMaterial: &keyMaterial{publicKey: key}}, nil
 }
 
 func newHMACSecret(encoded string) (*Secret, error) {
@@ -74,7 +85,7 @@ func newHMACSecret(encoded string) (*Secret, error) {
 	if len(key) < minKeyLength {
 		return nil, fmt.Errorf("it decodes to %d bytes and at least %d are needed: copy it whole, from whsec_ to its end", len(key), minKeyLength)
 	}
-	s := &Secret{hmacKey: key}
+	s := &Secret{keyMaterial: &keyMaterial{hmacKey: key}}
 	s.states.New = func() any { return newHMACState(key) }
 	return s, nil
 }
@@ -85,7 +96,11 @@ func decodeKey(encoded string) ([]byte, error) {
 	if strings.ContainsAny(encoded, " \t\r\n") {
 		return nil, errors.New("it contains white space: copy it as one word")
 	}
-	key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	encoding := base64.RawStdEncoding
+	if strings.HasSuffix(encoded, "=") {
+		encoding = base64.StdEncoding
+	}
+	key, err := encoding.DecodeString(encoded)
 	if err != nil {
 		// The position of the fault is not told: it says something about the secret.
 		return nil, errors.New("it is not base64 after its prefix: copy it whole, to its very end")
@@ -116,5 +131,11 @@ func (s *Secret) Fingerprint() [sha256.Size]byte {
 // String keeps the key out of logs and errors.
 func (s *Secret) String() string { return "[signing secret]" }
 
-// GoString keeps the key out of dumps with %#v.
-func (s *Secret) GoString() string { return s.String() }
+// Format keeps the key out of whatever package fmt prints, with any verb.
+func (s *Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// Interface guards
+var (
+	_ fmt.Formatter = (*Secret)(nil)
+	_ fmt.Stringer  = (*Secret)(nil)
+)

@@ -13,12 +13,16 @@ const (
 	versionHMAC    = "v1"
 	versionEd25519 = "v1a"
 
-	encodedHMACLength = (sha256.Size + 2) / 3 * 4
+	encodedHMACLength    = (sha256.Size + 2) / 3 * 4
+	encodedEd25519Length = (ed25519.SignatureSize + 2) / 3 * 4
 )
 
 // maxEd25519Attempts bounds what one header can make the processor do: a public
 // key signature costs as much to check as an HMAC over 100 KB.
 const maxEd25519Attempts = 10
+
+// strictBase64 takes one spelling of each signature only.
+var strictBase64 = base64.StdEncoding.Strict()
 
 // Verify returns the first of secrets with which one of the signatures was made
 // over the id, the timestamp and the body, or an *Error with the reason
@@ -58,10 +62,10 @@ func (s *Secret) verifyEd25519(h *Headers, body []byte) bool {
 	var text []byte
 	attempts := 0
 	for version, sig, rest := nextSignature(h.Signatures); version != "" && attempts < maxEd25519Attempts; version, sig, rest = nextSignature(rest) {
-		if version != versionEd25519 {
+		if version != versionEd25519 || len(sig) != encodedEd25519Length {
 			continue
 		}
-		decoded, err := base64.StdEncoding.DecodeString(sig)
+		decoded, err := strictBase64.DecodeString(sig)
 		if err != nil || len(decoded) != ed25519.SignatureSize {
 			continue
 		}

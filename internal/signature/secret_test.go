@@ -1,0 +1,325 @@
+package signature
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+const (
+	errEmpty      = "it is empty"
+	errQuoted     = "it contains quotation marks: remove them"
+	errPrivate    = "it is the sender's private key (whsk_…): use the public key (whpk_…) instead, and keep the private one away from receivers"
+	errWhiteSpace = "it contains white space: copy it as one word"
+	errNotBase64  = "it is not base64 after its prefix: copy it whole, to its very end"
+)
+
+func errShort(n int) string {
+	return fmt.Sprintf("it decodes to %d bytes and at least 24 are needed: copy it whole, from whsec_ to its end", n)
+}
+
+func errPublicKey(n int) string {
+	return fmt.Sprintf("it decodes to %d bytes and an Ed25519 public key (whpk_…) has exactly 32: copy it whole", n)
+}
+
+// secretOfLength encodes a key of n bytes, with padding.
+func secretOfLength(prefix string, n int) string {
+	return prefix + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 'k', 0xff}, n/3+1)[:n])
+}
+
+func TestParseSecret(t *testing.T) {
+	key24, key25, key32 := secretOfLength("", 24), secretOfLength("", 25), secretOfLength("", 32)
+	tests := []struct {
+		name, secret string
+		err          string // "" if it is taken
+		symmetric    bool
+	}{
+		{"24 bytes", "whsec_" + key24, "", true},
+		{"25 bytes, two characters of padding", "whsec_" + key25, "", true},
+		{"25 bytes without padding", "whsec_" + strings.TrimRight(key25, "="), "", true},
+		{"32 bytes, one character of padding", "whsec_" + key32, "", true},
+		{"32 bytes without padding", "whsec_" + strings.TrimRight(key32, "="), "", true},
+		{"64 bytes", secretOfLength("whsec_", 64), "", true},
+		{"without prefix", key32, "", true},
+		{"white space around it", " \t\r\n whsec_" + key32 + "\r\n", "", true},
+		{"no-break spaces around it, as web pages have them", "\u00a0whsec_" + key32 + "\u00a0", "", true},
+		{"public key", "whpk_" + key32, "", false},
+		{"public key without padding", "whpk_" + strings.TrimRight(key32, "="), "", false},
+		{"public key with white space around it", "\nwhpk_" + key32 + " ", "", false},
+
+		{"empty", "", errEmpty, false},
+		{"only white space", " \t\r\n\u00a0", errEmpty, false},
+		{"only the prefix", "whsec_", errShort(0), false},
+		{"only the prefix and white space", "whsec_ ", errShort(0), false},
+		{"only the prefix of a public key", "whpk_", errPublicKey(0), false},
+		{"1 byte", secretOfLength("whsec_", 1), errShort(1), false},
+		{"23 bytes", secretOfLength("whsec_", 23), errShort(23), false},
+		{"23 bytes without prefix", secretOfLength("", 23), errShort(23), false},
+		{"public key of 31 bytes", secretOfLength("whpk_", 31), errPublicKey(31), false},
+		{"public key of 33 bytes", secretOfLength("whpk_", 33), errPublicKey(33), false},
+		{"public key of 64 bytes", secretOfLength("whpk_", 64), errPublicKey(64), false},
+
+		{"in double quotes", `"whsec_` + key32 + `"`, errQuoted, false},
+		{"in single quotes", `'whsec_` + key32 + `'`, errQuoted, false},
+		{"in backquotes", "`whsec_" + key32 + "`", errQuoted, false},
+		{"a quote at its end", "whsec_" + key32 + `"`, errQuoted, false},
+		{"only quotes", `""`, errQuoted, false},
+		{"private key", secretOfLength("whsk_", 64), errPrivate, false},
+		{"private key with white space around it", " " + secretOfLength("whsk_", 64) + "\n", errPrivate, false},
+		{"only the prefix of a private key", "whsk_", errPrivate, false},
+
+		{"a space after the prefix", "whsec_ " + key32, errWhiteSpace, false},
+		{"a space inside", "whsec_" + key32[:20] + " " + key32[20:], errWhiteSpace, false},
+		{"a tab inside", "whsec_" + key32[:20] + "\t" + key32[20:], errWhiteSpace, false},
+		{"a line break inside", "whsec_" + key32[:20] + "\n" + key32[20:], errWhiteSpace, false},
+		{"a carriage return inside", "whsec_" + key32[:20] + "\r" + key32[20:], errWhiteSpace, false},
+		{"a line break inside a public key", "whpk_" + key32[:20] + "\n" + key32[20:], errWhiteSpace, false},
+		{"two secrets", "whsec_" + key32 + " whsec_" + key32, errWhiteSpace, false},
+
+		{"cut off so that no byte can end there", "whsec_" + key32[:41], errNotBase64, false},
+		{"a character that base64 does not have", "whsec_" + key32[:20] + "!" + key32[21:], errNotBase64, false},
+		{"the alphabet of URLs", "whsec_" + strings.NewReplacer("+", "-", "/", "_").Replace(key32), errNotBase64, false},
+		{"too much padding", "whsec_" + key32 + "=", errNotBase64, false},
+		{"padding where none belongs", "whsec_" + key24 + "=", errNotBase64, false},
+		{"padding cut off by half", "whsec_" + strings.TrimSuffix(key25, "="), errNotBase64, false},
+		{"only padding", "whsec_====", errNotBase64, false},
+		{"padding inside", "whsec_" + key32[:20] + "==" + key32[20:], errNotBase64, false},
+		{"the prefix twice", "whsec_whsec_" + key32, errNotBase64, false},
+		{"the prefix in capitals", "WHSEC_" + key32, errNotBase64, false},
+		{"both prefixes", "whsec_whpk_" + key32, errNotBase64, false},
+		{"a byte order mark in front", "\ufeffwhsec_" + key32, errNotBase64, false},
+		{"a letter outside ASCII", "whsec_" + key32[:20] + "é" + key32[20:], errNotBase64, false},
+		{"NUL at its end", "whsec_" + key32 + "\x00", errNotBase64, false},
+		{"a placeholder that was not replaced", "{env.SECRET}", errNotBase64, false},
+		{"a public key that is not base64", "whpk_" + key32[:42] + "!", errNotBase64, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			secret, err := ParseSecret(tt.secret)
+			if tt.err != "" {
+				if err == nil || err.Error() != tt.err {
+					t.Fatalf("error %v, want %s", err, tt.err)
+				}
+				if secret != nil {
+					t.Error("a secret beside an error")
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if secret.Symmetric() != tt.symmetric {
+				t.Errorf("Symmetric() = %v, want %v", secret.Symmetric(), tt.symmetric)
+			}
+		})
+	}
+}
+
+func TestSecretIsTheKeyThatWasEncoded(t *testing.T) {
+	for n := 24; n <= 70; n++ {
+		padded := secretOfLength("whsec_", n)
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(padded, "whsec_"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{padded, strings.TrimRight(padded, "="), strings.TrimPrefix(padded, "whsec_"), " " + padded + "\n"} {
+			if secret := mustParseSecret(t, s); !bytes.Equal(secret.hmacKey, key) {
+				t.Errorf("key of %d bytes, written %q: another key", n, s)
+			}
+		}
+	}
+}
+
+// A secret is mistyped or cut off anywhere: no four characters of it may come
+// back in the error.
+func TestParseSecretErrorsTellNothing(t *testing.T) {
+	for _, genuine := range []string{
+		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+		"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
+	} {
+		refused := 0
+		for i := range genuine {
+			for _, s := range []string{genuine[:i], genuine[:i] + "!" + genuine[i:], genuine[:i] + " " + genuine[i:], genuine[:i] + `"` + genuine[i:], genuine[i:] + "\x00"} {
+				_, err := ParseSecret(s)
+				if err == nil {
+					continue
+				}
+				refused++
+				_, encoded, _ := strings.Cut(genuine, "_")
+				for j := range len(encoded) - 3 {
+					if strings.Contains(err.Error(), encoded[j:j+4]) {
+						t.Fatalf("the error of %q contains %q: %v", s, encoded[j:j+4], err)
+					}
+				}
+			}
+		}
+		if refused < 3*len(genuine) {
+			t.Errorf("only %d spellings of %s were refused", refused, genuine)
+		}
+	}
+}
+
+func TestSecretIsNotPrinted(t *testing.T) {
+	for _, s := range []string{secretOfLength("whsec_", 32), secretOfLength("whpk_", 32)} {
+		secret := mustParseSecret(t, s)
+		holder := struct {
+			Exported   *Secret
+			List       []*Secret
+			unexported *Secret
+		}{secret, []*Secret{secret}, secret}
+		for _, verb := range []string{"v", "+v", "#v", "s", "q", "d", "x", "X", "#x", "o", "b", "c", "U", "t", "e"} {
+			if got := fmt.Sprintf("%"+verb, secret); got != "[signing secret]" {
+				t.Errorf("%%%s prints %q", verb, got)
+			}
+			for _, v := range []any{holder, &holder, []*Secret{secret}, map[string]*Secret{"a": secret}, fmt.Errorf("%w: %"+verb, errWrapped, secret)} {
+				checkNotPrinted(t, fmt.Sprintf("%"+verb, v), secret)
+			}
+		}
+		if got := secret.String(); got != "[signing secret]" {
+			t.Errorf("String() = %q", got)
+		}
+	}
+}
+
+var errWrapped = errors.New("wrapped")
+
+// checkNotPrinted looks for the key in all the forms in which package fmt
+// prints bytes.
+func checkNotPrinted(t *testing.T, printed string, secret *Secret) {
+	t.Helper()
+	key := slices.Concat(secret.hmacKey, secret.publicKey)[:4]
+	decimal := strings.Trim(fmt.Sprintf("%d", key), "[]")
+	for _, form := range []string{
+		string(key), decimal, hex.EncodeToString(key), fmt.Sprintf("%X", key), base64.RawStdEncoding.EncodeToString(key[:3]),
+		strings.Trim(fmt.Sprintf("%#v", key), "[]byte{}"), strings.Trim(fmt.Sprintf("%x", []int{int(key[0]), int(key[1])}), "[]"),
+	} {
+		if strings.Contains(printed, form) {
+			t.Errorf("%q contains the key as %q", printed, form)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	key32 := secretOfLength("", 32)
+	symmetric := mustParseSecret(t, "whsec_"+key32)
+	for _, same := range []string{key32, " whsec_" + key32 + "\n", "whsec_" + strings.TrimRight(key32, "=")} {
+		if mustParseSecret(t, same).Fingerprint() != symmetric.Fingerprint() {
+			t.Errorf("%q has another fingerprint than the same key written otherwise", same)
+		}
+	}
+	public := mustParseSecret(t, "whpk_"+key32)
+	if public.Fingerprint() != mustParseSecret(t, "whpk_"+strings.TrimRight(key32, "=")).Fingerprint() {
+		t.Error("a public key without padding has another fingerprint")
+	}
+
+	different := map[string][sha256.Size]byte{
+		"HMAC key":                       symmetric.Fingerprint(),
+		"public key of the same bytes":   public.Fingerprint(),
+		"longer HMAC key":                mustParseSecret(t, secretOfLength("whsec_", 33)).Fingerprint(),
+		"other HMAC key":                 hmacSecret(t, "fingerprint").Fingerprint(),
+		"the key's hash, without a salt": sha256.Sum256(symmetric.hmacKey),
+	}
+	seen := make(map[[sha256.Size]byte]string)
+	for name, fingerprint := range different {
+		if other, taken := seen[fingerprint]; taken {
+			t.Errorf("%s and %s have the same fingerprint", name, other)
+		}
+		seen[fingerprint] = name
+	}
+}
+
+func TestGenerateSecret(t *testing.T) {
+	first, second := GenerateSecret(), GenerateSecret()
+	if first == second {
+		t.Error("two generated secrets are the same")
+	}
+	if !regexp.MustCompile(`^whsec_[A-Za-z0-9+/]{43}=$`).MatchString(first) {
+		t.Errorf("%q is not whsec_ and 32 bytes of base64", first)
+	}
+	secret := mustParseSecret(t, first)
+	if err := secret.SelfTest(); err != nil {
+		t.Error(err)
+	}
+	webhook, err := svix.NewWebhook(first)
+	if err != nil {
+		t.Fatalf("Svix's library refuses it: %v", err)
+	}
+	signatures, err := secret.Sign(testID, testTime, testBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := webhook.VerifyIgnoringTimestamp(testBody, headerOf(SvixHeaders, testID, testTimestamp, signatures)); err != nil {
+		t.Errorf("Svix's library with it: %v", err)
+	}
+}
+
+// secretErrors is everything that ParseSecret may say.
+var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
+	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errNotBase64),
+	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes and at least 24 are needed: copy it whole, from whsec_ to its end`,
+	`it is a public key for which anyone can sign: copy the sender's own`,
+	`it decodes to [0-9]+ bytes and an Ed25519 public key \(whpk_…\) has exactly 32: copy it whole`,
+}, "|") + `)$`)
+
+// decodeAsSvix returns the HMAC key that Svix's library takes s for.
+func decodeAsSvix(s string) ([]byte, bool) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s, "whsec_"))
+	return key, err == nil
+}
+
+func FuzzParseSecret(f *testing.F) {
+	for _, seed := range []string{
+		"", " ", "whsec_", "whpk_", "whsk_", "====", "whsec_====", testSecret, testSecret + "=", testSecret[:30], "\n" + testSecret + "\t",
+		secretOfLength("whsec_", 25), strings.TrimRight(secretOfLength("", 25), "="), secretOfLength("whpk_", 32), secretOfLength("whpk_", 33),
+		`"` + testSecret + `"`, testSecret[:10] + "\n" + testSecret[10:], "\ufeff" + testSecret, "whsec_" + testSecret, "WHSEC_x", "{env.X}", "é\xff\x00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		secret, err := ParseSecret(s)
+		svixKey, svixAccepts := decodeAsSvix(s)
+		if err != nil {
+			if !secretErrors.MatchString(err.Error()) {
+				t.Fatalf("%q: %v", s, err)
+			}
+			if svixAccepts && len(svixKey) >= 24 && !strings.ContainsAny(s, "\r\n") {
+				t.Fatalf("%q: Svix's library takes it, but: %v", s, err)
+			}
+			return
+		}
+		if got := fmt.Sprintf("%v %+v %#v %d", secret, secret, secret, secret); got != strings.TrimSpace(strings.Repeat("[signing secret] ", 4)) {
+			t.Fatalf("%q prints as %q", s, got)
+		}
+		if err := secret.SelfTest(); err != nil {
+			t.Fatal(err)
+		}
+
+		if !secret.Symmetric() {
+			if len(secret.publicKey) != ed25519.PublicKeySize || !strings.HasPrefix(strings.TrimSpace(s), "whpk_") {
+				t.Fatalf("%q is no public key", s)
+			}
+			return
+		}
+		if len(secret.hmacKey) < 24 {
+			t.Fatalf("%q has a key of %d bytes", s, len(secret.hmacKey))
+		}
+		if svixAccepts && !bytes.Equal(secret.hmacKey, svixKey) {
+			t.Fatalf("%q is another key for Svix's library", s)
+		}
+		written := "whsec_" + base64.StdEncoding.EncodeToString(secret.hmacKey)
+		if mustParseSecret(t, written).Fingerprint() != secret.Fingerprint() {
+			t.Fatalf("%q is another key once written as %q", s, written)
+		}
+	})
+}
