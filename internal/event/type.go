@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"encoding/json"
 
 	"github.com/tidwall/gjson"
 )
@@ -98,12 +99,20 @@ func searchType(payload []byte) (value []byte) {
 	}
 	gjson.ParseBytes(payload).ForEach(func(key, member gjson.Result) bool {
 		if key.Str == string(typeKey) {
-			value = nil
-			if member.Type == gjson.String {
-				value = []byte(member.Str)
-			}
+			value = decodeString(member)
 		}
 		return true
 	})
 	return value
+}
+
+// decodeString returns the text of a string, and nothing for any other value. It
+// does not take gjson's word for it, which loses the character that follows half
+// of a surrogate pair.
+func decodeString(member gjson.Result) []byte {
+	var text string
+	if err := json.Unmarshal([]byte(member.Raw), &text); err != nil {
+		return nil
+	}
+	return []byte(text)
 }
