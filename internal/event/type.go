@@ -59,13 +59,23 @@ func lastMember(payload []byte) (value []byte, decided bool) {
 }
 
 func opensObject(payload []byte) bool {
-	payload = bytes.TrimLeft(payload, jsonSpace)
+	for len(payload) > 0 && isSpace(payload[0]) {
+		payload = payload[1:]
+	}
 	return len(payload) > 0 && payload[0] == '{'
 }
 
-const jsonSpace = " \t\r\n"
+// trimSpace cuts JSON's white space off the end of b. It is written out because
+// it is called four times for each delivery, and bytes.TrimRight first makes a
+// set of the characters each time.
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
 
-func trimSpace(b []byte) []byte { return bytes.TrimRight(b, jsonSpace) }
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func cutLast(b []byte, c byte) (rest []byte, ok bool) {
 	b = trimSpace(b)

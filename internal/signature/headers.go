@@ -172,25 +172,28 @@ func (h *Headers) CheckFreshness(now time.Time, tolerance time.Duration) error {
 // list.
 func nextSignature(list string) (version, sig, rest string) {
 	for list != "" {
-		if list[0] == ' ' || list[0] == ',' {
+		end := separator(list)
+		switch {
+		case end == 0:
 			list = list[1:]
-			continue
-		}
-		end := strings.IndexAny(list, " ,")
-		if end < 0 || list[end] == ' ' {
-			// A version without a signature: nothing to compare with.
-			if end < 0 {
-				return "", "", ""
-			}
+		case end == len(list) || list[end] == ' ': // a version without a signature
 			list = list[end:]
-			continue
+		default:
+			version, list = list[:end], list[end+1:]
+			end = separator(list)
+			return version, list[:end], list[end:]
 		}
-		version, list = list[:end], list[end+1:]
-		end = strings.IndexAny(list, " ,")
-		if end < 0 {
-			end = len(list)
-		}
-		return version, list[:end], list[end:]
 	}
 	return "", "", ""
+}
+
+// separator returns the index of the first space or comma, or the length of
+// list if there is none.
+func separator(list string) int {
+	for i := range len(list) {
+		if list[i] == ' ' || list[i] == ',' {
+			return i
+		}
+	}
+	return len(list)
 }
