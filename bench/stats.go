@@ -1,0 +1,64 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// run is what one run of one contender came to.
+type run struct {
+	count int
+	wall  time.Duration
+	cpu   time.Duration // of the process that is measured
+}
+
+func (r run) perSecond() float64 { return float64(r.count) / r.wall.Seconds() }
+
+// wallEach and cpuEach are in microseconds.
+func (r run) wallEach() float64 {
+	return float64(r.wall) / float64(time.Microsecond) / float64(r.count)
+}
+func (r run) cpuEach() float64 { return float64(r.cpu) / float64(time.Microsecond) / float64(r.count) }
+
+func (r run) plus(other run) run {
+	return run{count: r.count + other.count, wall: r.wall + other.wall, cpu: r.cpu + other.cpu}
+}
+
+// median returns the median of what value says about the runs.
+func median(runs []run, value func(run) float64) float64 {
+	values := make([]float64, len(runs))
+	for i, r := range runs {
+		values[i] = value(r)
+	}
+	return quantile(values, 0.5)
+}
+
+// ratios divides pair by pair: the runs of one index were made together.
+func ratios(a, b []run, value func(run) float64) []float64 {
+	r := make([]float64, len(a))
+	for i := range a {
+		r[i] = value(a[i]) / value(b[i])
+	}
+	return r
+}
+
+// spread formats a median with its quartiles and extremes.
+func spread(values []float64) string {
+	return fmt.Sprintf("**%.2f** [%.2f–%.2f] (%.2f–%.2f)",
+		quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75),
+		quantile(values, 0), quantile(values, 1))
+}
+
+// quantile interpolates between the two values nearest to q, from 0 to 1.
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	position := q * float64(len(sorted)-1)
+	below := int(position)
+	if below == len(sorted)-1 {
+		return sorted[below]
+	}
+	return sorted[below] + (position-float64(below))*(sorted[below+1]-sorted[below])
+}
