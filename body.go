@@ -224,11 +224,15 @@ func clearBodyDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
-// drainTime is how long the rest of a rejected request's body is waited for.
-const drainTime = 0
+// drainTime is how long a rejected request's body is waited for. A body that is
+// on its way is then read and dropped by net/http, which lets the sender see the
+// answer and use the connection again; closing it under the sender's hands can
+// destroy the answer. One that never comes delays the answer by this much, where
+// Caddy alone would wait for up to a minute.
+const drainTime = 250 * time.Millisecond
 
-// stopReading keeps net/http, which reads on after a handler has answered in
-// order to use the connection again, from waiting for a body that never comes.
+// stopReading bounds how long net/http, which reads on before it sends the
+// answer of a handler that has not read the body, waits for it.
 func stopReading(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))

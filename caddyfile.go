@@ -1,10 +1,11 @@
 package clerkwebhook
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -43,50 +44,81 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
-		return d.ArgErr()
+		return d.Errf("clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not %s", shown(d.Val()))
 	}
 	seen := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		if seen[option] && option != "secret" && option != "events" {
-			return d.Errf("%s is given twice", option)
+		usage, exists := optionUsage[option]
+		switch {
+		case !exists:
+			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only", shown(option))
+		case seen[option] && option != "secret" && option != "events":
+			return d.Errf("%s is given twice: keep one", option)
 		}
 		seen[option] = true
-		if err := h.unmarshalOption(d, option); err != nil {
-			return err
+		err := h.setOption(option, d.RemainingArgs())
+		if errors.Is(err, errArguments) {
+			return d.Errf("%s: wrong number of arguments: write %s (a {$NAME} that is not set leaves none)", option, usage)
+		}
+		if err != nil {
+			return d.Errf("%s: %w", option, err)
 		}
 	}
 	return nil
 }
 
-func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) error {
-	switch option {
-	case "secret":
-		return h.unmarshalSecret(d)
-	case "events":
-		return h.unmarshalEvents(d)
-	case "report_only":
-		h.ReportOnly = true
-		if d.NextArg() {
-			return d.ArgErr()
-		}
-		return nil
-	case "name", "filtered", "tolerance", "max_body", "body_timeout":
-		var value string
-		if !d.AllArgs(&value) {
-			return d.ArgErr()
-		}
-		if err := h.setOption(option, value); err != nil {
-			return d.Errf("%s: %v", option, err)
-		}
-		return nil
-	}
-	return d.Errf("unrecognized clerk_webhook option '%s': there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only", option)
+// optionUsage says how each option is written.
+var optionUsage = map[string]string{
+	"name":         "name <endpoint>",
+	"secret":       "secret [<name>] <signing_secret>",
+	"events":       "events <pattern...>",
+	"filtered":     "filtered <status>",
+	"tolerance":    "tolerance <duration>",
+	"max_body":     "max_body <size>",
+	"body_timeout": "body_timeout <duration>",
+	"report_only":  "report_only, alone",
 }
 
-// setOption sets an option that has one value, and checks it here too, where an
-// error can still name the line.
-func (h *Handler) setOption(option, value string) (err error) {
+// errArguments stands for too few or too many arguments. Caddy's own error for
+// it repeats the last one, which may be a secret.
+var errArguments = errors.New("wrong number of arguments")
+
+// shown quotes a token for an error, unless a secret has slipped into it.
+func shown(token string) string {
+	if holdsSecret(token) {
+		return "a signing secret"
+	}
+	return "'" + token + "'"
+}
+
+// setOption sets an option and checks its values here too, where an error can
+// still name the line.
+func (h *Handler) setOption(option string, args []string) error {
+	if option == "secret" {
+		return h.addSecret(args)
+	}
+	if slices.ContainsFunc(args, holdsSecret) {
+		return errors.New("a signing secret does not belong here: give it to the option secret")
+	}
+	switch option {
+	case "events":
+		return h.addEvents(args)
+	case "report_only":
+		if len(args) != 0 {
+			return errArguments
+		}
+		h.ReportOnly = true
+		return nil
+	}
+	if len(args) != 1 {
+		return errArguments
+	}
+	return h.setValue(option, args[0])
+}
+
+// setValue sets an option that has one value.
+func (h *Handler) setValue(option, value string) (err error) {
 	switch option {
 	case "name":
 		h.Name = value
@@ -100,11 +132,11 @@ func (h *Handler) setOption(option, value string) (err error) {
 		return setDuration(&h.Tolerance, value)
 	case "max_body":
 		size, err := humanize.ParseBytes(value)
-		if err != nil || size > largestMaxBody {
+		if err != nil || size == 0 || size > largestMaxBody {
 			return fmt.Errorf("'%s' is not a size above zero and below 2GiB, such as 1MiB", value)
 		}
 		h.MaxBody = int64(size)
-		return checkMaxBody(h.MaxBody)
+		return nil
 	default: // body_timeout
 		return setDuration(&h.BodyTimeout, value)
 	}
@@ -112,45 +144,47 @@ func (h *Handler) setOption(option, value string) (err error) {
 
 func setDuration(target *caddy.Duration, value string) error {
 	duration, err := caddy.ParseDuration(value)
-	if err != nil {
+	if err != nil || duration <= 0 {
 		return fmt.Errorf("'%s' is not a duration above zero, such as 15s or 5m", value)
 	}
 	*target = caddy.Duration(duration)
-	return checkDuration(time.Duration(duration))
+	return nil
 }
 
-func (h *Handler) unmarshalSecret(d *caddyfile.Dispenser) error {
+func (h *Handler) addSecret(args []string) error {
 	var s Secret
-	switch args := d.RemainingArgs(); len(args) {
+	switch len(args) {
 	case 1:
 		s.Value = args[0]
 	case 2:
 		s.Name, s.Value = args[0], args[1]
 		if err := checkSecretName(s.Name); err != nil {
-			return d.Errf("secret: %v", err)
+			return err
 		}
 	default:
-		return d.ArgErr()
+		return errArguments
+	}
+	if err := checkUnique(h.Secret, s); err != nil {
+		return err
 	}
 	// What has placeholders can be checked only when it is provisioned.
 	if !strings.Contains(s.Value, "{") {
 		if _, err := signature.ParseSecret(s.Value); err != nil {
-			return d.Errf("secret: %v; %s", err, whereToFindSecret)
+			return fmt.Errorf("%w; %s", err, whereToFindSecret)
 		}
 	}
 	h.Secret = append(h.Secret, s)
 	return nil
 }
 
-func (h *Handler) unmarshalEvents(d *caddyfile.Dispenser) error {
-	patterns := d.RemainingArgs()
+func (h *Handler) addEvents(patterns []string) error {
 	if len(patterns) == 0 {
-		return d.ArgErr()
+		return errArguments
 	}
 	for _, p := range patterns {
 		pattern := event.Pattern(p)
 		if err := pattern.Validate(); err != nil {
-			return d.Errf("events: %v", err)
+			return err
 		}
 		h.Events = append(h.Events, pattern)
 	}

@@ -110,7 +110,15 @@ func (d *delivery) payload(path string) (value string) {
 	if !d.verified {
 		return ""
 	}
-	d.body.read(func(data []byte) { value = gjson.GetBytes(data, path).String() })
+	d.body.read(func(data []byte) {
+		switch result := gjson.GetBytes(data, path); result.Type {
+		case gjson.Null:
+		case gjson.String:
+			value = result.Str
+		default: // as it was written: a large number keeps its digits
+			value = result.Raw
+		}
+	})
 	return value
 }
 

@@ -1,6 +1,8 @@
 package clerkwebhook
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -18,15 +20,19 @@ func init() {
 	caddy.RegisterModule(MatchEvent{})
 }
 
-// MatchEvent matches requests that a clerk_webhook handler before it in the
+// MatchEvent matches deliveries that a clerk_webhook handler before it in the
 // chain has verified, and whose event type one of the patterns selects:
 // `user.created`, `user.*`, `*.deleted`, `*`. A `*` stands for any run of
-// characters, full stops too.
+// characters, full stops too. A delivery whose type cannot be read is matched by
+// no pattern. A pattern that selects no event of Clerk's is a warning, since
+// Clerk adds events, and one with characters that no type has is an error.
 //
-// It sees what the guard has found, so it never matches in front of it: use it
-// on directives that are sorted after `clerk_webhook`, such as `handle`,
-// `route`, `respond` and `reverse_proxy`, not on `map`-free early ones such as
-// `rewrite`, `header` and `vars`.
+// It works on every directive that is sorted after `clerk_webhook`, such as
+// `request_header`, `handle`, `route`, `respond` and `reverse_proxy`, also in
+// `not` and in expressions. In front of the guard it never matches: not on `map`,
+// `vars`, `header`, `redir` or `rewrite`. (The source of a `map` may be
+// `{http.clerk_webhook.type}` all the same, since it is read when the result is
+// used.)
 type MatchEvent []event.Pattern
 
 // CaddyModule returns the Caddy module information.
@@ -44,17 +50,17 @@ func (m *MatchEvent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.Next() {
 		patterns := d.RemainingArgs()
 		if len(patterns) == 0 {
-			return d.ArgErr()
+			return d.Err("clerk_event: wrong number of arguments: write clerk_event <pattern...>")
 		}
 		for _, p := range patterns {
 			pattern := event.Pattern(p)
 			if err := pattern.Validate(); err != nil {
-				return d.WrapErr(err)
+				return d.Errf("clerk_event: %w", err)
 			}
 			*m = append(*m, pattern)
 		}
 		if d.NextBlock(0) {
-			return d.Err("malformed clerk_event matcher: blocks are not supported")
+			return d.Err("clerk_event: it has no block: write clerk_event <pattern...>")
 		}
 	}
 	return nil
@@ -68,9 +74,12 @@ func (m MatchEvent) Provision(ctx caddy.Context) error {
 
 // Validate checks the patterns.
 func (m MatchEvent) Validate() error {
+	if len(m) == 0 {
+		return errors.New("clerk_event: there is no pattern, so nothing would match: use * for every event")
+	}
 	for _, pattern := range m {
 		if err := pattern.Validate(); err != nil {
-			return err
+			return fmt.Errorf("clerk_event: %w", err)
 		}
 	}
 	return nil
@@ -86,7 +95,7 @@ func (m MatchEvent) Match(r *http.Request) bool {
 // selected types. The error is always nil.
 func (m MatchEvent) MatchWithError(r *http.Request) (bool, error) {
 	d := deliveryOf(r)
-	if d == nil || !d.verified {
+	if d == nil || !d.verified || d.eventType == "" {
 		return false, nil
 	}
 	return slices.ContainsFunc(m, func(p event.Pattern) bool { return p.Match(d.eventType) }), nil

@@ -127,6 +127,9 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision sets defaults, resolves the secrets and registers the metrics.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
+	if err := h.Validate(); err != nil { // before names become labels
+		return err
+	}
 	h.logger = ctx.Logger().With(zap.String("endpoint", h.Name))
 	h.now = time.Now
 
@@ -138,9 +141,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	warnOfUnknownEvents(h.logger, "events", h.Events)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
-	}
-	if err := h.Validate(); err != nil { // before names become labels
-		return err
 	}
 	h.metrics = newMetrics(h.Name, h.Secret)
 	h.rejections = acquireRejectionLog(h.Name, h.logger)
@@ -193,7 +193,7 @@ func (h *Handler) Validate() error {
 	return nil
 }
 
-// checkName keeps out what could not be the label of a metric.
+// checkName keeps out what could not be the label of a metric or should not.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -202,6 +202,8 @@ func checkName(name string) error {
 		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
+	case holdsSecret(name):
+		return errors.New("a name is public and cannot hold a signing secret")
 	}
 	return nil
 }
@@ -233,8 +235,7 @@ func (h *Handler) Cleanup() error {
 	if h.rejections == nil {
 		return nil
 	}
-	h.rejections = nil
-	return releaseRejectionLog(h.Name)
+	return h.rejections.release(h.Name, h.logger) // requests that still run go on using it
 }
 
 // ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.

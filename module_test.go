@@ -1,10 +1,18 @@
 package clerkwebhook_test
 
 import (
+	"bytes"
+	"cmp"
+	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,46 +22,582 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
-const testSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+const (
+	testSecret  = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	otherSecret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
-// signedRequest returns a delivery of body signed now by Svix's library.
-func signedRequest(t testing.TB, url, secret, body string) *http.Request {
+	userCreated = `{"data":{"id":"user_1"},"type":"user.created"}`
+)
+
+// labelled is a guarded site whose every answer tells what the guard found.
+const labelled = `
+	header X-Guard "{http.clerk_webhook.outcome} {http.clerk_webhook.reason}" {
+		defer
+	}
+	handle_errors {
+		header X-Guard "{http.clerk_webhook.outcome} {http.clerk_webhook.reason}"
+		respond "error page for {err.status_code}"
+	}
+`
+
+// sign returns the three headers of a delivery, signed by Svix's library.
+func sign(t testing.TB, secret, id string, at time.Time, body string) (timestamp, signature string) {
 	t.Helper()
 	wh, err := svix.NewWebhook(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	sig, err := wh.Sign("msg_1", now, []byte(body))
-	if err != nil {
+	if signature, err = wh.Sign(id, at, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
+	return strconv.FormatInt(at.Unix(), 10), signature
+}
+
+// signedRequest returns a delivery of body signed now by Svix's library.
+func signedRequest(t testing.TB, url, secret, body string) *http.Request {
+	t.Helper()
+	timestamp, signature := sign(t, secret, "msg_1", time.Now(), body)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Svix-Id", "msg_1")
-	r.Header.Set("Svix-Timestamp", strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set("Svix-Signature", sig)
+	r.Header.Set("Svix-Timestamp", timestamp)
+	r.Header.Set("Svix-Signature", signature)
 	return r
 }
 
-func TestGuardForwardsGenuineDelivery(t *testing.T) {
-	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, `http://`+address+` {
-		clerk_webhook {
-			secret `+testSecret+`
-		}
-		respond "{http.clerk_webhook.type} {http.clerk_webhook.event.data.id}"
-	}`)
-	res, err := http.DefaultClient.Do(signedRequest(t, "http://"+address, testSecret, `{"data":{"id":"user_1"},"type":"user.created"}`))
+// chunked makes r one whose length is not announced, with a trailer.
+func chunked(r *http.Request) {
+	body := r.Body
+	r.Body = struct{ io.ReadCloser }{body}
+	r.ContentLength = -1
+	r.GetBody = nil
+	r.Trailer = http.Header{"X-Trailer": {"dropped"}}
+}
+
+// answer is a response, read whole.
+type answer struct {
+	*http.Response
+	text string
+}
+
+// guard returns what the guard told, in a labelled site.
+func (a answer) guard() string { return strings.TrimSpace(a.Header.Get("X-Guard")) }
+
+func (a answer) check(t testing.TB, status int, guard string) {
+	t.Helper()
+	if a.StatusCode != status || a.guard() != guard {
+		t.Errorf("got %d %q, want %d %q", a.StatusCode, a.guard(), status, guard)
+	}
+}
+
+func send(t testing.TB, client *http.Client, r *http.Request) answer {
+	t.Helper()
+	res, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	answer, _ := io.ReadAll(res.Body)
-	if res.StatusCode != 200 || string(answer) != "user.created user_1" {
-		t.Errorf("got %d %q", res.StatusCode, answer)
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res, string(text)}
+}
+
+// onlyRequest returns what the backend got, which must be one request.
+func onlyRequest(t testing.TB, b *testcaddy.Backend) testcaddy.Received {
+	t.Helper()
+	received := b.Take()
+	if len(received) != 1 {
+		t.Fatalf("%d requests reached the backend, want 1", len(received))
+	}
+	if err := received[0].Err; err != nil {
+		t.Fatalf("the backend could not read the body: %v", err)
+	}
+	return received[0]
+}
+
+func wantNothing(t testing.TB, b *testcaddy.Backend) {
+	t.Helper()
+	if received := b.Take(); len(received) > 0 {
+		t.Errorf("%d requests reached the backend, the first %s %s", len(received), received[0].Method, received[0].RequestURI)
+	}
+}
+
+// randomBody is the same for every call with the same size.
+func randomBody(size int) string {
+	source := rand.NewChaCha8([32]byte{byte(size), byte(size >> 8), byte(size >> 16)})
+	body := make([]byte, size)
+	_, _ = source.Read(body)
+	return string(body)
+}
+
+func TestDeliveryArrivesByteForByte(t *testing.T) {
+	const maxBody = 3 << 20
+	sizes := []int{0, 1, 2 << 10, maxBody - 1, maxBody, maxBody + 1}
+	for _, step := range []int{8 << 10, 32 << 10, 128 << 10, 512 << 10, 2 << 20} {
+		sizes = append(sizes, step-1, step, step+1)
+	}
+	framings := map[string]func(*http.Request){
+		"with Content-Length":    func(*http.Request) {},
+		"without Content-Length": chunked,
+	}
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, `
+		clerk_webhook {
+			secret `+testSecret+`
+			max_body 3MiB
+		}
+		reverse_proxy `+backend.Address+labelled, "")
+
+	for _, client := range site.Clients {
+		for framing, frame := range framings {
+			for _, size := range sizes {
+				t.Run(fmt.Sprintf("%s/%s/%d bytes", client.Name, framing, size), func(t *testing.T) {
+					body := randomBody(size)
+					r := signedRequest(t, client.URL+"/hooks", testSecret, body)
+					r.Header.Set("Webhook-Id", "not_verified")
+					frame(r)
+					got := send(t, client.Client, r)
+					if size > maxBody {
+						got.check(t, 413, "rejected body_too_large")
+						wantNothing(t, backend)
+						return
+					}
+					got.check(t, 200, "forwarded")
+					checkArrival(t, onlyRequest(t, backend), r, body)
+				})
+			}
+		}
+	}
+}
+
+// checkArrival checks that the backend got the body of r, as one of known
+// length, and the verified headers only.
+func checkArrival(t *testing.T, got testcaddy.Received, r *http.Request, body string) {
+	t.Helper()
+	if string(got.Payload) != body {
+		t.Errorf("the body of %d bytes differs; got %d bytes", len(body), len(got.Payload))
+	}
+	if got.ContentLength != int64(len(body)) || len(got.TransferEncoding) > 0 {
+		t.Errorf("Content-Length %d, Transfer-Encoding %q, want %d and none", got.ContentLength, got.TransferEncoding, len(body))
+	}
+	if len(got.Trailer) > 0 || got.Header.Get("Trailer") != "" {
+		t.Errorf("trailers arrived: %q, announced %q", got.Trailer, got.Header.Get("Trailer"))
+	}
+	for _, name := range []string{"Svix-Id", "Svix-Timestamp", "Svix-Signature", "Content-Type"} {
+		if got, want := got.Header.Values(name), r.Header.Values(name); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	for name := range got.Header {
+		if strings.HasPrefix(name, "Webhook-") {
+			t.Errorf("%s arrived beside a verified svix set", name)
+		}
+	}
+}
+
+func TestDeliveryWithStandardHeadersOnly(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\n}\nreverse_proxy "+backend.Address+labelled, "")
+	r := signedRequest(t, site.Clients[0].URL, testSecret, userCreated)
+	for _, part := range []string{"Id", "Timestamp", "Signature"} {
+		r.Header["Webhook-"+part] = r.Header["Svix-"+part]
+		delete(r.Header, "Svix-"+part)
+	}
+	send(t, site.Clients[0].Client, r).check(t, 200, "forwarded")
+	got := onlyRequest(t, backend)
+	for _, part := range []string{"Id", "Timestamp", "Signature"} {
+		if got.Header.Get("Webhook-"+part) != r.Header.Get("Webhook-"+part) {
+			t.Errorf("webhook-%s arrived as %q", strings.ToLower(part), got.Header.Get("Webhook-"+part))
+		}
+	}
+}
+
+// What passes the guard is what would pass without it, in both directions.
+func TestGuardChangesNothingElse(t *testing.T) {
+	tests := map[string]struct {
+		change func(*http.Request)
+		answer http.HandlerFunc
+	}{
+		"an escaped path and a query": {
+			change: func(r *http.Request) { r.URL.Opaque = "/a%2Fb//c/../d%20e?x=1;y=%zz&q" },
+		},
+		"credentials, cookies and repeated headers": {
+			change: func(r *http.Request) {
+				r.SetBasicAuth("user", "password")
+				r.Header["Cookie"] = []string{"a=1; b=2"}
+				r.Header["X-Several"] = []string{"1", "", "2"}
+			},
+		},
+		"hop-by-hop and forwarding headers": {
+			change: func(r *http.Request) {
+				r.Header.Set("Connection", "X-Hop")
+				r.Header.Set("X-Hop", "1")
+				r.Header.Set("X-Forwarded-For", "203.0.113.7")
+				r.Header.Set("Te", "trailers")
+			},
+		},
+		"a compressed body": {
+			change: func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") },
+		},
+		"no User-Agent": {
+			change: func(r *http.Request) { r.Header["User-Agent"] = []string{""} },
+		},
+		"an answer with a body": {
+			answer: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") },
+		},
+		"an answer in pieces": {
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprint(w, "thank ")
+				_ = http.NewResponseController(w).Flush()
+				fmt.Fprint(w, "you")
+			},
+		},
+		"an answer with repeated headers": {
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
+				w.Header().Set("Etag", `"1"`)
+				w.WriteHeader(201)
+			},
+		},
+		"204": {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
+		"302": {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }},
+		"400": {answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad", 400) }},
+		"410": {answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", 410) }},
+		"500": {answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 500) }},
+		"an aborted answer": {
+			answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			backend := testcaddy.NewBackend(t, test.answer)
+			guarded, bare := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+			testcaddy.Run(t, fmt.Sprintf(`
+				http://hooks.example.com:%s {
+					clerk_webhook {
+						secret %s
+					}
+					reverse_proxy %[4]s
+				}
+				http://hooks.example.com:%[3]s {
+					reverse_proxy %[4]s
+				}`, port(guarded), testSecret, port(bare), backend.Address), "default_bind 127.0.0.1")
+
+			var answers [2]answer
+			var arrived [2]testcaddy.Received
+			r := signedRequest(t, "http://x", testSecret, userCreated)
+			r.Host = "hooks.example.com"
+			if test.change != nil {
+				test.change(r)
+			}
+			for i, address := range []string{guarded, bare} {
+				r.URL.Host = address
+				r.Body, _ = r.GetBody()
+				answers[i] = send(t, noRedirects, r)
+				arrived[i] = onlyRequest(t, backend)
+			}
+			compareRequests(t, arrived[0], arrived[1])
+			compareAnswers(t, answers[0], answers[1])
+		})
+	}
+}
+
+var noRedirects = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+func compareRequests(t *testing.T, guarded, bare testcaddy.Received) {
+	t.Helper()
+	line := func(r testcaddy.Received) string {
+		return fmt.Sprint(r.Method, r.RequestURI, r.Proto, r.Host, r.ContentLength, r.TransferEncoding)
+	}
+	if line(guarded) != line(bare) {
+		t.Errorf("the request line differs:\n%s\n%s", line(guarded), line(bare))
+	}
+	if !maps.EqualFunc(guarded.Header, bare.Header, equalValues) {
+		t.Errorf("the request's headers differ:\n%q\n%q", guarded.Header, bare.Header)
+	}
+	if !bytes.Equal(guarded.Payload, bare.Payload) {
+		t.Errorf("the request's body differs:\n%q\n%q", guarded.Payload, bare.Payload)
+	}
+}
+
+func compareAnswers(t *testing.T, guarded, bare answer) {
+	t.Helper()
+	guarded.Header.Del("Date")
+	bare.Header.Del("Date")
+	if guarded.StatusCode != bare.StatusCode || guarded.text != bare.text {
+		t.Errorf("the answer differs: %d %q, %d %q", guarded.StatusCode, guarded.text, bare.StatusCode, bare.text)
+	}
+	if !maps.EqualFunc(guarded.Header, bare.Header, equalValues) {
+		t.Errorf("the answer's headers differ:\n%q\n%q", guarded.Header, bare.Header)
+	}
+}
+
+func equalValues(a, b []string) bool { return fmt.Sprintf("%q", a) == fmt.Sprintf("%q", b) }
+
+func TestUnwantedEventsAreAcknowledged(t *testing.T) {
+	const userDeleted = `{"type":"user.deleted"}`
+	tests := map[string]struct {
+		options string
+		body    string
+		status  int
+		guard   string
+	}{
+		"wanted":                             {"events user.created user.deleted", userCreated, 200, "forwarded"},
+		"unwanted":                           {"events user.created", userDeleted, 204, "filtered"},
+		"unwanted, with a body allowed":      {"events user.created\nfiltered 200", userDeleted, 200, "filtered"},
+		"unwanted, with another status":      {"events user.created\nfiltered 410", userDeleted, 410, "filtered"},
+		"unwanted, to be sent again":         {"events user.created\nfiltered 599", userDeleted, 599, "filtered"},
+		"any event":                          {"", userDeleted, 200, "forwarded"},
+		"no JSON, any event":                 {"", "hello", 200, "forwarded"},
+		"no JSON, some events":               {"events *", "hello", 204, "filtered"},
+		"no body, any event":                 {"", "", 200, "forwarded"},
+		"no body, some events":               {"events *", "", 204, "filtered"},
+		"no type, some events":               {"events *", `{"data":{"type":"user.created"}}`, 204, "filtered"},
+		"a type that is no text":             {"events *", `{"type":1}`, 204, "filtered"},
+		"two types of which the last counts": {"events user.created", `{"type":"user.created","type":"user.deleted"}`, 204, "filtered"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "from the backend") })
+			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\n"+test.options+"\n}\nreverse_proxy "+backend.Address+labelled, "")
+			got := send(t, site.Clients[0].Client, signedRequest(t, site.Clients[0].URL, testSecret, test.body))
+			got.check(t, test.status, test.guard)
+			if test.guard == "forwarded" {
+				onlyRequest(t, backend)
+				return
+			}
+			wantNothing(t, backend)
+			if got.text != "" {
+				t.Errorf("the answer has a body: %q", got.text)
+			}
+		})
+	}
+}
+
+// Wherever the guard stands, what it guards is guarded and nothing else is.
+func TestPlacesOfTheGuard(t *testing.T) {
+	const guard = "clerk_webhook {\nsecret " + testSecret + "\n}\n"
+	tests := map[string]struct{ directives, guarded, open string }{
+		"on a path":          {"clerk_webhook /hooks* {\nsecret " + testSecret + "\n}\nrespond ok", "/hooks", "/"},
+		"with a matcher":     {"@hooks path /a /b\nclerk_webhook @hooks {\nsecret " + testSecret + "\n}\nrespond ok", "/b", "/c"},
+		"in handle":          {"handle /hooks {\n" + guard + "respond ok\n}\nhandle {\nrespond ok\n}", "/hooks", "/"},
+		"in handle_path":     {"handle_path /hooks/* {\n" + guard + "respond ok\n}\nrespond ok", "/hooks/x", "/"},
+		"in route":           {"route /hooks {\n" + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
+		"after others":       {"respond ok\nheader X-A b\nencode gzip\nrewrite /old /hooks\n@h path /hooks\nclerk_webhook @h {\nsecret " + testSecret + "\n}", "/old", "/"},
+		"beside another one": {"handle /other {\nclerk_webhook {\nsecret " + otherSecret + "\n}\nrespond no\n}\nhandle /hooks {\n" + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
+		"twice in a row":     {"route /hooks {\n" + guard + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			site := testcaddy.RunSite(t, test.directives, "")
+			client := site.Clients[0]
+			for secret, want := range map[string]int{testSecret: 200, otherSecret: 403} {
+				got := send(t, client.Client, signedRequest(t, client.URL+test.guarded, secret, userCreated))
+				if got.StatusCode != want || (got.text == "ok") != (want == 200) {
+					t.Errorf("guarded: got %d %q, want %d", got.StatusCode, got.text, want)
+				}
+			}
+			got := send(t, client.Client, signedRequest(t, client.URL+test.open, otherSecret, userCreated))
+			if got.StatusCode != 200 || got.text != "ok" {
+				t.Errorf("open: got %d %q", got.StatusCode, got.text)
+			}
+		})
+	}
+}
+
+// Other directives that wrap the request or the answer do not get in the way.
+func TestNeighboursOfTheGuard(t *testing.T) {
+	long := strings.Repeat(`{"data":{"id":"user_1"},"type":"user.created"} `, 100)
+	tests := map[string]struct {
+		directives string
+		change     func(*http.Request)
+		secret     string
+		body       string
+		status     int
+		guard      string
+		text       string
+	}{
+		"request_body in front, declared, which the guard never sees": {
+			directives: "request_body {\nmax_size 1KB\n}",
+			body:       long, status: 413, guard: "{http.clerk_webhook.outcome} {http.clerk_webhook.reason}", text: "error page for 413",
+		},
+		"request_body in front, in chunks": {
+			directives: "request_body {\nmax_size 1KB\n}",
+			change:     chunked,
+			body:       long, status: 413, guard: "rejected body_too_large", text: "error page for 413",
+		},
+		"request_body in front, genuine": {
+			directives: "request_body {\nmax_size 10KB\n}",
+			change:     chunked,
+			body:       long, status: 200, guard: "forwarded", text: "thank you",
+		},
+		"encode": {
+			directives: "encode gzip {\nminimum_length 1\n}",
+			change:     func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") },
+			body:       userCreated, status: 200, guard: "forwarded",
+		},
+		"access log, genuine": {
+			directives: "log",
+			body:       long, status: 200, guard: "forwarded", text: "thank you",
+		},
+		"access log, forged": {
+			directives: "log",
+			secret:     otherSecret,
+			body:       long, status: 403, guard: "rejected signature_mismatch", text: "error page for 403",
+		},
+		"access log, genuine in chunks": {
+			directives: "log\nlog_append size {http.request.body}",
+			change:     chunked,
+			body:       long, status: 200, guard: "forwarded", text: "thank you",
+		},
+		"intercept, genuine": {
+			directives: "intercept {\n@ok status 2xx\nhandle_response @ok {\nheader -Content-Length\nrespond \"intercepted {http.clerk_webhook.type}\"\n}\n}",
+			body:       userCreated, status: 200, guard: "forwarded", text: "intercepted user.created",
+		},
+		"intercept, forged": {
+			directives: "intercept {\n@bad status 403\nhandle_response @bad {\nrespond intercepted\n}\n}",
+			secret:     otherSecret,
+			body:       userCreated, status: 403, guard: "rejected signature_mismatch", text: "error page for 403",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") })
+			site := testcaddy.RunSite(t, test.directives+"\nclerk_webhook {\nsecret "+testSecret+"\n}\nreverse_proxy "+backend.Address+labelled, "")
+			for _, client := range site.Clients {
+				r := signedRequest(t, client.URL, cmp.Or(test.secret, testSecret), test.body)
+				if test.change != nil {
+					test.change(r)
+				}
+				got := send(t, client.Client, r)
+				got.check(t, test.status, test.guard)
+				if test.text != "" && got.text != test.text {
+					t.Errorf("%s: the answer is %q, want %q", client.Name, got.text, test.text)
+				}
+				if test.status != 200 {
+					wantNothing(t, backend)
+				} else if arrived := onlyRequest(t, backend); string(arrived.Payload) != test.body {
+					t.Errorf("%s: %d bytes arrived, want %d", client.Name, len(arrived.Payload), len(test.body))
+				}
+			}
+		})
+	}
+}
+
+// The configuration changes again and again while deliveries are under way over
+// every version of HTTP, all half arrived at the time; meanwhile others come in,
+// each over a connection of its own. Of these a sender repeats what it got no
+// answer to, since the kernel resets connections that wait to be accepted by a
+// listener that Caddy closes, guard or not.
+func TestReloadUnderLoad(t *testing.T) {
+	const reloads, senders = 20, 4
+	backend := testcaddy.NewBackend(t, nil)
+	directives := func(generation int) string {
+		return fmt.Sprintf("header X-Generation %d\nclerk_webhook {\nsecret %s\n}\nreverse_proxy %s {\ntransport http {\nkeepalive off\n}\n}%s", generation, testSecret, backend.Address, labelled)
+	}
+	site := testcaddy.RunSite(t, directives(0), "")
+	stop := deliverConstantly(t, senders, "http://"+site.Plain)
+	defer stop()
+	goroutines := runtime.NumGoroutine()
+
+	var answered sync.WaitGroup
+	for generation := range reloads {
+		finish := make(chan struct{})
+		for _, client := range site.Clients {
+			body := randomBody(100_000 + generation)
+			source := &pausedReader{first: strings.NewReader(body[:50_000]), rest: strings.NewReader(body[50_000:]), paused: make(chan struct{}), resume: finish}
+			r := signedRequest(t, client.URL, testSecret, body)
+			r.Body, r.GetBody = io.NopCloser(source), nil
+			answered.Go(func() {
+				res, err := client.Do(r)
+				if err != nil {
+					t.Errorf("%s, reload %d: %v", client.Name, generation+1, err)
+					return
+				}
+				defer res.Body.Close()
+				answer{Response: res}.check(t, 200, "forwarded")
+			})
+			<-source.paused
+		}
+		site.Reload(t, directives(generation+1))
+		close(finish)
+		answered.Wait()
+		for _, client := range site.Clients { // they may still be about to learn that Caddy closes
+			client.CloseIdleConnections()
+		}
+	}
+	t.Logf("%d other deliveries", stop())
+	awaitCondition(t, "the goroutines of former configurations to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+}
+
+// deliverConstantly delivers until stop is called, which returns how many
+// deliveries there were. Anything but a 200 is an error.
+func deliverConstantly(t *testing.T, senders int, url string) (stop func() int64) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var delivered atomic.Int64
+	var running sync.WaitGroup
+	done := make(chan struct{})
+	for range senders {
+		running.Go(func() {
+			for i := 1; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				res, err := client.Do(signedRequest(t, url, testSecret, randomBody(i*7919%(256<<10))))
+				if err != nil {
+					continue // no answer: repeated
+				}
+				answer{Response: res}.check(t, 200, "forwarded")
+				res.Body.Close()
+				delivered.Add(1)
+			}
+		})
+	}
+	return sync.OnceValue(func() int64 {
+		close(done)
+		running.Wait()
+		return delivered.Load()
+	})
+}
+
+// pausedReader tells when all of its first part has been read, and goes on when
+// told.
+type pausedReader struct {
+	first, rest    io.Reader
+	paused, resume chan struct{}
+	once           sync.Once
+}
+
+func (p *pausedReader) Read(b []byte) (int, error) {
+	if n, err := p.first.Read(b); err == nil {
+		return n, nil
+	}
+	p.once.Do(func() { close(p.paused) })
+	<-p.resume
+	return p.rest.Read(b)
+}
+
+// awaitCondition is for what happens soon but announces itself by no event.
+func awaitCondition(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("waited in vain for %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+		}
+		<-time.After(time.Millisecond)
 	}
 }

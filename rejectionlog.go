@@ -2,6 +2,7 @@ package clerkwebhook
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ var rejectionLogs = caddy.NewUsagePool()
 // a minute for each reason, with the count and the latest example.
 type rejectionLog struct {
 	mu      sync.Mutex
-	logger  *zap.Logger
+	loggers []*zap.Logger // of the guards that use it, the newest last
 	pending map[reason]*rejectionSummary
 }
 
@@ -41,19 +42,31 @@ type rejectionExample struct {
 	err        error
 }
 
-// acquireRejectionLog returns the endpoint's log, which from now on writes to
-// logger. releaseRejectionLog must be called once for each call.
+// acquireRejectionLog returns the endpoint's log, which writes to the newest of
+// the loggers that it is acquired with: the others belong to a configuration
+// that is about to end. release must be called once for each call.
 func acquireRejectionLog(endpoint string, logger *zap.Logger) *rejectionLog {
 	value, _ := rejectionLogs.LoadOrStore(endpoint, &rejectionLog{pending: make(map[reason]*rejectionSummary)})
 	l := value.(*rejectionLog)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.logger = logger
+	l.loggers = append(l.loggers, logger)
 	return l
 }
 
-func releaseRejectionLog(endpoint string) error {
-	_, err := rejectionLogs.Delete(endpoint)
+// release gives back what acquireRejectionLog returned for the same endpoint
+// and logger. If the configuration of the newest logger is refused, the log
+// goes on with the one before it.
+func (l *rejectionLog) release(endpoint string, logger *zap.Logger) error {
+	wasLast, err := rejectionLogs.Delete(endpoint)
+	if wasLast {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.loggers, logger); i >= 0 {
+		l.loggers = slices.Delete(l.loggers, i, i+1)
+	}
 	return err
 }
 
@@ -92,7 +105,8 @@ func (l *rejectionLog) close(why reason, s *rejectionSummary) {
 
 // write must be called with l.mu held.
 func (l *rejectionLog) write(why reason, s *rejectionSummary) {
-	l.logger.Warn("deliveries rejected",
+	logger := l.loggers[len(l.loggers)-1]
+	logger.Warn("deliveries rejected",
 		zap.String("reason", string(why)),
 		zap.Int("count", s.count),
 		zap.Object("latest", s.latest))

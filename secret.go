@@ -36,20 +36,16 @@ type Secret struct {
 // config can be exported without the keys.
 func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Secret, error) {
 	keys := make([]*signature.Secret, len(secrets))
-	names := make(map[string]bool)
 	sameKey := make(map[[32]byte]string)
 	for i := range secrets {
 		s := &secrets[i]
-		if s.Name == "" {
-			s.Name = strconv.Itoa(i + 1)
-		}
+		s.Name = s.nameAt(i)
 		if err := checkSecretName(s.Name); err != nil {
 			return nil, fmt.Errorf("secret: %w", err)
 		}
-		if names[s.Name] {
-			return nil, fmt.Errorf("secret %q: two secrets have this name: give each its own", s.Name)
+		if err := checkUnique(secrets[:i], *s); err != nil {
+			return nil, fmt.Errorf("secret: %w", err)
 		}
-		names[s.Name] = true
 
 		var err error
 		if keys[i], err = s.resolve(); err != nil {
@@ -65,48 +61,86 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Secret, 
 	return keys, nil
 }
 
-func (s Secret) resolve() (*signature.Secret, error) {
-	value, err := caddy.NewReplacer().ReplaceFunc(s.Value, func(name string, value any) (any, error) {
-		if strings.TrimSpace(caddy.ToString(value)) != "" {
-			return value, nil
+// nameAt returns the secret's name, which for an unnamed one is its position.
+func (s Secret) nameAt(index int) string {
+	if s.Name != "" {
+		return s.Name
+	}
+	return strconv.Itoa(index + 1)
+}
+
+// checkUnique returns an error if s, put after the others, has the name of one
+// of them.
+func checkUnique(others []Secret, s Secret) error {
+	name := s.nameAt(len(others))
+	for i, other := range others {
+		if other.nameAt(i) == name {
+			return fmt.Errorf("two secrets are called %q: give each a name of its own", name)
 		}
-		return nil, fmt.Errorf("the placeholder {%s} has no value: %s", name, explainEmpty(name))
+	}
+	return nil
+}
+
+func (s Secret) resolve() (*signature.Secret, error) {
+	source := ""
+	value, err := caddy.NewReplacer().ReplaceFunc(s.Value, func(name string, value any) (any, error) {
+		if strings.TrimSpace(caddy.ToString(value)) == "" {
+			return nil, explainEmpty(name)
+		}
+		source = "the value of {" + name + "}: "
+		return value, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	key, err := signature.ParseSecret(value)
 	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, whereToFindSecret)
+		return nil, fmt.Errorf("%s%w; %s", source, err, whereToFindSecret)
 	}
 	return key, key.SelfTest()
 }
 
 // explainEmpty says why a placeholder has no value and what to do.
-func explainEmpty(placeholder string) string {
-	if variable, ok := strings.CutPrefix(placeholder, "env."); ok {
+func explainEmpty(placeholder string) error {
+	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !holdsSecret(variable) {
 		state := "is empty"
 		if _, isSet := os.LookupEnv(variable); !isSet {
 			state = "is not set"
 		}
-		return fmt.Sprintf("the environment variable %s %s; set it to the endpoint's signing secret (whsec_…): %s", variable, state, whereToFindSecret)
+		return fmt.Errorf("the placeholder {%s} has no value: the environment variable %s %s; set it to the endpoint's signing secret (whsec_…): %s", placeholder, variable, state, whereToFindSecret)
 	}
-	if path, ok := strings.CutPrefix(placeholder, "file."); ok {
-		if _, err := os.ReadFile(path); err != nil {
-			return err.Error()
-		}
-		return fmt.Sprintf("the file %s is empty", path)
+	if path, ok := strings.CutPrefix(placeholder, "file."); ok && !strings.HasPrefix(path, "whsec_") {
+		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
-	return "only {env.NAME} and {file./path} can be used here"
+	if holdsSecret(placeholder) {
+		return errors.New("a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}")
+	}
+	return fmt.Errorf("the placeholder {%s} has no value: only {env.NAME} and {file./path} can be used here", placeholder)
+}
+
+func explainEmptyFile(path string) error {
+	if _, err := os.ReadFile(path); err != nil {
+		return err
+	}
+	return fmt.Errorf("the file %s is empty; write the endpoint's signing secret (whsec_…) into it: %s", path, whereToFindSecret)
 }
 
 // checkSecretName catches, without repeating it, a secret that is given where
 // its name belongs: names are public.
 func checkSecretName(name string) error {
-	for _, prefix := range []string{"whsec_", "whpk_", "whsk_", "{"} {
-		if strings.HasPrefix(name, prefix) {
-			return errors.New("a secret stands in place of its name: the name comes first")
-		}
+	_, notASecret := signature.ParseSecret(name)
+	if notASecret == nil || holdsSecret(name) || strings.Contains(name, "{") {
+		return errors.New("a secret stands in place of its name: the name comes first")
 	}
 	return checkName(name)
+}
+
+// holdsSecret reports whether a secret stands in text that is not made for one.
+func holdsSecret(text string) bool {
+	for _, prefix := range []string{"whsec_", "whpk_", "whsk_"} {
+		if strings.Contains(text, prefix) {
+			return true
+		}
+	}
+	return false
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -33,6 +34,7 @@ const globalOptions = `{
 	persist_config off
 	skip_install_trust
 	auto_https disable_redirects
+	default_bind 127.0.0.1
 	grace_period 5s
 	storage file_system %q
 	log {
@@ -174,10 +176,11 @@ func (b *Buffer) Entries(t testing.TB, msg string) []map[string]any {
 	return entries
 }
 
-// WaitFor returns when the log contains text, or fails the test when it is
-// cancelled by its deadline.
+// WaitFor returns when the log contains text, or fails the test after 20
+// seconds.
 func (b *Buffer) WaitFor(t testing.TB, text string) {
 	t.Helper()
+	timeout := time.After(20 * time.Second)
 	for {
 		b.mu.Lock()
 		if strings.Contains(b.text.String(), text) {
@@ -191,7 +194,7 @@ func (b *Buffer) WaitFor(t testing.TB, text string) {
 		b.mu.Unlock()
 		select {
 		case <-changed:
-		case <-t.Context().Done():
+		case <-timeout:
 			t.Fatalf("the log never contained %q", text)
 		}
 	}

@@ -1,0 +1,267 @@
+package clerkwebhook_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// newConnections is a client for tests that reload Caddy. A connection from
+// before is of no use then, and right after the reload a new one may still reach
+// the old server, which closes it unread, with or without a guard.
+var newConnections = &http.Client{Transport: reconnecting{&http.Transport{DisableKeepAlives: true}}}
+
+type reconnecting struct{ *http.Transport }
+
+func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
+	for attempt := 1; ; attempt++ {
+		res, err := rc.Transport.RoundTrip(r)
+		unread := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
+		if attempt == 5 || r.GetBody == nil || !unread {
+			return res, err
+		}
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = body
+	}
+}
+
+// guarded returns a site at address whose guard has the given options and
+// which answers with what the placeholders say.
+func guarded(address, options string) string {
+	return "http://" + address + ` {
+	clerk_webhook {
+		` + options + `
+	}
+	respond "{http.clerk_webhook.outcome} by {http.clerk_webhook.secret}"
+}
+`
+}
+
+// writeSecret writes a file and returns its path.
+func writeSecret(t testing.TB, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func checkAnswer(t testing.TB, address, secret string, status int, text string) {
+	t.Helper()
+	a := send(t, newConnections, signedRequest(t, "http://"+address, secret, userCreated))
+	if a.StatusCode != status || a.text != text {
+		t.Errorf("got %d %q, want %d %q", a.StatusCode, a.text, status, text)
+	}
+}
+
+func TestSecretPlaceholderFailsClosed(t *testing.T) {
+	t.Setenv("CLERK_TEST_EMPTY", "")
+	t.Setenv("CLERK_TEST_BLANK", " \n")
+	t.Setenv("CLERK_TEST_QUOTED", `"`+testSecret+`"`)
+	t.Setenv("CLERK_TEST_SHORT", testSecret[:16])
+	unsetenv(t, secretVariable)
+	empty := writeSecret(t, "")
+	blank := writeSecret(t, "\r\n \t\n")
+	two := writeSecret(t, testSecret+"\n"+otherSecret+"\n")
+	directory := t.TempDir()
+	missing := filepath.Join(directory, "missing")
+	const setIt = "; set it to the endpoint's signing secret (whsec_…): " + whereSecretIs
+
+	for _, test := range []struct{ name, options, want string }{
+		{"the default variable is not set", "", `secret "1": the placeholder {env.CLERK_WEBHOOK_SIGNING_SECRET} has no value: the environment variable CLERK_WEBHOOK_SIGNING_SECRET is not set` + setIt},
+		{"a variable is not set", "secret {env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"a variable is empty", "secret main {env.CLERK_TEST_EMPTY}", `secret "main": the placeholder {env.CLERK_TEST_EMPTY} has no value: the environment variable CLERK_TEST_EMPTY is empty` + setIt},
+		{"a variable is white space", "secret {env.CLERK_TEST_BLANK}", `secret "1": the placeholder {env.CLERK_TEST_BLANK} has no value: the environment variable CLERK_TEST_BLANK is empty` + setIt},
+		{"a variable is not set behind the prefix", "secret whsec_{env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"the second secret's variable is not set", "secret " + testSecret + "\nsecret {env.CLERK_TEST_UNSET}", `secret "2": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"a variable holds quotation marks", "secret {env.CLERK_TEST_QUOTED}", `secret "1": the value of {env.CLERK_TEST_QUOTED}: it contains quotation marks: remove them; ` + whereSecretIs},
+		{"a variable holds a part of a secret", "secret {env.CLERK_TEST_SHORT}", `secret "1": the value of {env.CLERK_TEST_SHORT}: it decodes to 7 bytes and at least 24 are needed: copy it whole, from whsec_ to its end; ` + whereSecretIs},
+
+		{"a file is missing", "secret {file." + missing + "}", `secret "1": the placeholder {file.` + missing + `} has no value: open ` + missing + `: no such file or directory`},
+		{"a file cannot be read", "secret {file." + directory + "}", `secret "1": the placeholder {file.` + directory + `} has no value: read ` + directory + `: is a directory`},
+		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
+		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
+		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it contains white space: copy it as one word; ` + whereSecretIs},
+
+		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: only {env.NAME} and {file./path} can be used here`},
+		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: only {env.NAME} and {file./path} can be used here`},
+		{"a placeholder that does not end", "secret {env.CLERK_TEST_UNSET", `secret "1": it is not base64 after its prefix: copy it whole, to its very end; ` + whereSecretIs},
+		{"a secret between braces", "secret {" + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
+		{"a secret as the path of a file", "secret {file." + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
+		{"a secret as the name of a variable", "secret {env." + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			expectLoadError(t, testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), test.options)), test.want)
+		})
+	}
+}
+
+func unsetenv(t *testing.T, variable string) {
+	t.Helper()
+	t.Setenv(variable, "") // so that it is restored
+	if err := os.Unsetenv(variable); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecretIsTakenFrom(t *testing.T) {
+	t.Setenv(secretVariable, testSecret)
+	t.Setenv("CLERK_TEST_SECRET", "\t"+testSecret+"\n")
+	t.Setenv("CLERK_TEST_BARE", strings.TrimPrefix(testSecret, "whsec_"))
+	for _, test := range []struct{ name, options string }{
+		{"the default variable", ""},
+		{"the config", "secret " + testSecret},
+		{"the config, without its prefix", "secret " + strings.TrimPrefix(testSecret, "whsec_")},
+		{"a variable, white space around it", "secret {env.CLERK_TEST_SECRET}"},
+		{"a variable behind the prefix", "secret whsec_{env.CLERK_TEST_BARE}"},
+		{"a variable of the Caddyfile", "secret {$CLERK_WEBHOOK_SIGNING_SECRET}"},
+		{"a file", "secret {file." + writeSecret(t, testSecret) + "}"},
+		{"a file with a line end", "secret {file." + writeSecret(t, testSecret+"\n") + "}"},
+		{"a file with white space everywhere", "secret {file." + writeSecret(t, "\r\n\t "+testSecret+" \r\n\r\n") + "}"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address := testcaddy.FreeAddress(t)
+			testcaddy.Run(t, guarded(address, test.options))
+			checkAnswer(t, address, testSecret, 200, "forwarded by 1")
+			checkAnswer(t, address, otherSecret, 403, "")
+		})
+	}
+}
+
+func TestSecretsOfTwoEnvironmentsOnOneURL(t *testing.T) {
+	t.Setenv("CLERK_TEST_PRODUCTION", testSecret)
+	t.Setenv("CLERK_TEST_DEVELOPMENT", otherSecret)
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, `
+		secret production {env.CLERK_TEST_PRODUCTION}
+		secret development {env.CLERK_TEST_DEVELOPMENT}
+		secret whpk_`+base64.StdEncoding.EncodeToString(public)))
+	checkAnswer(t, address, testSecret, 200, "forwarded by production")
+	checkAnswer(t, address, otherSecret, 200, "forwarded by development")
+	checkAnswer(t, address, "whsec_"+strings.Repeat("QUJD", 8), 403, "")
+
+	r := signedRequest(t, "http://"+address, testSecret, userCreated)
+	signed := fmt.Sprintf("%s.%s.%s", r.Header.Get("Svix-Id"), r.Header.Get("Svix-Timestamp"), userCreated)
+	r.Header.Set("Svix-Signature", "v1a,"+base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(signed))))
+	if a := send(t, newConnections, r); a.text != "forwarded by 3" {
+		t.Errorf("got %d %q, want 200 and the position of the public key", a.StatusCode, a.text)
+	}
+}
+
+func TestRotatedSecretFileIsReadOnReload(t *testing.T) {
+	path := writeSecret(t, testSecret+"\n")
+	address := testcaddy.FreeAddress(t)
+	config := guarded(address, "secret current {file."+path+"}")
+	testcaddy.Run(t, config)
+	checkAnswer(t, address, testSecret, 200, "forwarded by current")
+
+	if err := os.WriteFile(path, []byte(otherSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, address, testSecret, 200, "forwarded by current") // until the reload
+	testcaddy.Reload(t, config)
+	checkAnswer(t, address, otherSecret, 200, "forwarded by current")
+	checkAnswer(t, address, testSecret, 403, "")
+
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := testcaddy.TryRun(t, config); err == nil {
+		t.Error("a reload with an empty secret succeeded")
+	}
+	checkAnswer(t, address, otherSecret, 200, "forwarded by current") // the old config goes on
+}
+
+func TestEqualSecretsAreAWarning(t *testing.T) {
+	t.Setenv("CLERK_TEST_SECRET", testSecret)
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, "secret current {env.CLERK_TEST_SECRET}\nsecret previous "+testSecret+"\nsecret "+otherSecret))
+	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; is one of them still to be rotated?")
+	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "current" || warnings[0]["same_as"] != "previous" {
+		t.Errorf("got the warnings %v", warnings)
+	}
+	checkAnswer(t, address, testSecret, 200, "forwarded by current")
+}
+
+// TestConfigIsExportedWithoutKeys reads the running configuration through
+// Caddy's admin API.
+func TestConfigIsExportedWithoutKeys(t *testing.T) {
+	t.Setenv(secretVariable, testSecret)
+	path := writeSecret(t, otherSecret)
+	address, admin := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}\nsecret {file."+path+"}"), "admin "+admin)
+	checkAnswer(t, address, otherSecret, 200, "forwarded by 2")
+
+	res, err := http.Get("http://" + admin + "/config/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	config, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(config), `"value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"`) {
+		t.Errorf("the exported configuration has no placeholder: %s", config)
+	}
+	expectNoKey(t, string(config))
+	expectNoKey(t, testcaddy.Log.String()) // in which Caddy writes the configuration too
+}
+
+// expectNoKey looks for the keys of the secrets of the tests.
+func expectNoKey(t testing.TB, text string) {
+	t.Helper()
+	for _, secret := range []string{testSecret, otherSecret} {
+		if key := strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="); strings.Contains(text, key) {
+			t.Errorf("%s holds a secret", text)
+		}
+	}
+}
+
+// TestRefusedConfigTellsNoSecret gives the secret in every place where it does
+// not belong.
+func TestRefusedConfigTellsNoSecret(t *testing.T) {
+	t.Setenv("CLERK_TEST_SECRET", testSecret)
+	for _, options := range []string{
+		"name " + testSecret, "events " + testSecret, "filtered " + testSecret, "tolerance " + testSecret,
+		"max_body " + testSecret, "body_timeout " + testSecret, "report_only " + testSecret, testSecret,
+		"secret " + testSecret + " a", "secret a b " + testSecret, "secret a " + testSecret + " b", "secret " + testSecret + "?",
+		"secret {" + testSecret + "}", "secret {env." + testSecret + "}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
+		"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}", testSecret + " {\n}",
+	} {
+		t.Run(strings.ReplaceAll(options, testSecret, "SECRET"), func(t *testing.T) {
+			err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), options))
+			if err == nil {
+				t.Cleanup(func() { _ = caddy.Stop() })
+				t.Fatal("the configuration was taken")
+			}
+			expectNoKey(t, err.Error())
+			for line := range strings.Lines(testcaddy.Log.String()) {
+				if !strings.Contains(line, "adjusted config") { // Caddy writes the configuration as it is, at debug level
+					expectNoKey(t, line)
+				}
+			}
+		})
+	}
+}
