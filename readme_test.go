@@ -1,0 +1,524 @@
+package clerkwebhook_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// block is a fenced block of code in the documentation.
+type block struct {
+	file, heading, language, text string
+	line                          int
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d %s", b.file, b.line, b.heading) }
+
+// documentation returns all blocks of README.md and docs.
+func documentation(t testing.TB) []block {
+	t.Helper()
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []block
+	for _, file := range append([]string{"README.md"}, files...) {
+		blocks = append(blocks, blocksOf(t, file)...)
+	}
+	return blocks
+}
+
+func blocksOf(t testing.TB, file string) []block {
+	t.Helper()
+	var (
+		blocks  []block
+		heading string
+		open    *block
+		number  int
+	)
+	for line := range strings.Lines(readFile(t, file)) {
+		number++
+		language, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && open == nil:
+			open = &block{file: file, heading: heading, language: strings.TrimSpace(language), line: number}
+		case isFence:
+			blocks = append(blocks, *open)
+			open = nil
+		case open != nil:
+			open.text += line
+		case strings.HasPrefix(line, "#"):
+			heading = strings.TrimSpace(strings.TrimLeft(line, "#"))
+		}
+	}
+	if open != nil {
+		t.Fatalf("%v is not closed", *open)
+	}
+	return blocks
+}
+
+func TestDocumentationBlocks(t *testing.T) {
+	for _, b := range documentation(t) {
+		t.Run(b.String(), func(t *testing.T) {
+			switch b.language {
+			case "caddyfile":
+				checkCaddyfile(t, b)
+			case "json":
+				checkJSON(t, b)
+			case "yaml":
+				checkAlerts(t, b)
+			case "sh", "dockerfile":
+				checkCommands(t, b)
+			default:
+				t.Errorf("nothing is known about blocks of the language %q", b.language)
+			}
+		})
+	}
+}
+
+// documentedSecrets are the values of the variables that the documentation
+// uses; any other one is missing when its configuration is loaded.
+var documentedSecrets = map[string]string{
+	"CLERK_WEBHOOK_SIGNING_SECRET":  testSecret,
+	"CLERK_WEBHOOK_PREVIOUS_SECRET": otherSecret,
+	"CLERK_PRODUCTION_SECRET":       testSecret,
+	"CLERK_STAGING_SECRET":          otherSecret,
+}
+
+const unknownSecret = "whsec_dW5rbm93bi11bmtub3duLXVua25vd24="
+
+// promise is what the documentation lets the reader expect of a configuration.
+type promise struct {
+	name    string
+	method  string // "" is POST
+	path    string // "" is /api/webhooks
+	secret  string // "" signs with testSecret
+	body    string // "" is userCreated
+	status  int
+	backend string // where it arrives, or "" for nowhere
+}
+
+// promises are those of each Caddyfile in the documentation, by the heading
+// above it.
+var promises = map[string][]promise{
+	"caddy-clerk-webhook": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+		{name: "a slash at the end is no way around", path: "/api/webhooks/", secret: unknownSecret, status: 403},
+		{name: "nor are capitals", path: "/API/Webhooks", secret: unknownSecret, status: 403},
+		{name: "nor is a doubled slash", path: "/api//webhooks", secret: unknownSecret, status: 403},
+		{name: "nor is an escaped slash", path: "/api%2Fwebhooks", secret: unknownSecret, status: 403},
+		{name: "nor is another method", method: http.MethodPut, status: 405},
+		{name: "the rest of the site is not guarded", method: http.MethodGet, path: "/", status: 200, backend: "localhost:3000"},
+	},
+	"Options": {
+		{name: "wanted events go on", status: 200, backend: "localhost:3000"},
+		{name: "others are acknowledged", body: `{"type":"organization.deleted"}`, status: 204},
+		{name: "report_only lets forgeries through", secret: unknownSecret, status: 200, backend: "localhost:3000"},
+	},
+	"Routing families to upstreams": {
+		{name: "users", status: 200, backend: "localhost:3000"},
+		{name: "organizations", body: `{"type":"organization.created"}`, status: 200, backend: "localhost:4000"},
+		{name: "memberships", body: `{"type":"organizationMembership.created"}`, status: 200, backend: "localhost:4000"},
+		{name: "the rest", body: `{"type":"session.created"}`, status: 204},
+		{name: "forged users", secret: unknownSecret, status: 403},
+	},
+	"Several environments on one URL": {
+		{name: "production", status: 200, backend: "localhost:3000"},
+		{name: "staging", secret: otherSecret, status: 200, backend: "localhost:4000"},
+		{name: "neither", secret: unknownSecret, status: 403},
+	},
+	"Rotating a secret": {
+		{name: "current", status: 200, backend: "localhost:3000"},
+		{name: "previous", secret: otherSecret, status: 200, backend: "localhost:3000"},
+		{name: "neither", secret: unknownSecret, status: 403},
+	},
+	"Secrets from files": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Watching before enforcing": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones too", secret: unknownSecret, status: 200, backend: "localhost:3000"},
+		{name: "other methods too", method: http.MethodPut, status: 200, backend: "localhost:3000"},
+	},
+	"Allowing only Svix's addresses": {
+		{name: "a genuine delivery from this machine", status: 403},
+	},
+	"Keeping signatures out of access logs": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+	},
+}
+
+// checkCaddyfile runs a configuration, with addresses that are free, and sends
+// what its promises say.
+func checkCaddyfile(t *testing.T, b block) {
+	expected, ok := promises[b.heading]
+	if !ok {
+		t.Fatal("no promise says what it does")
+	}
+	if formatted := string(caddyfile.Format([]byte(b.text))); formatted != b.text {
+		t.Errorf("caddy fmt would write\n%s", formatted)
+	}
+	s := newSite(t, b.text)
+	testcaddy.Run(t, s.caddyfile)
+	for _, p := range expected {
+		t.Run(p.name, func(t *testing.T) { s.keep(t, p) })
+	}
+}
+
+// site is a configuration from the documentation, made to run here.
+type site struct {
+	caddyfile string
+	url       string
+	backends  map[string]*testcaddy.Backend
+}
+
+func newSite(t testing.TB, text string) *site {
+	t.Helper()
+	for name, secret := range documentedSecrets {
+		t.Setenv(name, secret)
+	}
+	if strings.HasPrefix(text, "clerk_webhook") {
+		text = "example.com {\n" + text + "reverse_proxy localhost:3000\n}\n"
+	}
+	address := testcaddy.FreeAddress(t)
+	s := &site{
+		caddyfile: mustReplace(t, text, "example.com", "http://"+address),
+		url:       "http://" + address,
+		backends:  make(map[string]*testcaddy.Backend),
+	}
+	for _, upstream := range []string{"localhost:3000", "localhost:4000"} {
+		s.backends[upstream] = testcaddy.NewBackend(t, nil)
+		s.caddyfile = strings.ReplaceAll(s.caddyfile, upstream, s.backends[upstream].Address)
+	}
+	s.caddyfile = strings.ReplaceAll(s.caddyfile, "/run/secrets/clerk_webhook", secretFile(t))
+	s.caddyfile = strings.ReplaceAll(s.caddyfile, "log {\n", "log {\noutput clerk_webhook_test\n")
+	return s
+}
+
+// secretFile returns the name of a file with a secret and the line break that
+// editors put at its end.
+func secretFile(t testing.TB) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(name, []byte(testSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (s *site) request(t testing.TB, p promise) *http.Request {
+	t.Helper()
+	r := signedRequest(t, s.url+valueOr(p.path, "/api/webhooks"), valueOr(p.secret, testSecret), valueOr(p.body, userCreated))
+	r.Method = valueOr(p.method, http.MethodPost)
+	return r
+}
+
+func (s *site) keep(t testing.TB, p promise) {
+	t.Helper()
+	if a := send(t, http.DefaultClient, s.request(t, p)); a.StatusCode != p.status {
+		t.Errorf("got status %d, want %d", a.StatusCode, p.status)
+	}
+	for upstream, b := range s.backends {
+		if upstream != p.backend {
+			wantNothing(t, b)
+			continue
+		}
+		if got := string(onlyRequest(t, b).Payload); got != valueOr(p.body, userCreated) {
+			t.Errorf("the backend got %q", got)
+		}
+	}
+}
+
+func valueOr(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// blockUnder returns the only Caddyfile below a heading.
+func blockUnder(t testing.TB, heading string) block {
+	t.Helper()
+	for _, b := range documentation(t) {
+		if b.heading == heading && b.language == "caddyfile" {
+			return b
+		}
+	}
+	t.Fatalf("no Caddyfile below %q", heading)
+	return block{}
+}
+
+func TestDocumentedAddressListLetsListedSendersIn(t *testing.T) {
+	b := blockUnder(t, "Allowing only Svix's addresses")
+	s := newSite(t, mustReplace(t, b.text, "52.215.16.239", "127.0.0.1"))
+	testcaddy.Run(t, s.caddyfile)
+	s.keep(t, promise{status: 200, backend: "localhost:3000"})
+	s.keep(t, promise{secret: unknownSecret, status: 403})
+}
+
+func TestDocumentedAccessLogHasNoSignature(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Keeping signatures out of access logs").text)
+	testcaddy.Run(t, s.caddyfile)
+	r := s.request(t, promise{})
+	r.Header.Set("Webhook-Signature", r.Header.Get("Svix-Signature"))
+	send(t, http.DefaultClient, r)
+
+	const message = "handled request"
+	testcaddy.Log.WaitFor(t, message)
+	for _, entry := range testcaddy.Log.Entries(t, message) {
+		text, err := json.Marshal(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "Svix-Id") || strings.Contains(string(text), "Signature") {
+			t.Errorf("the access log has %s", text)
+		}
+	}
+}
+
+// checkJSON loads a handler in front of one that answers, and sends a delivery.
+func checkJSON(t *testing.T, b block) {
+	var handler any
+	if err := json.Unmarshal([]byte(b.text), &handler); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CLERK_WEBHOOK_SIGNING_SECRET", testSecret)
+	address := testcaddy.FreeAddress(t)
+	type object = map[string]any
+	config, err := json.Marshal(object{
+		"admin":   object{"disabled": true, "config": object{"persist": false}},
+		"logging": object{"logs": object{"default": object{"writer": object{"output": "clerk_webhook_test"}}}},
+		"apps": object{"http": object{"servers": object{"test": object{
+			"listen":          []string{address},
+			"automatic_https": object{"disable": true},
+			"routes":          []any{object{"handle": []any{handler, object{"handler": "static_response", "body": "{http.clerk_webhook.secret}"}}}},
+		}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := testcaddy.TryRunJSON(t, config); err != nil {
+		t.Fatal(err)
+	}
+	a := send(t, http.DefaultClient, signedRequest(t, "http://"+address, testSecret, userCreated))
+	if a.StatusCode != 200 || a.text != "production" {
+		t.Errorf("got %d %q", a.StatusCode, a.text)
+	}
+}
+
+var (
+	metricName   = regexp.MustCompile(`caddy_\w+`)
+	metricLabels = regexp.MustCompile(`(\w+)(?:=~?)"([^"]*)"`)
+)
+
+// checkAlerts parses alert rules and looks for all that their expressions and
+// texts name in what a guarded Caddy with a failing backend serves.
+func checkAlerts(t *testing.T, b block) {
+	var rules struct {
+		Groups []struct {
+			Name  string `yaml:"name"`
+			Rules []struct {
+				Alert       string            `yaml:"alert"`
+				Expr        string            `yaml:"expr"`
+				Annotations map[string]string `yaml:"annotations"`
+			} `yaml:"rules"`
+		} `yaml:"groups"`
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(b.text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&rules); err != nil {
+		t.Fatal(err)
+	}
+	served := metricsOfFailingSite(t)
+	checked := 0
+	for _, group := range rules.Groups {
+		for _, rule := range group.Rules {
+			if rule.Alert == "" || rule.Annotations["summary"] == "" {
+				t.Errorf("incomplete: %+v", rule)
+			}
+			checkExpression(t, rule.Expr, served)
+			checked++
+		}
+	}
+	if checked == 0 {
+		t.Error("there are no rules")
+	}
+}
+
+func metricsOfFailingSite(t testing.TB) string {
+	t.Helper()
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, `http://`+address+` {
+		handle /metrics {
+			metrics
+		}
+		handle {
+			clerk_webhook {
+				secret `+testSecret+`
+			}
+			respond 503
+		}
+	}`, "metrics")
+	send(t, http.DefaultClient, signedRequest(t, "http://"+address, testSecret, userCreated))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return send(t, http.DefaultClient, r).text
+}
+
+// checkExpression checks that a series exists with each value of each label
+// that the expression asks for.
+func checkExpression(t testing.TB, expression, served string) {
+	t.Helper()
+	name := metricName.FindString(expression)
+	if name == "" {
+		t.Fatalf("no metric in %q", expression)
+	}
+	series := regexp.MustCompile(`(?m)^`+name+`\{.*$`).FindAllString(served, -1)
+	if len(series) == 0 {
+		t.Errorf("there is no metric %s", name)
+	}
+	for _, label := range metricLabels.FindAllStringSubmatch(expression, -1) {
+		for value := range strings.SplitSeq(label[2], "|") {
+			wanted := regexp.MustCompile(`[{,]` + label[1] + `="` + value + `"[,}]`)
+			if !slices.ContainsFunc(series, wanted.MatchString) {
+				t.Errorf("%s never has %s=%q", name, label[1], value)
+			}
+		}
+	}
+}
+
+const (
+	tryServer = "export CLERK_WEBHOOK_SIGNING_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\ngo run ./cmd/caddy run --config Caddyfile.example\n"
+	tests     = "go test ./...\n"
+)
+
+// checkCommands runs commands, or says why it does not.
+func checkCommands(t *testing.T, b block) {
+	switch {
+	case b.text == tests:
+		// It is what runs this test.
+	case b.text == tryServer:
+		// It runs until it is stopped: see the commands that follow it.
+	case b.heading == "Try it":
+		checkTry(t, b.text)
+	case b.heading == "Install":
+		checkInstall(t, b)
+	default:
+		t.Error("nothing is known about these commands")
+	}
+}
+
+// checkTry runs the server of "Try it" and in a second shell the commands.
+func checkTry(t *testing.T, commands string) {
+	directory := t.TempDir()
+	example, address := exampleOn(t)
+	example = mustReplace(t, example, "\n{\n", "\n{\n\tadmin off\n\tpersist_config off\n")
+	config := filepath.Join(directory, exampleFile)
+	if err := os.WriteFile(config, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(directory, "caddy")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/caddy")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+
+	server := mustReplace(t, tryServer, "go run ./cmd/caddy", "exec '"+binary+"'")
+	startServer(t, mustReplace(t, server, exampleFile, "'"+config+"'"))
+
+	commands = mustReplace(t, commands, "localhost:8080", address)
+	output, err := shell(t, commands).Output()
+	if err != nil || string(output) != "users: msg_1" {
+		t.Errorf("got %q, %v", output, err)
+	}
+	forged := mustReplace(t, commands, `-d "$body"`, `-d "$body "`)
+	output, err = shell(t, forged).Output()
+	if err != nil || string(output) != "403 Forbidden" {
+		t.Errorf("with another body got %q, %v", output, err)
+	}
+}
+
+func shell(t testing.TB, commands string) *exec.Cmd {
+	t.Helper()
+	return exec.CommandContext(t.Context(), "sh", "-eu", "-c", commands)
+}
+
+// startServer runs a Caddy until the test ends and returns when it serves.
+func startServer(t testing.TB, commands string) {
+	t.Helper()
+	cmd := shell(t, commands)
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "XDG_DATA_HOME="+t.TempDir())
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log := bufio.NewScanner(stderr)
+	finished := make(chan struct{})
+	t.Cleanup(func() {
+		<-finished
+		_ = cmd.Wait() // it was interrupted
+	})
+	var lines []string
+	for log.Scan() {
+		lines = append(lines, log.Text())
+		if strings.Contains(log.Text(), "serving initial configuration") {
+			go func() {
+				defer close(finished)
+				for log.Scan() { // its log must not fill the pipe
+				}
+			}()
+			return
+		}
+	}
+	close(finished)
+	t.Fatalf("Caddy did not start:\n%s", strings.Join(lines, "\n"))
+}
+
+var pinnedCaddy = regexp.MustCompile(`github.com/caddyserver/caddy/v2 v(\S+)`)
+
+// checkInstall does not build, which takes minutes or Docker: .ci/run does, and
+// this checks that the documentation has its very command, for the version of
+// Caddy that is tested.
+func checkInstall(t *testing.T, b block) {
+	version := pinnedCaddy.FindStringSubmatch(readFile(t, "go.mod"))[1]
+	wanted := []string{"xcaddy build v" + version + " --with github.com/caddyclerk/caddy-clerk-webhook@v0.0.0="}
+	if b.language == "dockerfile" {
+		wanted = append(wanted, "FROM caddy:"+version+"-builder AS builder\n", "FROM caddy:"+version+"\n")
+	} else if !strings.Contains(readFile(t, ".ci/run"), "\t"+b.text) {
+		t.Errorf(".ci/run does not run %q", b.text)
+	}
+	for _, part := range wanted {
+		if !strings.Contains(b.text, part) {
+			t.Errorf("%q is not in it", part)
+		}
+	}
+}
