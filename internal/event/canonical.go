@@ -1,0 +1,204 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// Canonical returns payload as JavaScript's JSON.stringify(JSON.parse(payload))
+// writes it: compact, with the members in their order, numbers and strings in
+// one spelling only. A backend whose framework has parsed the body can then
+// still verify the signature by writing it again.
+//
+// It is an error if payload is not a JSON object, or if JavaScript would not
+// give back all that it says: a number that it cannot hold, a name that is
+// given twice, or one that looks like an array index, which it would move to
+// the front.
+func Canonical(payload []byte) ([]byte, error) {
+	switch {
+	case !utf8.Valid(payload):
+		return nil, errors.New("it is not UTF-8")
+	case !gjson.ValidBytes(payload):
+		return nil, errors.New("it is not JSON")
+	case !opensObject(payload):
+		return nil, errors.New("it is not a JSON object")
+	}
+	return appendCanonical(make([]byte, 0, len(payload)), "", gjson.ParseBytes(payload))
+}
+
+// appendCanonical appends value, which stands at path, to dst.
+func appendCanonical(dst []byte, path string, value gjson.Result) ([]byte, error) {
+	switch {
+	case value.IsObject():
+		return appendObject(dst, path, value)
+	case value.IsArray():
+		return appendArray(dst, path, value)
+	case value.Type == gjson.String:
+		return appendString(dst, value.Raw), nil
+	case value.Type == gjson.Number:
+		number, err := canonicalNumber(value.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return append(dst, number...), nil
+	}
+	return append(dst, value.Raw...), nil // true, false, null
+}
+
+func appendObject(dst []byte, path string, object gjson.Result) ([]byte, error) {
+	var err error
+	seen := make(map[string]bool)
+	dst = append(dst, '{')
+	object.ForEach(func(key, value gjson.Result) bool {
+		name := string(appendString(nil, key.Raw))
+		memberPath := joinPath(path, key.Str)
+		switch {
+		case seen[name]:
+			err = fmt.Errorf("%s is given twice", memberPath)
+			return false
+		case isArrayIndex(key.Str):
+			err = fmt.Errorf("%s: JavaScript moves a member whose name is a number to the front, so backends that write the body again could not verify it", memberPath)
+			return false
+		}
+		if len(seen) > 0 {
+			dst = append(dst, ',')
+		}
+		seen[name] = true
+		dst = append(append(dst, name...), ':')
+		dst, err = appendCanonical(dst, memberPath, value)
+		return err == nil
+	})
+	return append(dst, '}'), err
+}
+
+func appendArray(dst []byte, path string, array gjson.Result) ([]byte, error) {
+	var err error
+	dst = append(dst, '[')
+	for i, value := range array.Array() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if dst, err = appendCanonical(dst, joinPath(path, strconv.Itoa(i)), value); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, ']'), nil
+}
+
+func joinPath(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// isArrayIndex reports whether JavaScript takes name for an index, whose
+// properties come first whatever their place in the text.
+func isArrayIndex(name string) bool {
+	n, err := strconv.ParseUint(name, 10, 32)
+	return err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == name
+}
+
+// canonicalNumber spells a number as JavaScript does.
+func canonicalNumber(literal string) (string, error) {
+	f, err := strconv.ParseFloat(literal, 64)
+	if err != nil {
+		return "", fmt.Errorf("%s is too large for JavaScript", shorten(literal))
+	}
+	if f == 0 {
+		if strings.ContainsAny(mantissa(literal), "123456789") {
+			return "", fmt.Errorf("%s is too small for JavaScript", shorten(literal))
+		}
+		return "0", nil
+	}
+	format := byte('f')
+	if abs := max(f, -f); abs < 1e-6 || abs >= 1e21 {
+		format = 'e'
+	}
+	written := strconv.FormatFloat(f, format, -1, 64)
+	if format == 'e' { // 1e-09 is 1e-9 there
+		written = strings.Replace(strings.Replace(written, "e-0", "e-", 1), "e+0", "e+", 1)
+	}
+	if !sameNumber(literal, written) {
+		return "", fmt.Errorf("JavaScript would read %s as %s: send it as a string", shorten(literal), written)
+	}
+	return written, nil
+}
+
+func mantissa(literal string) string {
+	digits, _, _ := strings.Cut(strings.ToLower(literal), "e")
+	return digits
+}
+
+func sameNumber(a, b string) bool {
+	x, okX := new(big.Rat).SetString(a)
+	y, okY := new(big.Rat).SetString(b)
+	return okX && okY && x.Cmp(y) == 0
+}
+
+// shorten keeps error messages readable.
+func shorten(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+// appendString appends the JSON string that raw is, quotes included, in the one
+// spelling that JSON.stringify has for it.
+func appendString(dst []byte, raw string) []byte {
+	dst = append(dst, '"')
+	for s := raw[1 : len(raw)-1]; s != ""; {
+		var c rune
+		c, s = nextRune(s)
+		dst = appendRune(dst, c)
+	}
+	return append(dst, '"')
+}
+
+// nextRune cuts a character or an escape off the inside of a valid JSON string.
+// Half of a surrogate pair alone is returned as it is.
+func nextRune(s string) (c rune, rest string) {
+	if s[0] != '\\' {
+		c, size := utf8.DecodeRuneInString(s)
+		return c, s[size:]
+	}
+	if s[1] != 'u' {
+		return rune(unescaped[strings.IndexByte(escapes, s[1])]), s[2:]
+	}
+	c, rest = hexRune(s[2:6]), s[6:]
+	if strings.HasPrefix(rest, `\u`) {
+		if pair := utf16.DecodeRune(c, hexRune(rest[2:6])); pair != utf8.RuneError {
+			return pair, rest[6:]
+		}
+	}
+	return c, rest
+}
+
+func hexRune(digits string) rune {
+	n, _ := strconv.ParseUint(digits, 16, 16) // the JSON is valid
+	return rune(n)
+}
+
+// The character after a backslash, and what both stand for.
+const (
+	escapes   = `"\/bfnrt`
+	unescaped = "\"\\/\b\f\n\r\t"
+)
+
+func appendRune(dst []byte, c rune) []byte {
+	if i := strings.IndexRune(unescaped, c); i >= 0 && c != '/' {
+		return append(dst, '\\', escapes[i])
+	}
+	if c < ' ' || utf16.IsSurrogate(c) {
+		return fmt.Appendf(dst, `\u%04x`, c)
+	}
+	return utf8.AppendRune(dst, c)
+}
