@@ -1,0 +1,245 @@
+package diagnosis
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// Bounds on what is made of one header, and of the three together. A guard takes
+// signatures of up to 4096 characters, which URL-encoding makes longer.
+const (
+	maxHeaderLength     = 8192
+	maxHeaderValues     = 16
+	maxHeaderCandidates = 256
+)
+
+// role is one of the three headers.
+type role struct {
+	name         string // in messages
+	svix         string
+	standard     string
+	otherAttempt Code
+	respellings  []headerRespelling
+}
+
+// headerRespelling undoes one thing that happens to a header's value.
+type headerRespelling struct {
+	code  Code
+	what  string
+	apply func(value string) []string
+}
+
+var (
+	idRole = role{
+		name: "id", svix: "Svix-Id", standard: "Webhook-Id", otherAttempt: IDOtherAttempt,
+		respellings: []headerRespelling{
+			{IDAltered, "has white space or quotation marks around it", unquote},
+			{IDAltered, "is several values folded into one", unfold},
+		},
+	}
+	timestampRole = role{
+		name: "timestamp", svix: "Svix-Timestamp", standard: "Webhook-Timestamp", otherAttempt: TimestampOtherAttempt,
+		respellings: []headerRespelling{
+			{TimestampAltered, "has white space or quotation marks around it", unquote},
+			{TimestampAltered, "is several values folded into one", unfold},
+			{TimestampFormat, "is not the number of seconds since 1970 that was signed: something on the way re-writes it as milliseconds, a fraction or a date", toSeconds},
+		},
+	}
+	signatureRole = role{
+		name: "signature", svix: "Svix-Signature", standard: "Webhook-Signature", otherAttempt: SignatureOtherAttempt,
+		respellings: []headerRespelling{
+			{SignatureAltered, "has quotation marks around it", unquote},
+			{SignatureAltered, "was URL-encoded on its way", unescape},
+			{SignatureAltered, "was URL-decoded on its way, which turns + into a space", restorePlus},
+			{SignatureAltered, "has lost its version: it starts with v1, (or v1a,)", restoreVersion},
+			{SignatureAltered, "was re-written as hexadecimal digits or in the base64 of URLs, or has lost its padding: it is base64 with +, / and =", restoreBase64},
+		},
+	}
+)
+
+// headerCandidates returns what the three headers may have been, as they are
+// first.
+func headerCandidates(d Delivery, parsed signature.Headers) []candidate[signature.Headers] {
+	standard := parsed.Set == signature.StandardHeaders || parsed.Set == nil && onlyStandard(d.Headers)
+	ids := idRole.values(d, standard)
+	timestamps := timestampRole.values(d, standard)
+	signatures := signatureRole.values(d, standard)
+
+	var all []candidate[signature.Headers]
+	for _, id := range ids {
+		for _, timestamp := range timestamps {
+			for _, sig := range signatures {
+				h := signature.Headers{ID: id.value, Timestamp: timestamp.value, Signatures: sig.value, Set: parsed.Set}
+				all = append(all, candidate[signature.Headers]{h, slices.Concat(id.fixes, timestamp.fixes, sig.fixes)})
+			}
+		}
+	}
+	sortByFixes(all)
+	return all[:min(len(all), maxHeaderCandidates)]
+}
+
+func onlyStandard(h map[string][]string) bool {
+	for _, r := range []role{idRole, timestampRole, signatureRole} {
+		if len(h[r.svix]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// values returns what the header may have been: as it is, then those of other
+// headers, then each with what happens to headers undone.
+func (r role) values(d Delivery, standard bool) []candidate[string] {
+	own, other := r.svix, r.standard
+	if standard {
+		own, other = other, own
+	}
+	c := &valueCollector{}
+	header := strings.ToLower(own)
+	for i, value := range d.Headers[own] {
+		if i == 0 {
+			c.add(value)
+			continue
+		}
+		c.add(value, proven(r.otherAttempt, fmt.Sprintf("%s is given %d times, and its value number %d is the one that was signed: take the headers of one request", header, len(d.Headers[own]), i+1)))
+	}
+	for _, value := range d.Headers[other] {
+		c.add(value, proven(r.otherAttempt, fmt.Sprintf("the %s that was signed stands in %s, not in %s: the two sets of headers are mixed up", r.name, strings.ToLower(other), header)))
+	}
+	for _, value := range renamed(d.Headers, r) {
+		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own", header)))
+	}
+	for _, attempt := range d.OtherAttempts {
+		attempt = canonical(attempt)
+		for _, value := range append(attempt[r.svix], attempt[r.standard]...) {
+			c.add(value, proven(r.otherAttempt, fmt.Sprintf("the %s is that of another delivery: take all three headers from the same request", r.name)))
+		}
+	}
+	for _, respell := range r.respellings {
+		for _, known := range c.values {
+			for _, value := range respell.apply(known.value) {
+				fixes := append(slices.Clone(known.fixes), proven(respell.code, header+" "+respell.what))
+				c.add(value, fixes...)
+			}
+		}
+	}
+	return c.values
+}
+
+type valueCollector struct{ values []candidate[string] }
+
+func (c *valueCollector) add(value string, fixes ...Finding) {
+	if value == "" || len(value) > maxHeaderLength || len(c.values) >= maxHeaderValues {
+		return
+	}
+	if slices.ContainsFunc(c.values, func(v candidate[string]) bool { return v.value == value }) {
+		return
+	}
+	c.values = append(c.values, candidate[string]{value, fixes})
+}
+
+// renamed finds the header under the names that gateways and CGI give it.
+func renamed(h map[string][]string, r role) []string {
+	var values []string
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if name == r.svix || name == r.standard {
+			continue
+		}
+		plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		for _, prefix := range []string{"http-", "x-"} {
+			plain = strings.TrimPrefix(plain, prefix)
+		}
+		if plain == strings.ToLower(r.svix) || plain == strings.ToLower(r.standard) {
+			values = append(values, h[name]...)
+		}
+	}
+	return values
+}
+
+func unquote(value string) []string { return []string{strings.Trim(value, quotes+" \t\r\n")} }
+
+func unfold(value string) []string {
+	var values []string
+	for part := range strings.SplitSeq(value, ",") {
+		values = append(values, strings.TrimSpace(part))
+	}
+	return values
+}
+
+// toSeconds reads the other ways in which a moment is written.
+func toSeconds(value string) []string {
+	if number, err := strconv.ParseFloat(value, 64); err == nil && number > 0 && number < 1e18 {
+		seconds := int64(number)
+		for seconds >= 1e11 { // milli-, micro-, nanoseconds
+			seconds /= 1000
+		}
+		return []string{strconv.FormatInt(seconds, 10)}
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.RFC1123, time.RFC1123Z, time.DateTime} {
+		if at, err := time.Parse(layout, value); err == nil {
+			return []string{strconv.FormatInt(at.Unix(), 10)}
+		}
+	}
+	return nil
+}
+
+func unescape(value string) []string {
+	if plain, err := url.PathUnescape(value); err == nil {
+		return []string{plain}
+	}
+	return nil
+}
+
+// signatureStart finds where entries of a list of signatures start.
+var signatureStart = regexp.MustCompile(`v1a?,`)
+
+// restorePlus takes spaces inside entries for plus signs.
+func restorePlus(value string) []string {
+	var entries []string
+	starts := signatureStart.FindAllStringIndex(value, -1)
+	for i, start := range starts {
+		end := len(value)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		entries = append(entries, strings.ReplaceAll(strings.TrimRight(value[start[0]:end], " "), " ", "+"))
+	}
+	return []string{strings.Join(entries, " ")}
+}
+
+func restoreVersion(value string) []string {
+	if signatureStart.MatchString(value) {
+		return nil
+	}
+	bare := strings.TrimSpace(value)
+	for _, wrong := range []string{"v1=", "v1:", "V1,", "V1=", "sha256=", "v1"} {
+		bare = strings.TrimPrefix(bare, wrong)
+	}
+	return []string{"v1," + bare, "v1a," + bare}
+}
+
+// restoreBase64 brings every entry into the form in which senders write it.
+func restoreBase64(value string) []string {
+	entries := strings.Fields(value)
+	for i, entry := range entries {
+		version, sig, _ := strings.Cut(entry, ",")
+		if digest, err := hex.DecodeString(sig); err == nil && len(digest) > 0 {
+			entries[i] = version + "," + base64.StdEncoding.EncodeToString(digest)
+			continue
+		}
+		sig = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(sig, "="))
+		sig += strings.Repeat("=", (4-len(sig)%4)%4)
+		entries[i] = version + "," + sig
+	}
+	return []string{strings.Join(entries, " ")}
+}

@@ -1,0 +1,248 @@
+package diagnosis
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxGrowth bounds by how much indentation may make a body longer.
+const maxGrowth = 4
+
+// maxDepth is how deeply nested JSON may be to be encoded again: reading it
+// takes a pass for each level.
+const maxDepth = 32
+
+// spacing is the white space that an encoder writes.
+type spacing struct {
+	indent, comma, colon string
+}
+
+// spacings are those of common encoders, Svix's first.
+var spacings = []spacing{
+	{comma: ",", colon: ":"},                  // JSON.stringify(x), Go, PHP, Ruby
+	{comma: ", ", colon: ": "},                // Python's json.dumps(x)
+	{indent: "  ", comma: ",", colon: ": "},   // JSON.stringify(x, null, 2)
+	{indent: "    ", comma: ",", colon: ": "}, // PHP's JSON_PRETTY_PRINT, indent=4
+	{indent: "\t", comma: ",", colon: ": "},
+	{indent: "  ", comma: ",", colon: " : "}, // Jackson and others in Java
+}
+
+// quoting writes a string. It is given both its raw form and its value.
+type quoting func(b []byte, raw, value string) []byte
+
+// quotings are those of common encoders, after the one that leaves strings as
+// they are.
+var quotings = []quoting{
+	func(b []byte, raw, _ string) []byte { return append(b, raw...) },
+	escaping(""),                // JSON.stringify, Svix
+	escaping("<>&\u2028\u2029"), // Go
+	escaping("ascii"),
+	escaping("/"),
+	escaping("/ascii"), // PHP
+}
+
+// maxEncoded bounds how many bytes are written for one body.
+const maxEncoded = 24 << 20
+
+// eachEncoding passes to yield what common encoders make of the JSON in body,
+// those that differ least from it first, until it wants no more. Numbers keep
+// their digits.
+func eachEncoding(body []byte, yield func(encoded []byte, fixes ...Finding) (more bool)) {
+	tree, ok := parseJSON(body)
+	if !ok {
+		return
+	}
+	limit := maxGrowth*len(body) + 1024
+	trimmed := bytes.TrimSpace(body)
+	original := slices.IndexFunc(spacings, func(s spacing) bool {
+		return bytes.Equal(tree.encode(nil, encoding{s, quotings[0], false, limit}, 0), trimmed)
+	})
+	total := 0
+	for _, c := range encodings(original) {
+		encoded := tree.encode(make([]byte, 0, len(body)), encoding{c.value.spacing, c.value.quoting, c.value.sorted, limit}, 0)
+		total += len(encoded)
+		if total > maxEncoded || len(encoded) <= limit && !yield(encoded, c.fixes...) {
+			return
+		}
+	}
+}
+
+// encodings returns all encodings, given the index in spacings of that which
+// the body has, or -1.
+func encodings(original int) []candidate[encoding] {
+	var all []candidate[encoding]
+	for _, sorted := range []bool{false, true} {
+		for q, quoting := range quotings {
+			for s, spacing := range spacings {
+				var fixes []Finding
+				if s != original {
+					fixes = append(fixes, proven(JSONSpacing, "the body was parsed and encoded again on its way, with other white space than was signed: "+passOn))
+				}
+				if q != 0 {
+					fixes = append(fixes, proven(JSONEscaping, "the body was parsed and encoded again on its way, with other characters written as escapes (such as <, >, &, / or those outside ASCII) than was signed: "+passOn))
+				}
+				if sorted {
+					fixes = append(fixes, proven(JSONKeyOrder, "the body was parsed and encoded again on its way, with its keys in another order than was signed: "+passOn))
+				}
+				all = append(all, candidate[encoding]{encoding{spacing: spacing, quoting: quoting, sorted: sorted}, fixes})
+			}
+		}
+	}
+	sortByFixes(all)
+	return all
+}
+
+const passOn = "verify and pass on the bytes that were received, before anything parses them"
+
+// node is a JSON value.
+type node struct {
+	raw     string // of a value that is neither object nor array
+	text    string // of a string
+	kind    byte   // '{', '[', '"' or 0
+	members []member
+}
+
+// member is that of an object or, without a key, that of an array.
+type member struct {
+	key   node
+	value node
+}
+
+// parseJSON reads an object or an array that is not nested too deeply.
+func parseJSON(body []byte) (tree node, ok bool) {
+	if !json.Valid(body) {
+		return node{}, false
+	}
+	root := gjson.ParseBytes(body)
+	if !root.IsObject() && !root.IsArray() {
+		return node{}, false
+	}
+	return parse(root, 0)
+}
+
+func parse(r gjson.Result, depth int) (n node, ok bool) {
+	switch {
+	case depth > maxDepth:
+		return node{}, false
+	case r.Type == gjson.String:
+		return node{raw: r.Raw, text: r.Str, kind: '"'}, true
+	case !r.IsObject() && !r.IsArray():
+		return node{raw: r.Raw}, true
+	}
+	n.kind = '['
+	if r.IsObject() {
+		n.kind = '{'
+	}
+	ok = true
+	r.ForEach(func(key, value gjson.Result) bool {
+		var m member
+		if m.value, ok = parse(value, depth+1); !ok {
+			return false
+		}
+		m.key = node{raw: key.Raw, text: key.Str, kind: '"'}
+		n.members = append(n.members, m)
+		return true
+	})
+	return n, ok
+}
+
+// encoding is how an encoder writes JSON.
+type encoding struct {
+	spacing spacing
+	quoting quoting
+	sorted  bool
+	limit   int // nothing is added beyond this length
+}
+
+func (n node) encode(b []byte, e encoding, depth int) []byte {
+	switch n.kind {
+	case '"':
+		return e.quoting(b, n.raw, n.text)
+	case 0:
+		return append(b, n.raw...)
+	}
+	b = append(b, n.kind)
+	for i, m := range n.ordered(e.sorted) {
+		if len(b) > e.limit {
+			return b
+		}
+		if i > 0 {
+			b = append(b, e.spacing.comma...)
+		}
+		b = e.spacing.newline(b, depth+1)
+		if n.kind == '{' {
+			b = e.quoting(b, m.key.raw, m.key.text)
+			b = append(b, e.spacing.colon...)
+		}
+		b = m.value.encode(b, e, depth+1)
+	}
+	if len(n.members) > 0 {
+		b = e.spacing.newline(b, depth)
+	}
+	return append(b, n.kind+2) // ']' and '}' come two after '[' and '{'
+}
+
+func (n node) ordered(sorted bool) []member {
+	if !sorted || n.kind != '{' {
+		return n.members
+	}
+	return slices.SortedStableFunc(slices.Values(n.members), func(a, b member) int {
+		return strings.Compare(a.key.text, b.key.text)
+	})
+}
+
+func (s spacing) newline(b []byte, depth int) []byte {
+	if s.indent == "" {
+		return b
+	}
+	b = append(b, '\n')
+	for range depth {
+		b = append(b, s.indent...)
+	}
+	return b
+}
+
+// escaping returns a quoting that writes as escapes what JSON demands, the
+// characters in extra and, if "ascii" is among them, all that is not ASCII.
+func escaping(extra string) quoting {
+	extra, ascii := strings.CutSuffix(extra, "ascii")
+	return func(b []byte, _, value string) []byte {
+		b = append(b, '"')
+		for _, r := range value {
+			switch {
+			case r == '"' || r == '\\':
+				b = append(b, '\\', byte(r))
+			case r == '/' && strings.ContainsRune(extra, r):
+				b = append(b, `\/`...)
+			case r < ' ':
+				b = appendControl(b, r)
+			case strings.ContainsRune(extra, r) || ascii && r > '~':
+				b = appendEscape(b, r)
+			default:
+				b = append(b, string(r)...)
+			}
+		}
+		return append(b, '"')
+	}
+}
+
+func appendControl(b []byte, r rune) []byte {
+	if i := strings.IndexRune("\b\f\n\r\t", r); i >= 0 {
+		return append(b, '\\', "bfnrt"[i])
+	}
+	return appendEscape(b, r)
+}
+
+func appendEscape(b []byte, r rune) []byte {
+	if r > 0xffff {
+		high, low := utf16.EncodeRune(r)
+		return fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+	}
+	return fmt.Appendf(b, `\u%04x`, r)
+}

@@ -1,0 +1,197 @@
+package diagnosis
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// maxSecrets bounds how many secrets of each kind are given other spellings.
+const maxSecrets = 32
+
+// keyCandidates returns the secrets as they are, then with what may be wrong
+// with them undone. Those that cannot be used have no candidate.
+func keyCandidates(d Delivery) []candidate[key] {
+	c := keyCollector{seen: make(map[[sha256.Size]byte]bool)}
+	for _, s := range d.Secrets {
+		c.add(s, s.read())
+	}
+	for _, s := range d.OtherSecrets {
+		c.add(s, s.read(), isOther(s.Name))
+	}
+	for i, s := range d.Secrets {
+		if i < maxSecrets {
+			c.respell(s)
+		}
+	}
+	for i, s := range d.OtherSecrets {
+		if i < maxSecrets {
+			c.respell(s, isOther(s.Name))
+		}
+	}
+	return c.keys
+}
+
+func isOther(name string) Finding {
+	return proven(SecretOther, fmt.Sprintf("it was signed with the secret %q, which this endpoint does not accept", name))
+}
+
+// read returns the key, or nil if the text is not a secret.
+func (s Secret) read() *signature.Secret {
+	if s.Key != nil {
+		return s.Key
+	}
+	secret, err := signature.ParseSecret(s.Text)
+	if err != nil {
+		return nil
+	}
+	return secret
+}
+
+type keyCollector struct {
+	keys []candidate[key]
+	seen map[[sha256.Size]byte]bool
+}
+
+func (c *keyCollector) add(s Secret, secret *signature.Secret, fixes ...Finding) {
+	if secret == nil || c.seen[secret.Fingerprint()] {
+		return
+	}
+	c.seen[secret.Fingerprint()] = true
+	c.keys = append(c.keys, candidate[key]{key{s.Name, secret}, fixes})
+}
+
+// respell adds what the text of s may have been meant to be, and what signers
+// make of it by mistake.
+func (c *keyCollector) respell(s Secret, fixes ...Finding) {
+	if s.Text == "" {
+		return
+	}
+	forms := []candidate[string]{{s.Text, fixes}}
+	for _, r := range respellings {
+		for _, form := range forms {
+			for _, text := range r.apply(form.value) {
+				if text == form.value || text == "" || len(forms) >= maxForms {
+					continue
+				}
+				because := append(slices.Clone(form.fixes), proven(r.code, fmt.Sprintf("the secret %q %s", s.Name, r.what)))
+				forms = append(forms, candidate[string]{text, because})
+			}
+		}
+	}
+	for _, form := range forms {
+		secret, err := signature.ParseSecret(form.value)
+		if err != nil {
+			continue
+		}
+		c.add(s, secret, form.fixes...)
+	}
+	for _, text := range asText(s.Text) {
+		because := proven(SecretAsText, fmt.Sprintf("it was signed with the text of the secret %q: the signer must decode it from base64, after whsec_", s.Name))
+		c.add(s, hmacSecret([]byte(text)), append(slices.Clone(fixes), because)...)
+	}
+}
+
+// maxForms bounds how many spellings of one secret are tried.
+const maxForms = 64
+
+// respelling undoes one thing that happens to secrets between a dashboard and a
+// configuration.
+type respelling struct {
+	code  Code
+	what  string
+	apply func(text string) []string
+}
+
+// respellings are in the order in which they have to be undone.
+var respellings = []respelling{
+	{SecretQuoted, "has quotation marks around it: remove them", func(text string) []string {
+		text = strings.TrimSpace(text)
+		if unquoted := strings.Trim(text, quotes); unquoted != text {
+			return []string{unquoted}
+		}
+		return nil
+	}},
+	{SecretWhiteSpace, "has white space inside, or a line end written as \\n: remove it", func(text string) []string {
+		text = strings.NewReplacer(`\n`, "", `\r`, "").Replace(strings.TrimSpace(text))
+		return []string{strings.Map(dropSpace, text)}
+	}},
+	{SecretPrefix, "has a damaged or doubled prefix, or something in front of it: it starts with one whsec_", func(text string) []string {
+		for _, prefix := range []string{"whsec_", "whpk_"} {
+			if i := strings.LastIndex(text, prefix); i > 0 {
+				return []string{text[i:]}
+			}
+		}
+		for _, rest := range []string{"whsec", "hsec_", "sec_", "ec_", "c_", "_"} {
+			if encoded, ok := strings.CutPrefix(text, rest); ok {
+				return []string{"whsec_" + strings.TrimPrefix(encoded, "_")}
+			}
+		}
+		return nil
+	}},
+	{SecretAltered, "was re-written for a URL: its base64 has +, / and =, not -, _ and %", func(text string) []string {
+		prefix, encoded := cutPrefix(text)
+		fixed := strings.NewReplacer("-", "+", "_", "/", "%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=").Replace(encoded)
+		return []string{prefix + fixed, prefix + strings.ReplaceAll(encoded, " ", "+")}
+	}},
+	{SecretPrefix, "is a public key without its prefix: it starts with whpk_", func(text string) []string {
+		_, encoded := cutPrefix(text)
+		return []string{"whpk_" + encoded}
+	}},
+	{SecretPrefix, "has the prefix of another kind of secret: it starts with whsec_", func(text string) []string {
+		if _, encoded := cutPrefix(text); strings.HasPrefix(text, "whpk_") || strings.HasPrefix(text, "whsk_") {
+			return []string{"whsec_" + encoded}
+		}
+		return nil
+	}},
+	{SecretPrivateKey, "is the sender's private key: verify with the public one (whpk_…), and keep the private one away from receivers", func(text string) []string {
+		prefix, encoded := cutPrefix(text)
+		private, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+		if prefix != "whsk_" || err != nil || len(private) < ed25519.SeedSize {
+			return nil
+		}
+		public := ed25519.NewKeyFromSeed(private[:ed25519.SeedSize]).Public().(ed25519.PublicKey)
+		return []string{"whpk_" + base64.StdEncoding.EncodeToString(public)}
+	}},
+}
+
+// quotes are those of shells, code and word processors.
+const quotes = "\"'`“”‘’"
+
+func dropSpace(r rune) rune {
+	if unicode.IsSpace(r) || r == '\u200b' || r == '\ufeff' {
+		return -1
+	}
+	return r
+}
+
+func cutPrefix(text string) (prefix, encoded string) {
+	for _, prefix := range []string{"whsec_", "whpk_", "whsk_"} {
+		if encoded, ok := strings.CutPrefix(text, prefix); ok {
+			return prefix, encoded
+		}
+	}
+	return "", text
+}
+
+// asText returns the keys of signers that do not decode the secret.
+func asText(text string) []string {
+	trimmed := strings.TrimSpace(text)
+	_, encoded := cutPrefix(trimmed)
+	return []string{trimmed, encoded, text}
+}
+
+// hmacSecret returns nil if the key is too short.
+func hmacSecret(key []byte) *signature.Secret {
+	secret, err := signature.ParseSecret("whsec_" + base64.StdEncoding.EncodeToString(key))
+	if err != nil {
+		return nil
+	}
+	return secret
+}

@@ -1,0 +1,156 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// candidate is what may have been meant instead of what was received, and what
+// must have happened for that.
+type candidate[T any] struct {
+	value T
+	fixes []Finding
+}
+
+// sortByFixes puts those with the fewest fixes first.
+func sortByFixes[T any](all []candidate[T]) {
+	slices.SortStableFunc(all, func(a, b candidate[T]) int { return len(a.fixes) - len(b.fixes) })
+}
+
+// key is a secret to try.
+type key struct {
+	name   string
+	secret *signature.Secret
+}
+
+// maxFixes is how many things may have gone wrong at once.
+const maxFixes = 4
+
+// budget bounds the work of one diagnosis, in bytes.
+type budget struct {
+	bodies     int // held in memory
+	signatures int // signed
+	timestamps int // signed in search of another attempt's timestamp
+}
+
+var fullBudget = budget{bodies: 16 << 20, signatures: 96 << 20, timestamps: 48 << 20}
+
+// What a signature costs besides the length of what is signed, as a number of
+// bytes: an HMAC once, and each Ed25519 signature in the header.
+const (
+	hmacOverhead = 512
+	ed25519Cost  = 100 << 10
+)
+
+// maxBody is the largest body of which the causes are looked for.
+const maxBody = 1 << 20
+
+type search struct{ budget budget }
+
+// match is the candidate that verifies.
+type match struct {
+	headers signature.Headers
+	secret  string
+	body    []byte
+	fixes   []Finding
+}
+
+// run returns the candidate with the fewest fixes that verifies, or nil.
+func (s *search) run(d Delivery, parsed signature.Headers, keys []candidate[key]) *match {
+	headers := headerCandidates(d, parsed)
+	bodies := []candidate[[]byte]{{value: d.Body}}
+	if m := s.combine(0, headers, keys, bodies); m != nil {
+		return m
+	}
+	if len(d.Body) > maxBody {
+		return nil
+	}
+	bodies = bodyCandidates(d, s.budget.bodies)
+	for fixes := 1; fixes <= maxFixes; fixes++ {
+		if m := s.combine(fixes, headers, keys, bodies); m != nil {
+			return m
+		}
+	}
+	return s.searchTimestamp(d, headers, keys)
+}
+
+// combine tries all combinations that need exactly the given number of fixes.
+func (s *search) combine(fixes int, headers []candidate[signature.Headers], keys []candidate[key], bodies []candidate[[]byte]) *match {
+	for _, h := range headers {
+		for _, b := range bodies {
+			for _, k := range keys {
+				if len(h.fixes)+len(b.fixes)+len(k.fixes) != fixes {
+					continue
+				}
+				if fixes > 0 && !spend(&s.budget.signatures, k.value, h.value, b.value) {
+					return nil
+				}
+				if !verifies(k.value.secret, h.value, b.value) {
+					continue
+				}
+				return &match{h.value, k.value.name, b.value, slices.Concat(k.fixes, h.fixes, b.fixes)}
+			}
+		}
+	}
+	return nil
+}
+
+// searchTimestamp looks for the second at which the signature was made, from
+// the received timestamp on both ways.
+func (s *search) searchTimestamp(d Delivery, headers []candidate[signature.Headers], keys []candidate[key]) *match {
+	if len(headers) == 0 {
+		return nil
+	}
+	first := headers[0]
+	start, err := strconv.ParseInt(first.value.Timestamp, 10, 64)
+	if err != nil || len(first.fixes) > 0 || inMilliseconds(start) {
+		return nil
+	}
+	for distance := int64(1); distance < start; distance++ {
+		for _, at := range []int64{start - distance, start + distance} {
+			for _, k := range keys {
+				if len(k.fixes) > 0 {
+					continue
+				}
+				if !spend(&s.budget.timestamps, k.value, first.value, d.Body) {
+					return nil
+				}
+				h := first.value
+				h.Timestamp, h.Time = strconv.FormatInt(at, 10), time.Unix(at, 0)
+				if verifies(k.value.secret, h, d.Body) {
+					return &match{h, k.value.name, d.Body, []Finding{otherTimestamp(start, at)}}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func otherTimestamp(received, signed int64) Finding {
+	direction, distance := "later", time.Duration(signed-received)*time.Second
+	if distance < 0 {
+		direction, distance = "earlier", -distance
+	}
+	return proven(TimestampOtherAttempt, fmt.Sprintf("the timestamp is that of another attempt: the signature was made for one %s %s; take all three headers from the same request", distance, direction))
+}
+
+func verifies(secret *signature.Secret, h signature.Headers, body []byte) bool {
+	_, err := signature.Verify([]*signature.Secret{secret}, &h, body)
+	return err == nil
+}
+
+// spend reports whether there is enough left to try the key on a delivery.
+func spend(left *int, k key, h signature.Headers, body []byte) bool {
+	*left -= len(body) + len(h.ID) + len(h.Signatures) + hmacOverhead
+	if !k.secret.Symmetric() {
+		*left -= strings.Count(h.Signatures, "v1a,") * ed25519Cost
+	}
+	return *left >= 0
+}
+
+func proven(code Code, message string) Finding { return Finding{code, true, message} }

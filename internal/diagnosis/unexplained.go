@@ -1,0 +1,139 @@
+package diagnosis
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// unexplained says what stands out in a delivery whose signature nothing
+// explains.
+func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []candidate[key]) []Finding {
+	var findings []Finding
+	if headerErr != nil {
+		findings = append(findings, headerFinding(headerErr, false))
+	}
+	findings = append(findings, invalidSecrets(d)...)
+	if !isMissing(headerErr) {
+		findings = append(findings, suspiciousSignature(headers, keys)...)
+	}
+	findings = append(findings, suspiciousBody(d)...)
+	if headerErr != nil {
+		return findings
+	}
+	if len(keys) > 0 {
+		findings = append(findings, unknownSecret(d, len(findings) > 0))
+	}
+	if f, stale := staleness(d.Received.Sub(headers.Time), d.Tolerance); stale {
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+func isMissing(err error) bool {
+	var e *signature.Error
+	return errors.As(err, &e) && e.Reason == signature.MissingHeader
+}
+
+// explainsHeaders reports whether one of the fixes concerns a header.
+func explainsHeaders(fixes []Finding) bool {
+	codes := []Code{
+		HeaderRenamed, IDAltered, IDOtherAttempt, TimestampAltered, TimestampFormat,
+		TimestampOtherAttempt, SignatureAltered, SignatureOtherAttempt,
+	}
+	return slices.ContainsFunc(fixes, func(f Finding) bool { return slices.Contains(codes, f.Code) })
+}
+
+func invalidSecrets(d Delivery) []Finding {
+	var findings []Finding
+	for _, s := range d.Secrets {
+		if s.Key != nil {
+			continue
+		}
+		if _, err := signature.ParseSecret(s.Text); err != nil {
+			findings = append(findings, Finding{Code: SecretInvalid, Message: fmt.Sprintf("the secret %q cannot be used: %v", s.Name, err)})
+		}
+	}
+	return findings
+}
+
+// suspiciousSignature looks at the form of the signatures.
+func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
+	var hmac, publicKey, broken bool
+	for entry := range strings.FieldsSeq(h.Signatures) {
+		version, sig, _ := strings.Cut(entry, ",")
+		switch {
+		case version == "v1" && len(sig) == 44:
+			hmac = true
+		case version == "v1a" && len(sig) == 88:
+			publicKey = true
+		default:
+			broken = true
+		}
+	}
+	var symmetric, asymmetric bool
+	for _, k := range keys {
+		if len(k.fixes) == 0 {
+			symmetric = symmetric || k.value.secret.Symmetric()
+			asymmetric = asymmetric || !k.value.secret.Symmetric()
+		}
+	}
+	switch {
+	case publicKey && !hmac && symmetric && !asymmetric:
+		return []Finding{{Code: SignatureKind, Message: "the signature is an Ed25519 one (v1a), which needs the sender's public key (whpk_…), and the secret is for HMAC (whsec_…)"}}
+	case hmac && !publicKey && asymmetric && !symmetric:
+		return []Finding{{Code: SignatureKind, Message: "the signature is an HMAC (v1), which needs the signing secret (whsec_…), and a public key (whpk_…) was given"}}
+	case broken && !hmac && !publicKey && h.Signatures != "":
+		return []Finding{{Code: SignatureAltered, Message: "the signature header holds no whole signature: one is v1, and 44 characters of base64, or v1a, and 88"}}
+	}
+	return nil
+}
+
+// suspiciousBody looks for damage that cannot be undone.
+func suspiciousBody(d Delivery) []Finding {
+	body := d.Body
+	switch length, known := contentLength(d.Headers); {
+	case len(body) > maxBody:
+		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and what may have happened to it is tried for up to %d", len(body), maxBody)}}
+	case len(body) == 0:
+		return []Finding{{Code: BodyEmpty, Message: "the body is empty: something read it before (a body parser, a middleware) and did not keep its bytes"}}
+	case known && length > len(body):
+		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: it has %d bytes, and Content-Length says %d", len(body), length)}}
+	case endsEarly(body):
+		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: its JSON is not complete after %d bytes", len(body))}}
+	case !json.Valid(bytes.TrimPrefix(body, bom)) && utf8.Valid(body):
+		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: was a parsed object turned into text instead of the bytes being kept?"}}
+	case !utf8.Valid(body):
+		return []Finding{{Code: BodyCharset, Message: "the body is not UTF-8: something converted it to another character set"}}
+	case bytes.ContainsRune(body, utf8.RuneError):
+		return []Finding{{Code: BodyCharset, Message: "the body contains the replacement character U+FFFD: something decoded its bytes as a character set that they are not in, which cannot be undone"}}
+	}
+	return nil
+}
+
+// endsEarly reports whether body is the beginning of JSON.
+func endsEarly(body []byte) bool {
+	var value json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(body)).Decode(&value)
+	return errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// unknownSecret is the last explanation, and the most probable one where
+// nothing else stands out.
+func unknownSecret(d Delivery, otherFindings bool) Finding {
+	message := "it was signed with none of the given secrets, and no usual alteration of headers, body or secret explains it: compare with the signing secret of exactly this endpoint in exactly this environment"
+	if len(d.Secrets)+len(d.OtherSecrets) == 1 {
+		message = strings.Replace(message, "none of the given secrets", "another secret than the one given", 1)
+	}
+	if otherFindings {
+		message = "otherwise: " + message
+	}
+	return Finding{Code: SecretUnknown, Message: message}
+}
