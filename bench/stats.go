@@ -21,6 +21,7 @@ func (r run) perSecond() float64 { return float64(r.count) / r.wall.Seconds() }
 func (r run) wallEach() float64 {
 	return float64(r.wall) / float64(time.Microsecond) / float64(r.count)
 }
+
 func (r run) cpuEach() float64 { return float64(r.cpu) / float64(time.Microsecond) / float64(r.count) }
 
 func (r run) plus(other run) run {

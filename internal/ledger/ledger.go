@@ -47,7 +47,7 @@ type Ledger struct {
 	marks  marks
 }
 
-// New returns an empty ledger that keeps at most maxMarks done deliveries in
+// NewLedger returns an empty ledger that keeps at most maxMarks done deliveries in
 // memory.
 func NewLedger(now func() time.Time, maxMarks int) *Ledger {
 	return &Ledger{now: now, claims: make(map[Key]*Claim), marks: marks{limit: maxMarks}}
@@ -75,12 +75,10 @@ func (l *Ledger) Claim(ctx context.Context, key Key, window time.Duration, recor
 		return claim, state, at, nil
 	}
 	claim.record, state, at, err = records.claim(ctx, key, claim.until)
-	switch state {
-	case InProgress:
+	if state != New {
+		// What another instance has handled is not remembered here, so that it
+		// can be forgotten there.
 		l.drop(claim)
-		return nil, state, at, nil
-	case Done:
-		l.markDone(claim, at)
 		return nil, state, at, nil
 	}
 	return claim, New, time.Time{}, err

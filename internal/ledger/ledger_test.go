@@ -245,10 +245,11 @@ func (s brokenStorage) fail() error {
 	return s.err
 }
 
-func (s brokenStorage) Store(context.Context, string, []byte) error          { return s.fail() }
-func (s brokenStorage) Load(context.Context, string) ([]byte, error)         { return nil, s.fail() }
-func (s brokenStorage) Delete(context.Context, string) error                 { return s.fail() }
-func (s brokenStorage) Exists(context.Context, string) bool                  { return s.fail() == nil }
+func (s brokenStorage) Store(context.Context, string, []byte) error  { return s.fail() }
+func (s brokenStorage) Load(context.Context, string) ([]byte, error) { return nil, s.fail() }
+func (s brokenStorage) Delete(context.Context, string) error         { return s.fail() }
+func (s brokenStorage) Exists(context.Context, string) bool          { return s.fail() == nil }
+
 func (s brokenStorage) List(context.Context, string, bool) ([]string, error) { return nil, s.fail() }
 
 func TestStorageFaultsLoseNothing(t *testing.T) {

@@ -270,8 +270,12 @@ func FuzzParseHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, timestamp, signatures, standardID, standardTimestamp, standardSignatures string, counts uint16) {
 		header := make(http.Header)
 		for i, h := range []struct{ name, value string }{
-			{"Svix-Id", id}, {"Svix-Timestamp", timestamp}, {"Svix-Signature", signatures},
-			{"Webhook-Id", standardID}, {"Webhook-Timestamp", standardTimestamp}, {"Webhook-Signature", standardSignatures},
+			{"Svix-Id", id},
+			{"Svix-Timestamp", timestamp},
+			{"Svix-Signature", signatures},
+			{"Webhook-Id", standardID},
+			{"Webhook-Timestamp", standardTimestamp},
+			{"Webhook-Signature", standardSignatures},
 		} {
 			for range counts >> (2 * i) & 3 {
 				header.Add(h.name, h.value)

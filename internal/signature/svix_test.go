@@ -256,8 +256,12 @@ func FuzzAgreesWithSvix(f *testing.F) {
 		}
 		header := make(http.Header)
 		for i, h := range []struct{ name, value string }{
-			{"Svix-Id", id}, {"Svix-Timestamp", timestamp}, {"Svix-Signature", list},
-			{"Webhook-Id", id}, {"Webhook-Timestamp", timestamp}, {"Webhook-Signature", list},
+			{"Svix-Id", id},
+			{"Svix-Timestamp", timestamp},
+			{"Svix-Signature", list},
+			{"Webhook-Id", id},
+			{"Webhook-Timestamp", timestamp},
+			{"Webhook-Signature", list},
 		} {
 			for range counts >> (2 * i) & 3 {
 				header.Add(h.name, h.value)
