@@ -23,7 +23,8 @@ type Key [16]byte
 // endpoints under one id, each of which has its own secret, so the secret's
 // fingerprint is part of the key.
 func KeyOf(fingerprint [sha256.Size]byte, id string) Key {
-	sum := sha256.Sum256(append(fingerprint[:], id...))
+	var message [sha256.Size + 256]byte // ids have no more, so this needs no memory of its own
+	sum := sha256.Sum256(append(append(message[:0], fingerprint[:]...), id...))
 	return Key(sum[:len(Key{})])
 }
 
@@ -58,6 +59,7 @@ type Claim struct {
 	ledger  *Ledger
 	records *Records // nil where only this process remembers
 	record  string   // the storage key of the claim, if it could be written
+	mark    string   // tells the claim from others in that record
 	key     Key
 	until   time.Time
 	window  time.Duration
@@ -74,7 +76,7 @@ func (l *Ledger) Claim(ctx context.Context, key Key, window time.Duration, recor
 	if state != New || records == nil {
 		return claim, state, at, nil
 	}
-	claim.record, state, at, err = records.claim(ctx, key, claim.until)
+	claim.record, claim.mark, state, at, err = records.claim(ctx, key, claim.until)
 	if state != New {
 		// What another instance has handled is not remembered here, so that it
 		// can be forgotten there.
@@ -100,6 +102,12 @@ func (l *Ledger) claimInProcess(key Key, window time.Duration, records *Records)
 	return claim, New, time.Time{}
 }
 
+// Key tells which delivery is claimed.
+func (c *Claim) Key() Key { return c.key }
+
+// Until tells when the lease ends.
+func (c *Claim) Until() time.Time { return c.until }
+
 // Done remembers that the delivery was handled. An error tells that only this
 // process knows.
 func (c *Claim) Done(ctx context.Context) error {
@@ -117,8 +125,8 @@ func (c *Claim) Release(ctx context.Context) error {
 	// The record goes first: a copy that this process lets pass must not then
 	// find the claim that it left in the storage.
 	var err error
-	if c.record != "" {
-		err = c.records.release(ctx, c.record)
+	if c.record != "" && c.ledger.now().Before(c.until) { // later it may be a successor's
+		err = c.records.release(ctx, c.record, c.mark)
 	}
 	c.ledger.drop(c)
 	return err

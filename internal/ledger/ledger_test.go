@@ -200,6 +200,69 @@ func TestOneOfManyCopiesIsHandled(t *testing.T) {
 	}
 }
 
+func TestReleaseLeavesTheMarkOfAnotherInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		a, b := newNode(storage), newNode(storage)
+		claimA := a.expect(t, "1", New)
+		// b has read before a has written, so both handle the delivery.
+		if err := b.records.markDone(t.Context(), claimA.record, testKey("1"), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := claimA.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.expect(t, "1", Done)
+		synctest.Wait()
+	})
+}
+
+// slowStorage takes a while for each call, like one across a network.
+type slowStorage struct {
+	certmagic.Storage
+}
+
+const roundTrip = time.Millisecond
+
+func (s slowStorage) Store(ctx context.Context, key string, value []byte) error {
+	time.Sleep(roundTrip / 2)
+	defer time.Sleep(roundTrip / 2)
+	return s.Storage.Store(ctx, key, value)
+}
+
+func (s slowStorage) Load(ctx context.Context, key string) ([]byte, error) {
+	time.Sleep(roundTrip / 2)
+	defer time.Sleep(roundTrip / 2)
+	return s.Storage.Load(ctx, key)
+}
+
+func TestOneOfCopiesAtDifferentInstancesIsHandled(t *testing.T) {
+	for _, apart := range []time.Duration{0, roundTrip / 4, 3 * roundTrip / 4, 2 * roundTrip, 5 * roundTrip} {
+		t.Run(apart.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				storage := slowStorage{&certmagic.FileStorage{Path: t.TempDir()}}
+				var handled atomic.Int32
+				for i := range 3 {
+					n := newNode(storage)
+					n.records.nextClean.Store(math.MaxInt64)
+					go func() {
+						time.Sleep(time.Duration(i) * apart)
+						if _, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records); state == New {
+							handled.Add(1)
+						} else if err != nil {
+							t.Error(err)
+						}
+					}()
+				}
+				time.Sleep(time.Minute)
+				if n := handled.Load(); n != 1 {
+					t.Errorf("%d instances handle the delivery", n)
+				}
+			})
+		})
+	}
+}
+
 func TestMarksAreBoundedInCount(t *testing.T) {
 	m := marks{limit: 1600}
 	now := time.Unix(1_000_000, 0)

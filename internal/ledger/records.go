@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -50,42 +51,61 @@ func NewRecords(storage certmagic.Storage, window time.Duration, now func() time
 
 // record is the value that is stored, as JSON.
 type record struct {
-	// ClaimedUntil is when the lease of a delivery that is under way ends.
+	// ClaimedUntil is when the lease of a delivery that is under way ends, and
+	// ClaimedBy tells its claim from others that are made at the same time.
 	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
+	ClaimedBy    string    `json:"claimed_by,omitempty"`
 
 	// Done is when the delivery was handled.
 	Done time.Time `json:"done,omitzero"`
 }
 
 // claim looks for the delivery and, if it is new, writes that it is under way,
-// in the record whose name it returns. Between the two another instance can do
-// the same: without locks that is the price.
-func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name string, state State, at time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// in the record whose name it returns, as claimedBy. Then it reads what it wrote: of instances
+// that claim at the same time the last to write wins. One that writes after
+// another has read wins too: without locks that is the price.
+func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, claimedBy string, state State, at time.Time, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	r.cleanDaily()
 
-	now := r.now()
 	_, found, err := r.find(ctx, key)
+	if err != nil {
+		return "", "", New, time.Time{}, err
+	}
+	if state := r.state(found); state != New {
+		return "", "", state, found.Done, nil
+	}
+	name = r.name(r.now(), key)
+	mine := record{ClaimedUntil: until, ClaimedBy: rand.Text()}
+	if err := r.store(ctx, name, mine); err != nil {
+		return "", "", New, time.Time{}, err
+	}
+	found, err = r.load(ctx, name)
 	switch {
 	case err != nil:
-		return "", New, time.Time{}, err
+		return name, mine.ClaimedBy, New, time.Time{}, err
+	case found.ClaimedBy != mine.ClaimedBy:
+		return "", "", r.state(found), found.Done, nil
+	}
+	return name, mine.ClaimedBy, New, time.Time{}, nil
+}
+
+// state is what a record tells now.
+func (r *Records) state(found record) State {
+	switch now := r.now(); {
 	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
-		return "", Done, found.Done, nil
+		return Done
 	case now.Before(found.ClaimedUntil):
-		return "", InProgress, time.Time{}, nil
+		return InProgress
 	}
-	name = r.name(now, key)
-	if err := r.store(ctx, name, record{ClaimedUntil: until}); err != nil {
-		return "", New, time.Time{}, err
-	}
-	return name, New, time.Time{}, nil
+	return New
 }
 
 // markDone overwrites the claim. If it could not be written there is a record
 // all the same, in case the storage works again.
 func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if name == "" {
 		name = r.name(at, key)
@@ -93,9 +113,15 @@ func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Ti
 	return r.store(ctx, name, record{Done: at})
 }
 
-func (r *Records) release(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// release removes the claim, unless another instance has put its own or its
+// mark in the place of it.
+func (r *Records) release(ctx context.Context, name, claimedBy string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	found, err := r.load(ctx, name)
+	if err != nil || found.ClaimedBy != claimedBy {
+		return err
+	}
 	return r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
 }
 
@@ -139,11 +165,12 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 		switch {
 		case a.err != nil:
 			err = a.err
+		case !a.found.Done.IsZero() && now.Sub(a.found.Done) >= r.window: // over
 		case !a.found.Done.IsZero(), a.found.ClaimedUntil.After(found.ClaimedUntil) && found.Done.IsZero():
 			name, found = a.name, a.found
 		}
 	}
-	if !found.Done.IsZero() {
+	if !found.Done.IsZero() || now.Before(found.ClaimedUntil) {
 		err = nil // what another day would have said does not matter
 	}
 	return name, found, err
