@@ -559,6 +559,9 @@ func (d *dripReader) Close() error {
 	return nil
 }
 
+// noIdleTimeout takes away what Caddy itself does about the deadlines of bodies.
+func noIdleTimeout(others string) string { return "timeouts {\nread_body_idle -1s\n" + others + "\n}" }
+
 func TestDrippingSenderIsCutOff(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	limits := map[string]struct{ body, server string }{
@@ -566,6 +569,8 @@ func TestDrippingSenderIsCutOff(t *testing.T) {
 		"by body_timeout before read_body":       {"200ms", "timeouts {\nread_body 20s\n}"},
 		"by body_timeout before an idle timeout": {"200ms", "timeouts {\nread_body_idle 20s\n}"},
 		"by read_body before body_timeout":       {"20s", "timeouts {\nread_body 200ms\n}"},
+		"by body_timeout alone":                  {"200ms", noIdleTimeout("")},
+		"by read_body alone":                     {"20s", noIdleTimeout("read_body 200ms")},
 	}
 	for name, limit := range limits {
 		backend := testcaddy.NewBackend(t, nil)
@@ -601,31 +606,33 @@ func TestDrippingSenderIsCutOff(t *testing.T) {
 func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { <-time.After(2 * timeout) })
-	site := testcaddy.RunSite(t, `
-		header X-Connection {remote} {
-			defer
-		}
-		clerk_webhook {
-			secret `+testSecret+`
-			body_timeout `+timeout.String()+`
-		}
-		reverse_proxy `+backend.Address+labelled, "")
-	for _, client := range site.Clients {
-		t.Run(client.Name, func(t *testing.T) {
-			var connections []string
-			for _, frame := range []func(*http.Request){chunked, func(*http.Request) {}} {
-				r := signedRequest(t, client.URL, testSecret, userCreated)
-				frame(r)
-				got := send(t, client.Client, r)
-				got.check(t, 200, "forwarded")
-				onlyRequest(t, backend)
-				connections = append(connections, got.Header.Get("X-Connection"))
-				<-time.After(2 * timeout) // idle
+	for name, server := range map[string]string{"": "", " without Caddy's idle timeout": noIdleTimeout("")} {
+		site := testcaddy.RunSite(t, `
+			header X-Connection {remote} {
+				defer
 			}
-			if connections[0] == "" || connections[0] != connections[1] {
-				t.Errorf("the deliveries came over different connections: %q", connections)
+			clerk_webhook {
+				secret `+testSecret+`
+				body_timeout `+timeout.String()+`
 			}
-		})
+			reverse_proxy `+backend.Address+labelled, server)
+		for _, client := range site.Clients {
+			t.Run(client.Name+name, func(t *testing.T) {
+				var connections []string
+				for _, frame := range []func(*http.Request){chunked, func(*http.Request) {}} {
+					r := signedRequest(t, client.URL, testSecret, userCreated)
+					frame(r)
+					got := send(t, client.Client, r)
+					got.check(t, 200, "forwarded")
+					onlyRequest(t, backend)
+					connections = append(connections, got.Header.Get("X-Connection"))
+					<-time.After(2 * timeout) // idle
+				}
+				if connections[0] == "" || connections[0] != connections[1] {
+					t.Errorf("the deliveries came over different connections: %q", connections)
+				}
+			})
+		}
 	}
 }
 

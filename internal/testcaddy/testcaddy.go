@@ -75,7 +75,7 @@ func Reload(t testing.TB, caddyfile string, options ...string) {
 // TryRun is Run for configurations that may be refused.
 func TryRun(t testing.TB, caddyfile string, options ...string) error {
 	t.Helper()
-	config, err := Adapt(fmt.Sprintf(globalOptions, storageDir(t), strings.Join(options, "\n\t")) + caddyfile)
+	config, err := Adapt(fmt.Sprintf(globalOptions, StorageDir(t), strings.Join(options, "\n\t")) + caddyfile)
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,9 @@ func TryRunJSON(t testing.TB, config []byte) error {
 	return caddy.Load(config, true)
 }
 
-// storageDir is like t.TempDir but does not mind that Caddy's maintenance of the
+// StorageDir is like t.TempDir but does not mind that Caddy's maintenance of the
 // storage may still be writing a file while the test ends.
-func storageDir(t testing.TB) string {
+func StorageDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "testcaddy")
 	if err != nil {
@@ -117,16 +117,24 @@ func Adapt(caddyfile string) ([]byte, error) {
 }
 
 // FreeAddress returns an address on the loopback interface, "127.0.0.1:port",
-// on which nothing listens.
+// on which nothing listens, and never the same twice.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := listener.Addr().String()
+		_ = listener.Close()
+		if _, taken := takenAddresses.LoadOrStore(address, true); !taken {
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
+
+// takenAddresses are those that FreeAddress has returned.
+var takenAddresses sync.Map
 
 // Buffer collects log lines. It is safe for concurrent use.
 type Buffer struct {
