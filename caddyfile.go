@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -38,6 +39,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		max_body     <size>
 //		body_timeout <duration>
 //		report_only
+//		deduplicate  [<window>] [memory|storage]
 //	}
 //
 // Every line is optional; secret and events may be repeated.
@@ -52,7 +54,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		usage, exists := optionUsage[option]
 		switch {
 		case !exists:
-			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only", shown(option))
+			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate", shown(option))
 		case seen[option] && option != "secret" && option != "events":
 			return d.Errf("%s is given twice: keep one", option)
 		}
@@ -78,6 +80,7 @@ var optionUsage = map[string]string{
 	"max_body":     "max_body <size>",
 	"body_timeout": "body_timeout <duration>",
 	"report_only":  "report_only, alone",
+	"deduplicate":  "deduplicate [<window>] [memory|storage]",
 }
 
 // errArguments stands for too few or too many arguments. Caddy's own error for
@@ -104,6 +107,8 @@ func (h *Handler) setOption(option string, args []string) error {
 	switch option {
 	case "events":
 		return h.addEvents(args)
+	case "deduplicate":
+		return h.setDeduplicate(args)
 	case "report_only":
 		if len(args) != 0 {
 			return errArguments
@@ -187,6 +192,29 @@ func (h *Handler) addEvents(patterns []string) error {
 			return err
 		}
 		h.Events = append(h.Events, pattern)
+	}
+	return nil
+}
+
+func (h *Handler) setDeduplicate(args []string) error {
+	h.Deduplicate = new(Deduplicate)
+	if len(args) > 2 {
+		return errArguments
+	}
+	for i, arg := range args {
+		switch {
+		case i == len(args)-1 && (arg == storeMemory || arg == storeStorage):
+			h.Deduplicate.Store = arg
+		case i == 0:
+			if err := setDuration(&h.Deduplicate.Window, arg); err != nil {
+				return fmt.Errorf("'%s' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage", arg)
+			}
+			if err := checkWindow(time.Duration(h.Deduplicate.Window)); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("'%s' is not a place to remember deliveries: there are memory and storage", arg)
+		}
 	}
 	return nil
 }

@@ -98,6 +98,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				max_body 2147483646B
 				body_timeout 250ms
 				report_only
+				deduplicate 1d storage
 			}`,
 			`{
 				"name": "orders",
@@ -110,11 +111,20 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"tolerance": "1d",
 				"max_body": 2147483646,
 				"body_timeout": "250ms",
-				"report_only": true
+				"report_only": true,
+				"deduplicate": {"window": "1d", "store": "storage"}
 			}`,
 			`{"name":"orders","secret":[{"name":"main","value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"},` +
 				`{"name":"2","value":"{file.testdata/secret.txt}"}],"events":["user.*","a-b_c"],` +
-				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true}`,
+				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"store":"storage"}}`,
+		},
+		{
+			"deduplicate alone", "clerk_webhook {\ndeduplicate\n}", `{"deduplicate": {}}`,
+			strings.TrimSuffix(defaults, "}") + `,"deduplicate":{"window":172800000000000,"store":"memory"}}`,
+		},
+		{
+			"deduplicate with its longest window", "clerk_webhook {\ndeduplicate 31d memory\n}", `{"deduplicate": {"window": "744h", "store": "memory"}}`,
+			strings.TrimSuffix(defaults, "}") + `,"deduplicate":{"window":2678400000000000,"store":"memory"}}`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -137,7 +147,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 // provisioned provisions h as Caddy does and returns it as JSON.
 func provisioned(t testing.TB, h *clerkwebhook.Handler) string {
 	t.Helper()
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	ctx, cancel := caddy.NewContext(withStorage(t))
 	defer cancel()
 	if err := errors.Join(h.Provision(ctx), h.Validate()); err != nil {
 		t.Fatal(err)
@@ -152,14 +162,29 @@ func provisioned(t testing.TB, h *clerkwebhook.Handler) string {
 	return string(exported)
 }
 
+// withStorage returns the context of a configuration that has nothing but a
+// storage of its own.
+func withStorage(t testing.TB) caddy.Context {
+	t.Helper()
+	storage, err := json.Marshal(map[string]string{"module": "file_system", "root": t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
 // TestCaddyfileMistakes checks the whole error that a mistake leads to. What
 // stands in a test is the inside of the directive's block, from line 3 on.
 func TestCaddyfileMistakes(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
-		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only, at Caddyfile:3"},
-		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only, at Caddyfile:5"},
-		{"a secret without its option", testSecret, "unrecognized clerk_webhook option a signing secret: there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only, at Caddyfile:3"},
-		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': there are name, secret, events, filtered, tolerance, max_body, body_timeout and report_only, at Caddyfile:3"},
+		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
+		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:5"},
+		{"a secret without its option", testSecret, "unrecognized clerk_webhook option a signing secret: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
+		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
 
 		{"name repeated", "name a\nname b", "name is given twice: keep one, at Caddyfile:4"},
 		{"filtered repeated", "filtered 200\nfiltered 200", "filtered is given twice: keep one, at Caddyfile:4"},
@@ -167,6 +192,8 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"max_body repeated", "max_body 1MiB\nmax_body 2MiB", "max_body is given twice: keep one, at Caddyfile:4"},
 		{"body_timeout repeated", "body_timeout 1s\nbody_timeout 2s", "body_timeout is given twice: keep one, at Caddyfile:4"},
 		{"report_only repeated", "report_only\nname a\nreport_only", "report_only is given twice: keep one, at Caddyfile:5"},
+
+		{"deduplicate repeated", "deduplicate\ndeduplicate storage", "deduplicate is given twice: keep one, at Caddyfile:4"},
 
 		{"name without a value", "name", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"name with two values", "name a b", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
@@ -182,6 +209,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"max_body with a space in it", "max_body 1 MiB", "max_body: wrong number of arguments: write max_body <size> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"body_timeout without a value", "body_timeout", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"body_timeout with two values", "body_timeout 1s 2s", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
+		{"deduplicate with three values", "deduplicate 24h storage 24h", "deduplicate: wrong number of arguments: write deduplicate [<window>] [memory|storage] (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"report_only with a value", "report_only off", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 
 		{"an empty name", `name ""`, "name: a name cannot be empty, at Caddyfile:3"},
@@ -204,6 +232,17 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"an empty duration", `body_timeout ""`, "body_timeout: '' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a body_timeout of zero", "body_timeout 0", "body_timeout: '0' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a negative body_timeout", "body_timeout -1s", "body_timeout: '-1s' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
+
+		{"a window without a unit", "deduplicate 48", "deduplicate: '48' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"a window of zero", "deduplicate 0s", "deduplicate: '0s' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"a negative window", "deduplicate -24h storage", "deduplicate: '-24h' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"an empty window", `deduplicate ""`, "deduplicate: '' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"a window that is too long", "deduplicate 31d1s", "deduplicate: 744h0m1s is longer than deliveries can be remembered: the most is 31d, at Caddyfile:3"},
+		{"a window after its store", "deduplicate storage 24h", "deduplicate: 'storage' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"two stores", "deduplicate memory storage", "deduplicate: 'memory' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"an unknown store alone", "deduplicate redis", "deduplicate: 'redis' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage, at Caddyfile:3"},
+		{"an unknown store", "deduplicate 24h redis", "deduplicate: 'redis' is not a place to remember deliveries: there are memory and storage, at Caddyfile:3"},
+		{"a secret as store", "deduplicate 24h " + testSecret, "deduplicate: a signing secret does not belong here: give it to the option secret, at Caddyfile:3"},
 
 		{"a size of an unknown unit", "max_body 1MX", "max_body: '1MX' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
 		{"a size of zero", "max_body 0", "max_body: '0' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
@@ -287,6 +326,12 @@ func TestJSONMistakes(t *testing.T) {
 		{"a negative body_timeout", `"body_timeout": -1000000000`, "body_timeout: -1s is not a duration above zero, such as 15s or 5m"},
 		{"a negative size", `"max_body": -1`, "max_body: -1 bytes is not a size above zero and below 2GiB, such as 1MiB"},
 		{"a size of 2 GiB", `"max_body": 2147483648`, "max_body: 2147483648 bytes is not a size above zero and below 2GiB, such as 1MiB"},
+
+		{"deduplicate that is a flag", `"deduplicate": true`, decoding + `json: cannot unmarshal bool into Go struct field Handler.deduplicate of type clerkwebhook.Deduplicate`},
+		{"deduplicate with an unknown field", `"deduplicate": {"windows": "1h"}`, decoding + `json: unknown field "windows"`},
+		{"a negative window", `"deduplicate": {"window": "-1h"}`, "deduplicate: -1h0m0s is not a duration above zero, such as 15s or 5m"},
+		{"a window that is too long", `"deduplicate": {"window": "744h1ns"}`, "deduplicate: 744h0m0.000000001s is longer than deliveries can be remembered: the most is 31d"},
+		{"an unknown store", `"deduplicate": {"store": "redis"}`, "deduplicate: 'redis' is not a place to remember deliveries: there are memory and storage"},
 
 		{"an empty event", `"events": [""]`, "events: an event pattern is empty: name a type such as user.created, or leave the option out to take every event"},
 		{"an event with a character that no type has", `"events": ["user created"]`, `events: event pattern "user created" contains ' ': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters`},
@@ -384,9 +429,12 @@ func FuzzCaddyfile(f *testing.F) {
 	f.Add("clerk_webhook")
 	f.Add("clerk_webhook {\n\tname orders\n\tsecret main " + testSecret + "\n\tevents user.* *.deleted\n\tfiltered 202\n\ttolerance 1m\n\tmax_body 1MiB\n\tbody_timeout 5s\n\treport_only\n}")
 	f.Add("clerk_webhook " + testSecret)
+	f.Add("clerk_webhook {\n\tdeduplicate 24h storage\n}")
+	f.Add("clerk_webhook {\n\tdeduplicate memory\n}")
 	f.Add("clerk_webhook {\n\tsecret a b " + testSecret + "\n\tsecret " + testSecret + " a\n}")
 	f.Add("clerk_webhook {\n\tsecret {env.HOME} {file./dev/null}\n\tevents {\n\t}\n}")
 	f.Add("clerk_webhook {\n\ttolerance -1d1d\n\tmax_body 1e9EiB\n\tfiltered +204\n\tname \"\"\n}")
+	base := withStorage(f)
 	f.Fuzz(func(t *testing.T, input string) {
 		tokens, err := caddyfile.Tokenize([]byte(input), "Caddyfile")
 		if err != nil || len(tokens) == 0 {
@@ -414,7 +462,7 @@ func FuzzCaddyfile(f *testing.F) {
 			h.Secret[i].Name = "" // so does each of these
 			whole = whole && !strings.Contains(h.Secret[i].Value, "{")
 		}
-		ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+		ctx, cancel := caddy.NewContext(base)
 		defer cancel()
 		if err := h.Provision(ctx); err != nil {
 			if whole {

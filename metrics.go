@@ -25,6 +25,7 @@ var collectors = struct {
 	verifyDuration prometheus.Histogram
 	deliveryAge    prometheus.Histogram
 	bodyBytes      prometheus.Histogram
+	ledgerErrors   prometheus.Counter
 }{
 	deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "deliveries_total",
@@ -53,6 +54,10 @@ var collectors = struct {
 		Help:    "Sizes of the bodies of verified deliveries.",
 		Buckets: prometheus.ExponentialBuckets(256, 4, 8),
 	}),
+	ledgerErrors: prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "ledger_errors_total",
+		Help: "Failures to read or write the record of a delivery, which was handled all the same.",
+	}),
 }
 
 // registerMetrics adds the collectors to the registry of a config. Guards of
@@ -61,6 +66,7 @@ func registerMetrics(registry *prometheus.Registry) error {
 	for _, c := range []prometheus.Collector{
 		collectors.deliveries, collectors.verified, collectors.secretLastUsed,
 		collectors.verifyDuration, collectors.deliveryAge, collectors.bodyBytes,
+		collectors.ledgerErrors,
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {

@@ -304,6 +304,7 @@ func TestMetricsAreThoseOfTheContract(t *testing.T) {
 		"caddy_clerk_webhook_delivery_age_seconds_bucket le",
 		"caddy_clerk_webhook_delivery_age_seconds_count",
 		"caddy_clerk_webhook_delivery_age_seconds_sum",
+		"caddy_clerk_webhook_ledger_errors_total",
 		"caddy_clerk_webhook_secret_last_used_timestamp_seconds endpoint secret",
 		"caddy_clerk_webhook_verified_total endpoint secret",
 		"caddy_clerk_webhook_verify_duration_seconds_bucket le",

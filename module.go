@@ -44,15 +44,16 @@ func init() {
 //
 // Rejections are errors, so `handle_errors` applies; the client learns the
 // status only. A genuine delivery of an event type that is not wanted is
-// answered with the `filtered` status. All others go on, with the three verified
+// answered with the `filtered` status, and with `deduplicate` a copy of one that is
+// done or under way is answered too. All others go on, with the three verified
 // headers as they came.
 //
 // The handler sets these placeholders:
 //
 // Placeholder | Description
 // ------------|---------------
-// `{http.clerk_webhook.outcome}` | `forwarded`, `filtered` or `rejected`
-// `{http.clerk_webhook.reason}` | Why a request was rejected, one of the reasons above
+// `{http.clerk_webhook.outcome}` | `forwarded`, `filtered`, `duplicate` or `rejected`
+// `{http.clerk_webhook.reason}` | Why a request was rejected, one of the reasons above; for a duplicate `in_progress` or `done`
 // `{http.clerk_webhook.verified}` | `true` for a genuine delivery, else `false`
 // `{http.clerk_webhook.id}` | The message's id, the same in all attempts to deliver it
 // `{http.clerk_webhook.timestamp}` | When this attempt was signed, in seconds since 1970
@@ -97,8 +98,12 @@ type Handler struct {
 	// watching before enforcing. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
+	// Forward each delivery once. Default: off.
+	Deduplicate *Deduplicate `json:"deduplicate,omitempty"`
+
 	keys       []*signature.Secret // of Secret, in the same order
 	kinds      map[string]eventKind
+	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics
 	rejections *rejectionLog
 	logger     *zap.Logger
@@ -144,6 +149,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.metrics = newMetrics(h.Name, h.Secret)
 	h.rejections = acquireRejectionLog(h.Name, h.logger)
+	if h.Deduplicate != nil {
+		h.provisionDeduplication(ctx)
+	}
 	return nil
 }
 
@@ -165,6 +173,9 @@ func (h *Handler) setDefaults() {
 	}
 	if h.BodyTimeout == 0 {
 		h.BodyTimeout = defaultBodyTimeout
+	}
+	if h.Deduplicate != nil {
+		h.Deduplicate.setDefaults()
 	}
 }
 
@@ -189,6 +200,11 @@ func (h *Handler) Validate() error {
 	}
 	if err := checkDuration(time.Duration(h.BodyTimeout)); err != nil {
 		return fmt.Errorf("body_timeout: %w", err)
+	}
+	if h.Deduplicate != nil {
+		if err := h.Deduplicate.validate(); err != nil {
+			return fmt.Errorf("deduplicate: %w", err)
+		}
 	}
 	return nil
 }
@@ -232,10 +248,14 @@ func checkMaxBody(size int64) error {
 // Cleanup gives back what Provision acquired, which may be nothing if it
 // failed.
 func (h *Handler) Cleanup() error {
-	if h.rejections == nil {
-		return nil
+	var errs []error
+	if h.rejections != nil {
+		errs = append(errs, h.rejections.release(h.Name, h.logger)) // requests that still run go on using it
 	}
-	return h.rejections.release(h.Name, h.logger) // requests that still run go on using it
+	if h.once != nil {
+		errs = append(errs, h.releaseDeduplication())
+	}
+	return errors.Join(errs...)
 }
 
 // ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.
@@ -256,6 +276,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	d.eventType = kind.name
 	if !kind.wanted {
 		return h.acknowledge(w, r, d, kind)
+	}
+	if h.once != nil {
+		return h.forwardOnce(w, r, next, d, kind)
 	}
 	return h.forward(w, r, next, d, kind)
 }
@@ -305,6 +328,7 @@ func (h *Handler) settle(r *http.Request, d *delivery, kind eventKind, o outcome
 	if c := h.logger.Check(zapcore.DebugLevel, "delivery verified"); c != nil {
 		c.Write(
 			zap.String("outcome", string(o)),
+			zap.String("reason", string(d.reason)),
 			zap.String("id", d.headers.ID),
 			zap.String("type", d.eventType),
 			zap.String("secret", d.secretName()))

@@ -1,0 +1,234 @@
+package clerkwebhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+)
+
+const (
+	duplicate outcome = "duplicate"
+
+	// The reasons of a duplicate.
+	inProgress reason = "in_progress"
+	done       reason = "done"
+)
+
+const (
+	storeMemory  = "memory"
+	storeStorage = "storage"
+
+	defaultWindow = caddy.Duration(48 * time.Hour)
+
+	// largestWindow keeps the days that are looked through few.
+	largestWindow = 31 * 24 * time.Hour
+
+	// maxMarks bounds the memory of done deliveries; a million take about 40 MiB.
+	maxMarks = 1_000_000
+)
+
+// Deduplicate configures that each delivery is forwarded once.
+//
+// A delivery is done when a handler behind the guard has answered it with a
+// 2xx. Copies of it are then answered with 200 and not forwarded. While it is
+// under way, for two minutes at most, copies get 409, so that the sender tries
+// again. Any other answer, an error or a panic lets the next copy pass.
+type Deduplicate struct {
+	// How long a done delivery is remembered, at most 31 days. Svix retries for
+	// about 28 hours. Default: 48h.
+	Window caddy.Duration `json:"window,omitempty"`
+
+	// Where done deliveries are remembered. `memory` is exact within this
+	// process and lasts until it ends. `storage` also writes a record of each
+	// delivery to Caddy's configured storage, so that it survives a restart and
+	// can be shared by a fleet; two copies that reach different instances within
+	// one round trip to the storage can then both pass. Default: `memory`.
+	Store string `json:"store,omitempty"`
+}
+
+func (d *Deduplicate) setDefaults() {
+	if d.Window == 0 {
+		d.Window = defaultWindow
+	}
+	if d.Store == "" {
+		d.Store = storeMemory
+	}
+}
+
+func (d *Deduplicate) validate() error {
+	if err := checkWindow(time.Duration(d.Window)); err != nil {
+		return err
+	}
+	if d.Store != storeMemory && d.Store != storeStorage {
+		return fmt.Errorf("'%s' is not a place to remember deliveries: there are memory and storage", d.Store)
+	}
+	return nil
+}
+
+func checkWindow(window time.Duration) error {
+	if window > largestWindow {
+		return fmt.Errorf("%s is longer than deliveries can be remembered: the most is 31d", window)
+	}
+	return checkDuration(window)
+}
+
+// ledgers holds the one *sharedLedger of the process while any guard uses it, so
+// that a config reload changes nothing for the deliveries under way.
+var ledgers = caddy.NewUsagePool()
+
+const ledgerKey = "ledger"
+
+// sharedLedger is the ledger with the guards that use it.
+type sharedLedger struct {
+	*ledger.Ledger
+	mu     sync.Mutex
+	guards map[*deduplication]bool
+}
+
+// deduplication is what a guard needs to forward each delivery once.
+type deduplication struct {
+	ledger  *ledger.Ledger
+	records *ledger.Records // nil for the memory store
+	window  time.Duration
+	keys    [][32]byte // fingerprints of the secrets, in their order
+}
+
+func (h *Handler) provisionDeduplication(ctx caddy.Context) {
+	value, _ := ledgers.LoadOrStore(ledgerKey, &sharedLedger{
+		Ledger: ledger.NewLedger(time.Now, maxMarks),
+		guards: make(map[*deduplication]bool),
+	})
+	shared := value.(*sharedLedger)
+	h.once = &deduplication{ledger: shared.Ledger, window: time.Duration(h.Deduplicate.Window)}
+	if h.Deduplicate.Store == storeStorage {
+		h.once.records = ledger.NewRecords(newLastingStorage(ctx), h.once.window, time.Now)
+	}
+	for _, key := range h.keys {
+		h.once.keys = append(h.once.keys, key.Fingerprint())
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	shared.guards[h.once] = true
+}
+
+func (h *Handler) releaseDeduplication() error {
+	ledgers.Range(func(_, value any) bool {
+		shared := value.(*sharedLedger)
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		delete(shared.guards, h.once)
+		return true
+	})
+	_, err := ledgers.Delete(ledgerKey)
+	return err
+}
+
+// forgetDelivery lets the delivery of this id be handled again by every guard
+// that deduplicates, and reports whether any had it as done.
+func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
+	var guards []*deduplication
+	ledgers.Range(func(_, value any) bool {
+		shared := value.(*sharedLedger)
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		guards = slices.Collect(maps.Keys(shared.guards))
+		return true
+	})
+	if len(guards) == 0 {
+		return false, errNoDeduplication
+	}
+	var errs []error
+	for _, guard := range guards {
+		for _, fingerprint := range guard.keys {
+			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(fingerprint, id), guard.records)
+			known = known || was
+			errs = append(errs, err)
+		}
+	}
+	return known, errors.Join(errs...)
+}
+
+var errNoDeduplication = errors.New("no clerk_webhook in the running config has the option deduplicate")
+
+// forwardOnce forwards the delivery unless a copy of it is done or under way.
+func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind) error {
+	key := ledger.KeyOf(h.once.keys[d.secret], d.headers.ID)
+	if claimed, ok := r.Context().Value(claimKey{}).(*ledger.Claim); ok && claimed.Key() == key { // by a guard in front of this one
+		return h.forward(w, r, next, d, kind)
+	}
+	claim, state, at, err := h.once.ledger.Claim(r.Context(), key, h.once.window, h.once.records)
+	h.noteLedgerError(d, "claiming", err)
+	switch state {
+	case ledger.InProgress:
+		d.reason = inProgress
+		h.settle(r, d, kind, duplicate)
+		return respond(w, http.StatusConflict, "Another copy of this delivery is being handled; a retry will tell how it ended.\n")
+	case ledger.Done:
+		d.reason = done
+		h.settle(r, d, kind, duplicate)
+		return respond(w, http.StatusOK, "Duplicate: this delivery was handled at "+at.UTC().Format(time.RFC3339)+" and not forwarded again.\n")
+	}
+	return h.handleClaimed(w, r, next, d, kind, claim)
+}
+
+// handleClaimed lets the next handler answer and remembers whether the delivery
+// is done with that. The handlers run on when the sender hangs up: Svix does so
+// after 15 seconds, and what they then finish is done all the same.
+func (h *Handler) handleClaimed(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind, claim *ledger.Claim) (err error) {
+	handling := struct { // one allocation for what a handler may keep
+		answer answerRecorder
+		lease  leaseContext
+	}{
+		answer: recordAnswer(w),
+		lease:  leaseContext{request: r.Context(), claim: claim},
+	}
+	answer, lease := &handling.answer, &handling.lease
+	defer lease.end()
+
+	returned := false
+	defer func() {
+		if returned && err == nil && answer.succeeded() {
+			h.noteLedgerError(d, "marking as done", claim.Done(r.Context()))
+			return
+		}
+		h.noteLedgerError(d, "releasing", claim.Release(r.Context()))
+		if returned && err == nil && !answer.answered() {
+			h.logger.Warn("no handler answered the delivery, so it does not count as done; is a handler such as reverse_proxy missing behind clerk_webhook?",
+				zap.String("id", d.headers.ID))
+		}
+	}()
+	err = h.forward(answer, r.WithContext(lease), next, d, kind)
+	returned = true
+	return err
+}
+
+// noteLedgerError tells that the ledger could not be kept. The delivery is
+// handled all the same.
+func (h *Handler) noteLedgerError(d *delivery, step string, err error) {
+	if err == nil {
+		return
+	}
+	collectors.ledgerErrors.Inc()
+	h.logger.Error("keeping the ledger of deliveries",
+		zap.String("step", step),
+		zap.String("id", d.headers.ID),
+		zap.Error(err))
+}
+
+func respond(w http.ResponseWriter, status int, text string) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // a sender that has hung up needs no error page
+	return nil
+}

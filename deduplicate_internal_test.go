@@ -1,0 +1,114 @@
+package clerkwebhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+)
+
+// A handler that takes longer than the lease is told to stop, and then the next
+// copy passes.
+func TestHandlersAreBoundedByTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := deduplicating(t)
+		var handled int
+		slow := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			handled++
+			<-r.Context().Done()
+			return r.Context().Err()
+		})
+		start := time.Now()
+		ctx, hangUp := context.WithCancel(t.Context())
+		time.AfterFunc(15*time.Second, hangUp)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- h.ServeHTTP(httptest.NewRecorder(), deliveryAt(t, time.Now(), "{}").WithContext(ctx), slow)
+		}()
+		time.Sleep(ledger.Lease - time.Second)
+		synctest.Wait()
+		if status := answerTo(t, h, slow); status != http.StatusConflict {
+			t.Errorf("just before the end of the lease a copy gets %d, want 409", status)
+		}
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the handler ended with %v", err)
+		}
+		if took := time.Since(start); took != ledger.Lease {
+			t.Errorf("it ended after %s, want %s", took, ledger.Lease)
+		}
+		quick := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			handled++
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		})
+		if status := answerTo(t, h, quick); status != http.StatusNoContent {
+			t.Errorf("after the lease a copy gets %d, want 204", status)
+		}
+		if status := answerTo(t, h, quick); status != http.StatusOK || handled != 2 {
+			t.Errorf("then a copy gets %d and %d were handled, want 200 and 2", status, handled)
+		}
+	})
+}
+
+// A handler that does not stop when told to may see its delivery handled once
+// more; if it succeeds after all, that counts.
+func TestHandlerThatOverrunsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := deduplicating(t)
+		stubborn := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			time.Sleep(ledger.Lease + time.Minute)
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		})
+		failing := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(http.StatusInternalServerError)
+			return nil
+		})
+		ended := make(chan int, 1)
+		go func() { ended <- answerTo(t, h, stubborn) }()
+		time.Sleep(ledger.Lease + time.Second)
+		if status := answerTo(t, h, failing); status != http.StatusInternalServerError {
+			t.Errorf("a copy after the lease gets %d, want the handler's 500", status)
+		}
+		if status := <-ended; status != http.StatusNoContent {
+			t.Errorf("the first got %d, want 204", status)
+		}
+		if status := answerTo(t, h, failing); status != http.StatusOK {
+			t.Errorf("then a copy gets %d, want 200", status)
+		}
+	})
+}
+
+// deduplicating returns a guard that remembers in memory, by the clock of the
+// test.
+func deduplicating(t *testing.T) *Handler {
+	t.Helper()
+	h := provisioned(t, time.Now())
+	h.now = time.Now
+	h.Deduplicate = new(Deduplicate)
+	h.Deduplicate.setDefaults()
+	h.once = &deduplication{
+		ledger: ledger.NewLedger(time.Now, 1000),
+		window: time.Duration(h.Deduplicate.Window),
+		keys:   [][32]byte{h.keys[0].Fingerprint()},
+	}
+	t.Cleanup(func() { h.once = nil }) // it was not taken from those that guards share
+	return h
+}
+
+// answerTo returns the answer to a copy that is signed now.
+func answerTo(t *testing.T, h *Handler, next caddyhttp.Handler) int {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := h.ServeHTTP(w, deliveryAt(t, time.Now(), "{}"), next); err != nil {
+		t.Errorf("got the error %v", err)
+	}
+	return w.Code
+}
