@@ -9,6 +9,7 @@ package diagnosis
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/textproto"
 	"slices"
@@ -64,6 +65,9 @@ type Secret struct {
 	// not be in order.
 	Text string
 }
+
+// Format keeps the text out of whatever package fmt prints, with any verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "secret %q", s.Name) }
 
 // Result is what has been found.
 type Result struct {

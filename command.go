@@ -1,0 +1,3 @@
+package clerkwebhook
+
+import _ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook

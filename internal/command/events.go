@@ -1,0 +1,79 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+)
+
+func newEventsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events [flags] [<type>]",
+		Short: "List the events that Clerk sends, or print the example of one",
+		Long: `
+Without a type, lists the types of all events that Clerk is known to send; with
+a pattern such as 'user.*', those that it selects. With a type, prints the
+example payload of that event, as 'send' has it before it gives it ids and
+times of its own. Payloads are fictional.
+
+Exit codes: 0, or 2 if Clerk has no such event.
+`,
+		Example: `  $ caddy clerk-webhook events
+  $ caddy clerk-webhook events 'organization*'
+  $ caddy clerk-webhook events user.created`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeTypes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, _ := cmd.Flags().GetBool("json")
+			if err := printEvents(cmd.OutOrStdout(), args, asJSON); err != nil {
+				return usageError(cmd, err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Bool("json", false, "Print the list as a JSON array, or the example in one line")
+	return cmd
+}
+
+func printEvents(out io.Writer, args []string, asJSON bool) error {
+	selected := "*"
+	if len(args) > 0 {
+		selected = args[0]
+	}
+	types, err := selectTypes(selected)
+	if err != nil {
+		return err
+	}
+	if event.Pattern(selected).IsLiteral() {
+		return printExample(out, selected, asJSON)
+	}
+	slices.Sort(types)
+	if asJSON {
+		return json.NewEncoder(out).Encode(types)
+	}
+	for _, eventType := range types {
+		if _, err := fmt.Fprintln(out, eventType); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printExample(out io.Writer, eventType string, asJSON bool) error {
+	example, _ := event.Example(eventType) // the type has been looked up
+	if !asJSON {
+		_, err := out.Write(example)
+		return err
+	}
+	compact, err := event.Canonical(example)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", compact)
+	return err
+}

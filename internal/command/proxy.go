@@ -1,0 +1,307 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"      // the adapter
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy" // used in the config
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage"            // Caddy's default
+	_ "github.com/caddyserver/caddy/v2/modules/logging"                // used in the config
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+const (
+	defaultFrom = "http://localhost:8080"
+	defaultPath = "/api/webhooks"
+
+	// exampleUpstream stands in a printed config for the backend that none was
+	// given for.
+	exampleUpstream = "localhost:3000"
+)
+
+// The values of --config-only.
+const (
+	configBoth      = "both"
+	configCaddyfile = "caddyfile"
+	configJSON      = "json"
+)
+
+func newProxyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "proxy [flags]",
+		Short: "Run a reverse proxy that guards a webhook endpoint",
+		Long: `
+Runs Caddy as a reverse proxy that lets only genuine deliveries through to the
+path of the webhook endpoint. Requests to other paths go through as they are,
+unless --only is given.
+
+It listens on this machine only, at http://localhost:8080, as a tunnel (ngrok,
+cloudflared) needs it. With a domain in --from, Caddy gets a certificate and
+serves HTTPS on all interfaces.
+
+Without --to, a backend that is part of the command prints the events it gets.
+Without a secret, one is generated and printed. The lines printed at the start
+have a command that sends an event to try it.
+
+--config-only prints what is run instead of running it, for a Caddyfile of your
+own: both forms, or 'caddyfile' or 'json' alone. Secrets stand there as
+placeholders for environment variables or files.
+
+Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
+`,
+		Example: `  $ caddy clerk-webhook proxy
+  $ caddy clerk-webhook proxy --to localhost:3000
+  $ caddy clerk-webhook proxy --to localhost:3000 --event 'user.*' --event session.created
+  $ caddy clerk-webhook proxy --to localhost:3000 --from hooks.example.com
+  $ caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile > Caddyfile`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := runProxy(cmd); err != nil {
+				return usageError(cmd, err)
+			}
+			return nil
+		},
+	}
+	addSecretFlags(cmd)
+	f := cmd.Flags()
+	f.StringP("to", "t", "", "Address of the backend, such as localhost:3000 (default: a backend that prints)")
+	f.StringP("from", "f", defaultFrom, "Address to listen on, or domain")
+	f.StringP("path", "p", defaultPath, "Path of the webhook endpoint")
+	f.StringArrayP("event", "e", nil, "Event type or pattern to let through (repeatable; default: every event)")
+	f.String("name", "", "Name of the endpoint in logs")
+	f.Bool("report-only", false, "Verify and log, but let every request through")
+	f.Bool("deduplicate", false, "Let each delivery through once, remembered while the command runs")
+	f.Bool("only", false, "Refuse requests to other paths")
+	f.Bool("access-log", false, "Enable the access log, without signatures")
+	f.BoolP("debug", "v", false, "Enable debug logs, with each rejection")
+	f.String("config-only", "", "Print the Caddyfile and the JSON config (or only one: caddyfile, json) and exit")
+	f.Lookup("config-only").NoOptDefVal = configBoth
+	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
+	return cmd
+}
+
+// proxy is what a proxy command is to run.
+type proxy struct {
+	listener   site
+	path       string
+	to         string // "" for the echo backend
+	name       string
+	events     []event.Pattern
+	secrets    []proxySecret
+	generated  string // the secret, if none was given
+	reportOnly bool
+	once       bool
+	only       bool
+	accessLog  bool
+	debug      bool
+}
+
+// proxySecret is a secret as the config has it.
+type proxySecret struct {
+	name        string // "" if it is called by its position
+	placeholder string
+	flag        string // for the send command: how the user gave it
+	canSign     bool
+}
+
+func runProxy(cmd *cobra.Command) error {
+	p, err := newProxy(cmd)
+	if err != nil {
+		return err
+	}
+	if format, _ := cmd.Flags().GetString("config-only"); format != "" {
+		return p.printConfig(cmd.OutOrStdout(), format)
+	}
+	return p.serve(cmd.OutOrStdout())
+}
+
+func newProxy(cmd *cobra.Command) (*proxy, error) {
+	f := cmd.Flags()
+	p := &proxy{}
+	p.name, _ = f.GetString("name")
+	p.reportOnly, _ = f.GetBool("report-only")
+	p.once, _ = f.GetBool("deduplicate")
+	p.only, _ = f.GetBool("only")
+	p.accessLog, _ = f.GetBool("access-log")
+	p.debug, _ = f.GetBool("debug")
+	for _, pattern := range valuesOf(cmd, "event") {
+		if err := event.Pattern(pattern).Validate(); err != nil {
+			return nil, fmt.Errorf("--event: %w", err)
+		}
+		p.events = append(p.events, event.Pattern(pattern))
+	}
+	if p.path, _ = f.GetString("path"); !strings.HasPrefix(p.path, "/") {
+		return nil, fmt.Errorf("--path %q does not begin with a slash", p.path)
+	}
+	from, _ := f.GetString("from")
+	var err error
+	if p.listener, err = parseSite(from); err != nil {
+		return nil, fmt.Errorf("--from %s: %w", from, err)
+	}
+	if err := p.parseTo(cmd); err != nil {
+		return nil, err
+	}
+	return p, p.chooseSecrets(cmd)
+}
+
+// parseTo takes an address, or a port of this machine.
+func (p *proxy) parseTo(cmd *cobra.Command) error {
+	to, _ := cmd.Flags().GetString("to")
+	if to == "" {
+		if cmd.Flags().Changed("to") {
+			return errors.New("--to is empty: it is the address of the backend, such as localhost:3000")
+		}
+		return nil
+	}
+	if _, err := strconv.ParseUint(to, 10, 16); err == nil {
+		to = "localhost:" + to
+	}
+	_, host, hasScheme := strings.Cut(to, "://")
+	if !hasScheme {
+		host = to
+	}
+	isSocket := strings.HasPrefix(to, "unix/")
+	if strings.ContainsAny(to, " \t\r\n{}") || strings.Contains(host, "/") && !isSocket {
+		return fmt.Errorf("--to %q is not the address of a backend, such as localhost:3000 or https://app.example.com: it has a host and a port only, and paths stay as they come", to)
+	}
+	p.to = to
+	if p.listener.isAt(to) {
+		return fmt.Errorf("--to %s is where the proxy itself listens: requests would go round in a circle", to)
+	}
+	return nil
+}
+
+// chooseSecrets takes what flags and environment give, or makes a secret. The
+// config names only variables and files; a secret that comes by a flag is put
+// into the environment of this process.
+func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
+	given, err := readSecrets(cmd, newInput(cmd))
+	if err != nil {
+		return err
+	}
+	if len(given) == 0 {
+		p.generated = signature.GenerateSecret()
+		given = []givenSecret{{name: "1", text: &p.generated}}
+	}
+	literal, paths := valuesOf(cmd, secretFlag), valuesOf(cmd, secretFileFlag)
+	for i, secret := range given {
+		key, err := secret.key()
+		if err != nil {
+			return err
+		}
+		s := proxySecret{canSign: key.Symmetric()}
+		if secret.name != strconv.Itoa(i+1) {
+			s.name = secret.name
+		}
+		switch file := i - len(literal); {
+		case p.generated != "":
+			s.flag = " --" + secretFlag + " " + p.generated
+		case i < len(literal):
+			s.flag = " --" + secretFlag + " whsec_…"
+		case file < len(paths):
+			s.flag = " --" + secretFileFlag + " " + shellWord(paths[file])
+			s.placeholder = filePlaceholder(paths[file])
+		}
+		if s.placeholder == "" || s.name != "" {
+			if s.placeholder, err = inEnvironment(i, *secret.text); err != nil {
+				return err
+			}
+		}
+		p.secrets = append(p.secrets, s)
+	}
+	return nil
+}
+
+// filePlaceholder returns "" for a path that a placeholder cannot hold, and for
+// standard input, which can be read only once.
+func filePlaceholder(path string) string {
+	absolute, err := filepath.Abs(path)
+	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") {
+		return ""
+	}
+	return "{file." + absolute + "}"
+}
+
+// inEnvironment lets the config find the secret at position i.
+func inEnvironment(i int, text string) (placeholder string, err error) {
+	variable := secretVariable
+	if i > 0 {
+		variable += "_" + strconv.Itoa(i+1)
+	}
+	return "{env." + variable + "}", os.Setenv(variable, strings.TrimSpace(text))
+}
+
+func (p *proxy) printConfig(out io.Writer, format string) error {
+	if format != configBoth && format != configCaddyfile && format != configJSON {
+		return fmt.Errorf("--config-only=%s: there are %s and %s, and without a value both", format, configCaddyfile, configJSON)
+	}
+	backend := upstream{address: p.to}
+	if p.to == "" {
+		backend = upstream{address: exampleUpstream}
+	}
+	text := p.caddyfile(backend)
+	config, err := adapt(text)
+	if err != nil {
+		return err
+	}
+	if format != configJSON {
+		if _, err := io.WriteString(out, text); err != nil {
+			return err
+		}
+	}
+	if format == configBoth {
+		fmt.Fprint(out, "\n# The same as JSON:\n")
+	}
+	if format != configCaddyfile {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, config, "", "\t"); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, indented.String())
+	}
+	return nil
+}
+
+func adapt(text string) ([]byte, error) {
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "(from flags)"})
+	return config, err
+}
+
+// serve runs the proxy until a signal ends the process, which Caddy does as
+// always: gracefully, and at once at the second Ctrl-C.
+func (p *proxy) serve(out io.Writer) error {
+	if err := p.listener.checkFree(); err != nil {
+		return err
+	}
+	backend := upstream{address: p.to}
+	if p.to == "" {
+		echo, err := startEcho(out)
+		if err != nil {
+			return fmt.Errorf("starting the backend that prints: %w", err)
+		}
+		backend = upstream{address: echo, isEcho: true}
+	}
+	config, err := adapt(p.caddyfile(backend))
+	if err != nil {
+		return err
+	}
+	caddy.TrapSignals()
+	if err := caddy.Load(config, true); err != nil {
+		return err
+	}
+	p.printStart(out)
+	select {}
+}

@@ -1,0 +1,147 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+const defaultPort = "8080"
+
+// site is where a proxy listens.
+type site struct {
+	address string   // in a Caddyfile
+	binds   []string // the interfaces; all if there are none
+	port    string
+	url     string // where a client on this machine finds it
+	local   bool   // reachable from this machine only
+}
+
+// parseSite reads --from. A host of this machine, or an IP address, says on
+// which interface to listen and not what the Host header must be, so that
+// requests from a tunnel arrive whatever they carry.
+func parseSite(from string) (site, error) {
+	a, err := httpcaddyfile.ParseAddress(from)
+	if err != nil {
+		return site{}, err
+	}
+	if a.Path != "" && a.Path != "/" {
+		return site{}, errors.New("it has a path: that of the endpoint is given with --path")
+	}
+	if strings.ContainsAny(a.Host, "*{}") || strings.ContainsAny(from, " \t\n") {
+		return site{}, errors.New("it is not an address such as http://localhost:8080, or a domain")
+	}
+	if a.Port == "0" {
+		return site{}, errors.New("it needs a port other than 0")
+	}
+	ip, ipErr := netip.ParseAddr(a.Host)
+	switch {
+	case a.Host == "":
+		return plainSite(a, "localhost", nil)
+	case a.Host == "localhost":
+		return plainSite(a, a.Host, loopback())
+	case ipErr == nil:
+		host := a.Host
+		if ip.IsUnspecified() {
+			host = "localhost"
+		}
+		return plainSite(a, host, []string{ip.String()})
+	}
+	return domainSite(a), nil
+}
+
+func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, error) {
+	s := site{port: a.Port, binds: binds}
+	for _, bind := range binds {
+		ip, _ := netip.ParseAddr(bind)
+		s.local = ip.IsLoopback()
+	}
+	if a.Scheme == "https" || a.Scheme == "" && a.Port == "443" {
+		if a.Host == "" {
+			return site{}, errors.New("HTTPS needs a domain, such as https://hooks.example.com")
+		}
+		if s.port == "" {
+			s.port = "443"
+		}
+		s.address = "https://" + net.JoinHostPort(strings.Trim(a.Host, "[]"), s.port)
+		s.url = s.address
+		return s, nil
+	}
+	if s.port == "" {
+		s.port = defaultPort
+	}
+	s.address = "http://:" + s.port
+	s.url = "http://" + net.JoinHostPort(host, s.port)
+	return s, nil
+}
+
+func domainSite(a httpcaddyfile.Address) site {
+	if a.Scheme == "http" || a.Scheme == "" && a.Port == "80" {
+		s := site{port: a.Port}
+		if s.port == "" {
+			s.port = "80"
+		}
+		s.address = "http://" + net.JoinHostPort(a.Host, s.port)
+		s.url = s.address
+		return s
+	}
+	s := site{port: a.Port, address: "https://" + a.Host}
+	if s.port == "" || s.port == "443" {
+		s.port = "443"
+	} else {
+		s.address += ":" + s.port
+	}
+	s.url = s.address
+	return s
+}
+
+// loopback returns the addresses of "localhost" that this machine has.
+func loopback() []string {
+	addresses := []string{"127.0.0.1"}
+	if listener, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		_ = listener.Close()
+		addresses = append(addresses, "::1")
+	}
+	return addresses
+}
+
+// isAt reports whether an upstream address is that of the site.
+func (s site) isAt(upstream string) bool {
+	if _, rest, ok := strings.Cut(upstream, "://"); ok {
+		upstream = rest
+	}
+	host, port, err := net.SplitHostPort(upstream)
+	if err != nil || port != s.port {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+}
+
+// checkFree finds out whether something listens there already, which Caddy
+// would share the port with if it is another Caddy.
+func (s site) checkFree() error {
+	binds := s.binds
+	if len(binds) == 0 {
+		binds = []string{""}
+	}
+	for _, bind := range binds {
+		address := net.JoinHostPort(bind, s.port)
+		listener, err := net.Listen("tcp", address)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("something listens on %s already: stop it, or choose another port with --from, such as --from http://localhost:8081", address)
+		case errors.Is(err, syscall.EACCES):
+			return fmt.Errorf("listening on %s is not permitted: ports below 1024 need privileges; choose another with --from, or see 'caddy help' about setcap", address)
+		case err != nil:
+			return fmt.Errorf("listening on %s: %w", address, err)
+		}
+		_ = listener.Close()
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+)
+
+// printStart says what runs and how to try it.
+func (p *proxy) printStart(out io.Writer) {
+	colours := paletteFor(out)
+	endpoint := p.listener.url + p.path
+	backend := p.to
+	if backend == "" {
+		backend = "this terminal"
+	}
+	fmt.Fprintf(out, "Guarding %s, forwarding to %s\n", colours.bold(endpoint), colours.bold(backend))
+	fmt.Fprintf(out, "  secrets      %s\n", p.describeSecrets())
+	fmt.Fprintf(out, "  events       %s\n", p.describeEvents())
+	if p.only {
+		fmt.Fprintln(out, "  other paths  are refused")
+	} else {
+		fmt.Fprintln(out, "  other paths  go through unguarded")
+	}
+	if p.reportOnly {
+		fmt.Fprintln(out, "  report only  what is not genuine goes through too")
+	}
+	if p.once {
+		fmt.Fprintln(out, "  copies       of a handled delivery are answered and go no further")
+	}
+	if try := p.tryCommand(); try != "" {
+		fmt.Fprintf(out, "\nTry it from a second terminal:\n\n  %s\n\n", colours.bold(try))
+	}
+}
+
+func (p *proxy) describeSecrets() string {
+	if p.generated != "" {
+		return p.generated + " (generated)"
+	}
+	var sources []string
+	for _, s := range p.secrets {
+		source := strings.Trim(s.placeholder, "{}")
+		if kind, rest, ok := strings.Cut(source, "."); ok && kind == "file" {
+			source = rest
+		} else if s.flag == "" {
+			source = "$" + rest
+		} else {
+			source = "as given"
+		}
+		if s.name != "" {
+			source = printable(s.name, shownAnswer) + ", " + source
+		}
+		sources = append(sources, source)
+	}
+	return strings.Join(sources, "; ")
+}
+
+func (p *proxy) describeEvents() string {
+	if len(p.events) == 0 {
+		return "every event"
+	}
+	var patterns []string
+	for _, pattern := range p.events {
+		patterns = append(patterns, string(pattern))
+	}
+	return strings.Join(patterns, ", ")
+}
+
+// tryCommand returns the command line that sends an event which the proxy lets
+// through, or "" if none of its secrets can sign.
+func (p *proxy) tryCommand() string {
+	for _, s := range p.secrets {
+		if !s.canSign {
+			continue
+		}
+		line := programName() + " clerk-webhook send " + p.exampleType()
+		if endpoint := p.listener.url + p.path; endpoint != defaultEndpoint {
+			line += " --to " + shellWord(strings.TrimSuffix(endpoint, "*"))
+		}
+		return line + s.flag
+	}
+	return ""
+}
+
+// exampleType returns a type of the catalogue that passes.
+func (p *proxy) exampleType() string {
+	const usual = "user.created"
+	if len(p.events) == 0 {
+		return usual
+	}
+	for _, pattern := range p.events {
+		if pattern.Match(usual) {
+			return usual
+		}
+	}
+	for _, eventType := range event.Catalogue() {
+		for _, pattern := range p.events {
+			if pattern.Match(eventType) {
+				return eventType
+			}
+		}
+	}
+	return usual
+}
+
+// programName returns how this program was started: by its name, by its path,
+// or by "go run" with its package.
+func programName() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return shellWord(os.Args[0])
+	}
+	return startedAs(os.Args[0], info.Path, info.Main.Path)
+}
+
+// startedAs takes a program in one of the go command's own folders for one that
+// "go run" has built.
+func startedAs(arg0, pkg, module string) string {
+	if !strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return shellWord(arg0)
+	}
+	if inModule, ok := strings.CutPrefix(pkg, module+"/"); ok {
+		if _, err := os.Stat(inModule); err == nil {
+			return "go run ./" + inModule
+		}
+	}
+	return "go run " + pkg
+}
+
+// shellWord quotes s for a POSIX shell if it needs it.
+func shellWord(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,~"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

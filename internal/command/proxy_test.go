@@ -1,0 +1,414 @@
+package command_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// runningProxy is a proxy command that serves.
+type runningProxy struct {
+	cmd            *exec.Cmd
+	url            string
+	stdout, stderr *testcaddy.Buffer
+}
+
+// startProxy returns when the command says where it listens. It is stopped with
+// the test, if not before.
+func startProxy(t testing.TB, variables []string, args ...string) *runningProxy {
+	t.Helper()
+	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
+	p.cmd = caddy(t, append([]string{"clerk-webhook", "proxy", "--from", p.url}, args...)...)
+	p.cmd.Env = append(p.cmd.Env, variables...)
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			_ = p.cmd.Process.Kill()
+			_ = p.cmd.Wait()
+		}
+	})
+	p.stdout.WaitFor(t, "\n  other paths ")
+	return p
+}
+
+// stop interrupts the proxy and returns its exit code.
+func (p *runningProxy) stop(t testing.TB) int {
+	t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // the exit code tells
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func post(t testing.TB, url string, header http.Header, body string) (status int, answer string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != nil {
+		r.Header = header
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(content)
+}
+
+var secretVariables = []string{"CLERK_WEBHOOK_SIGNING_SECRET=" + sendSecret}
+
+func TestProxyAloneShowsAnEventSentByTheLineItPrints(t *testing.T) {
+	p := startProxy(t, nil)
+	p.stdout.WaitFor(t, " clerk-webhook send ")
+	line := regexp.MustCompile(`(?m)^  (.* clerk-webhook (send user\.created .*))$`).FindStringSubmatch(p.stdout.String())
+	if line == nil {
+		t.Fatalf("no line to try it:\n%s", p.stdout.String())
+	}
+	secret := regexp.MustCompile(`(?m)secrets +(whsec_\S+) \(generated\)$`).FindStringSubmatch(p.stdout.String())
+	if secret == nil || !strings.Contains(line[1], secret[1]) {
+		t.Errorf("the secret is not in both lines:\n%s", p.stdout.String())
+	}
+
+	// A test binary is in a folder of the go command, so the line begins with
+	// "go run", which TestStartedAs covers.
+	sender := caddy(t)
+	shell := exec.CommandContext(t.Context(), "sh", "-c", `"$SELF" clerk-webhook `+line[2])
+	shell.Env = append(shell.Env, sender.Env...)
+	shell.Env = append(shell.Env, "SELF="+sender.Path)
+	if output, err := shell.CombinedOutput(); err != nil || !strings.Contains(string(output), "200") {
+		t.Fatalf("%v: %s", err, output)
+	}
+	p.stdout.WaitFor(t, "verified with secret 1")
+	p.stdout.WaitFor(t, "email_address  nadia.okafor+")
+	for _, pattern := range []string{`user\.created  verified with secret 1\n`, `  svix-id +msg_[0-9A-Za-z]{27}\n`, `  id +user_[0-9A-Za-z]{27}\n`} {
+		if !regexp.MustCompile(pattern).MatchString(p.stdout.String()) {
+			t.Errorf("no %s in\n%s", pattern, p.stdout.String())
+		}
+	}
+	if code := p.stop(t); code != 0 {
+		t.Errorf("it ended with code %d:\n%s", code, p.stderr.String())
+	}
+}
+
+func TestProxyEchoPrintsNothingThatATerminalObeys(t *testing.T) {
+	p := startProxy(t, secretVariables)
+	if r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--set", "data.first_name=a\x1b[31mb\r\nc\u202e"); r.code != 0 {
+		t.Fatal(r.stdout)
+	}
+	p.stdout.WaitFor(t, `a\x1b[31mb\r\nc\u202e`)
+	if strings.ContainsAny(p.stdout.String(), "\x1b\r\u202e") {
+		t.Errorf("printed %q", p.stdout.String())
+	}
+}
+
+func TestProxyDeduplicates(t *testing.T) {
+	p := startProxy(t, secretVariables, "--deduplicate")
+	for _, want := range []string{"200", "Duplicate: this delivery was handled at"} {
+		if r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--id", "msg_twice"); r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("want %q, got %d: %s", want, r.code, r.stdout)
+		}
+	}
+}
+
+// The backend that prints learns from headers what the guard has found.
+func TestProxyEchoBelievesTheGuardOnly(t *testing.T) {
+	p := startProxy(t, secretVariables, "--report-only")
+	forged := http.Header{"Clerk-Webhook-Outcome": {"forwarded"}, "Clerk-Webhook-Secret": {"production"}}
+	for path, want := range map[string]string{"/elsewhere": "not guarded\n", "/api/webhooks": "not genuine\n"} {
+		if status, answer := post(t, p.url+path, forged.Clone(), `{"type":"user.created"}`); status != 200 || answer != want {
+			t.Errorf("%s: got %d %q", path, status, answer)
+		}
+	}
+	p.stdout.WaitFor(t, "POST /elsewhere  not guarded\n")
+	p.stdout.WaitFor(t, "POST /api/webhooks  not genuine: missing_header\n")
+	if strings.Contains(p.stdout.String(), "verified") {
+		t.Errorf("it believed a stranger:\n%s", p.stdout.String())
+	}
+}
+
+func TestProxyInFrontOfABackend(t *testing.T) {
+	secretFile := filepath.Join(t.TempDir(), "secret with space")
+	if err := os.WriteFile(secretFile, []byte(otherSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name      string
+		variables []string
+		args      []string
+		sendArgs  []string
+		status    int // of what is sent
+		forwarded bool
+		elsewhere int // status of another path
+	}{
+		{"forwards what is genuine", secretVariables, nil, []string{"user.created"}, 200, true, 200},
+		{"refuses what is not", secretVariables, nil, []string{"user.created", "--invalid", "signature"}, 403, false, 200},
+		{"refuses other paths", secretVariables, []string{"--only"}, []string{"user.created"}, 200, true, 404},
+		{"takes a secret from a flag", nil, []string{"--secret", sendSecret}, []string{"user.created"}, 200, true, 200},
+		{"takes a secret from a file", nil, []string{"--secret-file", secretFile}, []string{"user.created", "--secret", otherSecret}, 200, true, 200},
+		{"takes the second of several", nil, []string{"--secret", "a=" + otherSecret, "--secret", "b=" + sendSecret}, []string{"user.created"}, 200, true, 200},
+		{"does not take the variable's beside a flag's", secretVariables, []string{"--secret", otherSecret}, []string{"user.created"}, 403, false, 200},
+		{"filters events", secretVariables, []string{"--event", "session.*", "--event", "user.deleted"}, []string{"user.created"}, 204, false, 200},
+		{"forwards the wanted events", secretVariables, []string{"--event", "session.*", "--event", "user.deleted"}, []string{"user.deleted"}, 200, true, 200},
+		{"only reports", secretVariables, []string{"--report-only"}, []string{"user.created", "--invalid", "body"}, 200, true, 200},
+		{"guards another path", secretVariables, []string{"--path", "/hooks/clerk"}, []string{"user.created", "--invalid", "signature"}, 200, true, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			backend := newRecorder(t, ok)
+			p := startProxy(t, tt.variables, append(tt.args, "--to", strings.TrimPrefix(backend.URL, "http://"))...)
+			r := send(t, append(tt.sendArgs, "--to", p.url+"/api/webhooks", "--json")...)
+			deliveries, _ := jsonLines(t, r.stdout)
+			if len(deliveries) != 1 || deliveries[0].Get("status").Int() != int64(tt.status) {
+				t.Errorf("sent: %s%s", r.stdout, r.stderr)
+			}
+			if got := len(backend.all()) == 1; got != tt.forwarded {
+				t.Errorf("the backend has had %d requests", len(backend.all()))
+			}
+			if status, _ := post(t, p.url+"/elsewhere", nil, "x"); status != tt.elsewhere {
+				t.Errorf("another path is answered with %d", status)
+			}
+			for _, secret := range []string{sendSecret, otherSecret} {
+				if strings.Contains(p.stdout.String()+p.stderr.String(), secret[6:]) {
+					t.Errorf("a secret is printed:\n%s%s", p.stdout.String(), p.stderr.String())
+				}
+			}
+		})
+	}
+}
+
+// A tunnel sends requests under its own public name.
+func TestProxyTakesAnyHost(t *testing.T) {
+	backend := newRecorder(t, ok)
+	p := startProxy(t, secretVariables, "--to", backend.URL)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+"/elsewhere", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "a1b2.tunnel.example"
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 || len(backend.all()) != 1 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
+func TestProxyNamesTheSendCommandForItsEvents(t *testing.T) {
+	p := startProxy(t, secretVariables, "--event", "organization*", "--path", "/hooks")
+	p.stdout.WaitFor(t, " clerk-webhook send organization.created --to "+p.url+"/hooks\n")
+	if strings.Contains(p.stdout.String(), "whsec_") {
+		t.Errorf("a secret is printed:\n%s", p.stdout.String())
+	}
+	if r := send(t, "organization.created", "--to", p.url+"/hooks"); r.code != 0 {
+		t.Error(r.stdout)
+	}
+}
+
+func TestProxyStopsGracefully(t *testing.T) {
+	reached, release := make(chan struct{}), make(chan struct{})
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(reached)
+		<-release
+		fmt.Fprint(w, "finished")
+	}))
+	defer backend.Close()
+	p := startProxy(t, secretVariables, "--to", backend.URL)
+	answers := make(chan string, 1)
+	go func() {
+		_, answer := post(t, p.url+"/slow", nil, "x")
+		answers <- answer
+	}()
+	<-reached
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.stderr.WaitFor(t, "exiting")
+	close(release)
+	if answer := <-answers; answer != "finished" {
+		t.Errorf("the request under way got %q", answer)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("%v:\n%s", err, p.stderr.String())
+	}
+}
+
+func TestProxyAccessLogHasNoSignatures(t *testing.T) {
+	p := startProxy(t, secretVariables, "--access-log")
+	if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); r.code != 0 {
+		t.Fatal(r.stdout)
+	}
+	p.stderr.WaitFor(t, "handled request")
+	if log := p.stderr.String(); strings.Contains(log, "v1,") || !strings.Contains(log, "Svix-Id") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+func TestProxyThatCannotStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+	for _, tt := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"a port in use", []string{"--from", "http://localhost:" + takenPort}, "something listens on 127.0.0.1:" + takenPort + " already"},
+		{"an address with a path", []string{"--from", "http://localhost:8080/hooks"}, "--path"},
+		{"an address that is none", []string{"--from", "a b"}, "not an address"},
+		{"HTTPS without a domain", []string{"--from", "https://:8443"}, "needs a domain"},
+		{"a port that is none", []string{"--from", "http://localhost:http8080"}, "port"},
+		{"an upstream with a path", []string{"--to", "localhost:3000/api"}, "a host and a port only"},
+		{"an upstream that is none", []string{"--to", "local host"}, "not the address of a backend"},
+		{"an empty upstream", []string{"--to", ""}, "--to is empty"},
+		{"an upstream that is the proxy", []string{"--to", "localhost:8080"}, "circle"},
+		{"a path without a slash", []string{"--path", "api"}, "slash"},
+		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
+		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
+		{"an unknown form of the config", []string{"--config-only=yaml"}, "caddyfile and json"},
+		{"an argument", []string{"localhost:3000"}, "unknown command"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := run(t, caddy(t, append([]string{"clerk-webhook", "proxy"}, tt.args...)...), "")
+			if r.code != 2 || r.stdout != "" {
+				t.Errorf("code %d: %s", r.code, r.stdout)
+			}
+			var entry struct{ Msg string }
+			if err := json.Unmarshal([]byte(r.stderr), &entry); err != nil || !strings.Contains(entry.Msg, tt.says) {
+				t.Errorf("there is no %q in %s", tt.says, r.stderr)
+			}
+		})
+	}
+}
+
+func TestProxyConfigOnly(t *testing.T) {
+	secretFile := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secretFile, []byte(otherSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		has  []string
+	}{
+		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "handle /api/webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN"}},
+		{"everything given", []string{
+			"--to", "4000", "--from", "127.0.0.1:9000", "--path", "/a b/c", "--name", `my "shop"`, "--event", "user.*", "--event", "session.created",
+			"--secret", "new=" + sendSecret, "--secret", otherSecret, "--secret-file", secretFile, "--report-only", "--deduplicate", "--only", "--access-log", "--debug",
+		}, []string{
+			"http://:9000 {", "bind 127.0.0.1\n", `handle "/a b/c" {`, `name "my \"shop\""`, "events user.* session.created",
+			"secret new {env.CLERK_WEBHOOK_SIGNING_SECRET}", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET_2}", "secret {file." + secretFile + "}",
+			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n",
+		}},
+		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {"}},
+		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
+		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
+		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\thandle"}},
+		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
+		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			printed := func(form string) string {
+				r := run(t, caddy(t, append([]string{"clerk-webhook", "proxy", "--config-only" + form}, tt.args...)...), "")
+				if r.code != 0 || r.stderr != "" {
+					t.Fatalf("code %d: %s", r.code, r.stderr)
+				}
+				if strings.Contains(r.stdout, sendSecret[6:]) || strings.Contains(r.stdout, otherSecret[6:]) || strings.Contains(r.stdout, "whsec_") {
+					t.Errorf("a secret is printed:\n%s", r.stdout)
+				}
+				return r.stdout
+			}
+			text, config := printed("=caddyfile"), printed("=json")
+			for _, part := range tt.has {
+				if !strings.Contains(text, part) {
+					t.Errorf("there is no %q in\n%s", part, text)
+				}
+			}
+			if formatted := string(caddyfile.Format([]byte(text))); formatted != text {
+				t.Errorf("'caddy fmt' writes\n%s\nof\n%s", formatted, text)
+			}
+			adapted, err := testcaddy.Adapt(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, []byte(config)); err != nil {
+				t.Fatal(err)
+			}
+			if compact.String() != string(adapted) {
+				t.Errorf("the Caddyfile is\n%s\nbut the JSON\n%s", adapted, compact.String())
+			}
+			if both := printed(""); !strings.HasPrefix(both, text) || !strings.HasSuffix(both, config) {
+				t.Errorf("both are\n%s", both)
+			}
+		})
+	}
+}
+
+func TestEvents(t *testing.T) {
+	example, err := os.ReadFile("../event/examples/user.created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, example); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../event/examples/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, file := range files {
+		all = append(all, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	allJSON, _ := json.Marshal(all)
+	for _, tt := range []struct {
+		name         string
+		args         []string
+		code         int
+		stdout, says string
+	}{
+		{"the catalogue", nil, 0, strings.Join(all, "\n") + "\n", ""},
+		{"the catalogue as JSON", []string{"--json"}, 0, string(allJSON) + "\n", ""},
+		{"a family", []string{"user.*"}, 0, "user.created\nuser.deleted\nuser.updated\n", ""},
+		{"an example as it is", []string{"user.created"}, 0, string(example), ""},
+		{"an example in one line", []string{"user.created", "--json"}, 0, compact.String() + "\n", ""},
+		{"an unknown event", []string{"user.creatd"}, 2, "", "did you mean user.created?"},
+		{"two events", []string{"user.created", "user.deleted"}, 2, "", "at most 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := run(t, caddy(t, append([]string{"clerk-webhook", "events"}, tt.args...)...), "")
+			if r.code != tt.code || r.stdout != tt.stdout || !strings.Contains(r.stderr, tt.says) {
+				t.Errorf("code %d: %s%s", r.code, r.stdout, r.stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,357 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+)
+
+const (
+	defaultEndpoint = "http://localhost:8080/api/webhooks"
+
+	// sendTimeout is how long Svix waits for an answer.
+	sendTimeout = 15 * time.Second
+
+	maxConcurrency = 1000
+)
+
+// The ways of --invalid in which a delivery can be spoilt.
+const (
+	invalidSignature = "signature"
+	invalidTimestamp = "timestamp"
+	missingHeader    = "missing-header"
+	invalidBody      = "body"
+)
+
+var invalidKinds = []string{invalidSignature, invalidTimestamp, missingHeader, invalidBody}
+
+func newSendCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "send [flags] <type>...",
+		Short: "Send signed example events to an endpoint",
+		Long: `
+Sends one delivery for each event type, in the order given, as Svix would on
+behalf of Clerk: signed, as compact JSON, with 15 seconds to answer and without
+following redirects. A type may be a pattern: '*' sends all that Clerk has.
+
+Payloads are fictional. Each run has ids, times, email addresses and other
+unique names of its own, and within a run they agree: the user who is updated
+is the one who was created. With --count the whole story is told again, each
+time about somebody else.
+
+--data sends a payload of yours instead, and --set changes a value in any of
+them; both as JavaScript's JSON.stringify writes them, because some backends
+verify that. A value that is not JSON is text.
+
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or
+a distance from now such as -10m.
+
+--invalid proves that an endpoint refuses what is not genuine:
+
+  signature        signed with another secret
+  timestamp        signed ten minutes ago
+  missing-header   no svix-signature
+  body             the payload changed after it was signed
+
+Several secrets sign each delivery with all of them, as Svix does while a
+secret is being rotated.
+
+Exit codes: 0 if every delivery was answered with a 2xx, also with --invalid;
+1 if one was not, or was interrupted; 2 if there was nothing to send.
+`,
+		Example: `  $ caddy clerk-webhook send user.created
+  $ caddy clerk-webhook send user.created user.updated user.deleted
+  $ caddy clerk-webhook send user.created --set data.first_name=Ada --set data.banned=true
+  $ caddy clerk-webhook send user.created --invalid signature
+  $ caddy clerk-webhook send --data payload.json --to http://localhost:3000/api/webhooks
+  $ caddy clerk-webhook send user.created --count 10000 --concurrency 32`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeTypes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			plan, err := newSendPlan(cmd, args)
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			return plan.run(cmd)
+		},
+	}
+	addSecretFlags(cmd)
+	f := cmd.Flags()
+	f.StringP("to", "t", defaultEndpoint, "URL of the endpoint")
+	f.StringP("data", "d", "", "Payload to send instead of an example: a file, - for standard input, or JSON")
+	f.StringArrayP("set", "s", nil, "Value to set in the payload, path=value (repeatable)")
+	f.String("id", "", "svix-id of every delivery (default: a fresh one each)")
+	f.String("timestamp", "", "svix-timestamp of every delivery (default: now)")
+	f.IntP("count", "n", 1, "How often to send it all")
+	f.IntP("concurrency", "c", 1, "How many to send at the same time")
+	f.String("invalid", "", "Spoil the deliveries: "+strings.Join(invalidKinds, ", "))
+	f.Bool("json", false, "Print a JSON object for each delivery and a last one for all")
+	_ = cmd.RegisterFlagCompletionFunc("invalid", cobra.FixedCompletions(invalidKinds, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func completeTypes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return event.Catalogue(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// sendPlan is what a send command is to do.
+type sendPlan struct {
+	types       []string
+	data        []byte // canonical; if not nil, the only payload
+	changes     []change
+	signer      *signer
+	to          *url.URL
+	count       int
+	concurrency int
+	asJSON      bool
+}
+
+type change struct{ path, value string }
+
+func newSendPlan(cmd *cobra.Command, args []string) (*sendPlan, error) {
+	f := cmd.Flags()
+	p := &sendPlan{}
+	p.count, _ = f.GetInt("count")
+	p.concurrency, _ = f.GetInt("concurrency")
+	p.asJSON, _ = f.GetBool("json")
+	if p.count < 1 {
+		return nil, fmt.Errorf("--count %d: there is nothing to send", p.count)
+	}
+	if p.concurrency < 1 || p.concurrency > maxConcurrency {
+		return nil, fmt.Errorf("--concurrency %d is not from 1 to %d", p.concurrency, maxConcurrency)
+	}
+	to, _ := f.GetString("to")
+	var err error
+	if p.to, err = parseEndpoint(to); err != nil {
+		return nil, fmt.Errorf("--to: %w", err)
+	}
+	if p.changes, err = parseChanges(valuesOf(cmd, "set")); err != nil {
+		return nil, err
+	}
+	in := newInput(cmd)
+	if err := p.choosePayloads(cmd, in, args); err != nil {
+		return nil, err
+	}
+	if p.signer, err = newSigner(cmd, in); err != nil {
+		return nil, err
+	}
+	_, err = p.payloads(event.NewStory()) // tells of bad changes before anything is sent
+	return p, err
+}
+
+// parseEndpoint takes a URL, or one without its scheme.
+func parseEndpoint(s string) (*url.URL, error) {
+	if !strings.Contains(s, "://") {
+		s = "http://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%q is not a URL such as %s", s, defaultEndpoint)
+	}
+	return u, nil
+}
+
+func parseChanges(pairs []string) ([]change, error) {
+	var changes []change
+	for _, pair := range pairs {
+		path, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set %s: it is not path=value, such as data.id=user_123", pair)
+		}
+		changes = append(changes, change{path, value})
+	}
+	return changes, nil
+}
+
+// choosePayloads decides which payloads to send: examples of the types that
+// args select, or what --data gives.
+func (p *sendPlan) choosePayloads(cmd *cobra.Command, in *input, args []string) error {
+	if data, _ := cmd.Flags().GetString("data"); data != "" {
+		return p.takeData(in, data, args)
+	}
+	if len(args) == 0 {
+		return errors.New("name the event types to send, such as user.created ('caddy clerk-webhook events' lists them), or give a payload with --data")
+	}
+	for _, arg := range args {
+		types, err := selectTypes(arg)
+		if err != nil {
+			return err
+		}
+		p.types = append(p.types, types...)
+	}
+	return nil
+}
+
+func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
+	payload := []byte(data)
+	if !strings.HasPrefix(strings.TrimSpace(data), "{") {
+		if payload, err = in.read("data", data); err != nil {
+			return err
+		}
+	}
+	if p.data, err = event.Canonical(payload); err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	eventType := string(event.TypeOf(p.data))
+	if len(args) > 1 || len(args) == 1 && args[0] != eventType {
+		return fmt.Errorf("--data has an event of type %q: leave %s out, or change it with --set type=…", eventType, strings.Join(args, " "))
+	}
+	p.types = []string{eventType}
+	return nil
+}
+
+// selectTypes returns the types of the catalogue that a pattern selects, in the
+// order in which things happen: creation first, deletion last.
+func selectTypes(arg string) ([]string, error) {
+	pattern := event.Pattern(arg)
+	if err := pattern.Validate(); err != nil {
+		return nil, err
+	}
+	types := slices.DeleteFunc(event.Catalogue(), func(t string) bool { return !pattern.Match(t) })
+	if len(types) == 0 {
+		message := fmt.Sprintf("Clerk has no event %s", arg)
+		if near := pattern.Nearest(); near != "" {
+			message += ": did you mean " + near + "?"
+		}
+		return nil, errors.New(message)
+	}
+	slices.SortStableFunc(types, func(a, b string) int { return stage(a) - stage(b) })
+	return types, nil
+}
+
+func stage(eventType string) int {
+	switch {
+	case strings.HasSuffix(eventType, ".created"):
+		return 0
+	case strings.HasSuffix(eventType, ".deleted"):
+		return 2
+	}
+	return 1
+}
+
+// payload is a body to send, with its type.
+type payload struct {
+	eventType string
+	body      []byte
+}
+
+// payloads tells the story once.
+func (p *sendPlan) payloads(story *event.Story) ([]payload, error) {
+	all := make([]payload, 0, len(p.types))
+	for _, eventType := range p.types {
+		one, err := p.payload(story, eventType)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+func (p *sendPlan) payload(story *event.Story, eventType string) (payload, error) {
+	body := p.data
+	if body == nil {
+		body, _ = story.Tell(eventType, time.Now()) // the type has been looked up
+	}
+	for _, c := range p.changes {
+		var err error
+		if body, err = event.Set(body, c.path, c.value); err != nil {
+			return payload{}, fmt.Errorf("--set %s: %w", eventType, err)
+		}
+	}
+	return payload{eventType: string(event.TypeOf(body)), body: body}, nil
+}
+
+// run sends all and reports.
+func (p *sendPlan) run(cmd *cobra.Command) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	attempts := make(chan attempt)
+	go func() {
+		defer close(attempts)
+		p.sendAll(ctx, attempts)
+	}()
+	report := newReport(cmd, p)
+	report.follow(attempts)
+	if !report.finish(ctx.Err() != nil) {
+		return answerNo(cmd)
+	}
+	return nil
+}
+
+// sendAll tells the story as often as asked for, several at a time, each in its
+// order.
+func (p *sendPlan) sendAll(ctx context.Context, attempts chan<- attempt) {
+	client := newSvixClient(p.concurrency)
+	stories := make(chan struct{})
+	var workers sync.WaitGroup
+	for range min(p.concurrency, p.count) {
+		workers.Go(func() {
+			for range stories {
+				p.sendStory(ctx, client, attempts)
+			}
+		})
+	}
+	for i := 0; i < p.count && ctx.Err() == nil; i++ {
+		select {
+		case stories <- struct{}{}:
+		case <-ctx.Done():
+		}
+	}
+	close(stories)
+	workers.Wait()
+	client.CloseIdleConnections()
+}
+
+// sendStory sends one event after the other. What an interrupt cut off is not
+// an attempt.
+func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts chan<- attempt) {
+	story := event.NewStory()
+	for _, eventType := range p.types {
+		if ctx.Err() != nil {
+			return
+		}
+		var a attempt
+		one, err := p.payload(story, eventType)
+		if err != nil {
+			a = attempt{eventType: eventType, err: err}
+		} else {
+			a = p.send(ctx, client, one)
+		}
+		if ctx.Err() != nil && a.err != nil {
+			return
+		}
+		attempts <- a
+	}
+}
+
+// parseTimestamp reads --timestamp.
+func parseTimestamp(s string, now time.Time) (time.Time, error) {
+	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
+		return time.Unix(seconds, 0), nil
+	}
+	if distance, err := time.ParseDuration(s); err == nil {
+		return now.Add(distance), nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, nil
+	}
+	return time.Time{}, fmt.Errorf("--timestamp %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", s)
+}

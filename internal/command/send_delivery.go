@@ -1,0 +1,212 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// userAgent has the form of Svix's own: version, and the name of a sender.
+const userAgent = "Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"
+
+// maxAnswer is how much of an answer is read, so that its connection can be
+// used again, and keptAnswer how much of that is told.
+const (
+	maxAnswer  = 64 << 10
+	keptAnswer = 2 << 10
+)
+
+// staleness is how old deliveries with an invalid timestamp are. Guards allow
+// five minutes.
+const staleness = 10 * time.Minute
+
+// signer turns payloads into the headers and body of deliveries.
+type signer struct {
+	keys      []*signature.Secret
+	id        string // of every delivery, if not ""
+	timestamp string // as given with --timestamp, if not ""
+	invalid   string
+}
+
+func newSigner(cmd *cobra.Command, in *input) (*signer, error) {
+	f := cmd.Flags()
+	s := &signer{}
+	s.id, _ = f.GetString("id")
+	s.timestamp, _ = f.GetString("timestamp")
+	s.invalid, _ = f.GetString("invalid")
+	if f.Changed("invalid") && !slices.Contains(invalidKinds, s.invalid) {
+		return nil, fmt.Errorf("--invalid %q: there are %s", s.invalid, strings.Join(invalidKinds, ", "))
+	}
+	if s.timestamp != "" {
+		if _, err := parseTimestamp(s.timestamp, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	s.keys, err = signingKeys(cmd, in, s.invalid)
+	return s, err
+}
+
+// signingKeys returns the keys to sign with. A wrong signature needs no secret.
+func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Secret, error) {
+	if invalid == invalidSignature {
+		stranger, err := signature.ParseSecret(signature.GenerateSecret())
+		return []*signature.Secret{stranger}, err
+	}
+	secrets, err := readSecrets(cmd, in)
+	if err != nil {
+		return nil, err
+	}
+	if len(secrets) == 0 {
+		return nil, errNoSecret
+	}
+	var keys []*signature.Secret
+	for _, secret := range secrets {
+		key, err := secret.key()
+		if err != nil {
+			return nil, err
+		}
+		if !key.Symmetric() {
+			return nil, fmt.Errorf("%v: %w: give the secret of the sender (whsec_…)", secret, signature.ErrCannotSign)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (s *signer) nextID() string {
+	if s.id != "" {
+		return s.id
+	}
+	return event.NewID("msg", time.Now())
+}
+
+// request returns a delivery of body, signed now.
+func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http.Request, error) {
+	now := time.Now()
+	signedAt := now
+	if s.timestamp != "" {
+		signedAt, _ = parseTimestamp(s.timestamp, now) // has been tried
+	}
+	if s.invalid == invalidTimestamp {
+		signedAt = now.Add(-staleness)
+	}
+	signatures, err := s.sign(id, signedAt, body)
+	if err != nil {
+		return nil, err
+	}
+	if s.invalid == invalidBody {
+		if body, err = event.Set(body, "data.changed_after_signing", "true"); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	// Svix writes the names in small letters, and so does Go what is not set
+	// by its canonical name.
+	r.Header["svix-id"] = []string{id}
+	r.Header["svix-timestamp"] = []string{strconv.FormatInt(signedAt.Unix(), 10)}
+	if s.invalid != missingHeader {
+		r.Header["svix-signature"] = []string{signatures}
+	}
+	r.Header.Set("Accept", "*/*")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", userAgent)
+	return r, nil
+}
+
+// sign returns a signature for each key, as while a secret is being rotated.
+func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
+	var all []string
+	for _, key := range s.keys {
+		one, err := key.Sign(id, at, body)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, one)
+	}
+	return strings.Join(all, " "), nil
+}
+
+// attempt is what came of sending one delivery.
+type attempt struct {
+	eventType, id string
+	status        int // 0 if there was no answer
+	took          time.Duration
+	answer        string // its beginning
+	err           error
+}
+
+// accepted reports whether Svix would count the delivery as done.
+func (a attempt) accepted() bool { return a.err == nil && a.status >= 200 && a.status <= 299 }
+
+// newSvixClient returns a client that behaves as Svix's does.
+func newSvixClient(connections int) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns = connections
+	transport.MaxIdleConnsPerHost = connections
+	transport.DisableCompression = true
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       sendTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// send makes one delivery and waits for the whole answer.
+func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) attempt {
+	a := attempt{eventType: one.eventType, id: p.signer.nextID()}
+	r, err := p.signer.request(ctx, p.to.String(), a.id, one.body)
+	if err != nil {
+		a.err = err
+		return a
+	}
+	start := time.Now()
+	a.status, a.answer, a.err = exchange(client, r)
+	a.took = time.Since(start)
+	return a
+}
+
+func exchange(client *http.Client, r *http.Request) (status int, answer string, err error) {
+	res, err := client.Do(r)
+	if err != nil {
+		return 0, "", explainNoAnswer(err)
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return res.StatusCode, "", fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))
+	}
+	return res.StatusCode, string(content[:min(len(content), keptAnswer)]), nil
+}
+
+// explainNoAnswer says in words why there was no answer. They do not differ
+// from one delivery to the next, so that they can be counted.
+func explainNoAnswer(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("nothing listens there (connection refused)")
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was closed without an answer")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("no answer within %s", sendTimeout)
+	}
+	return err
+}

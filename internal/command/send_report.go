@@ -1,0 +1,232 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	// shownAnswer is how many characters of an answer are shown.
+	shownAnswer = 300
+
+	// shownFailures is how many failures are shown when much is sent, and
+	// countedErrors how many kinds of errors are told apart.
+	shownFailures = 5
+	countedErrors = 10
+	otherErrors   = "other errors"
+
+	progressInterval = 200 * time.Millisecond
+)
+
+// report tells what comes of the deliveries: each of them where the story is
+// told once, and else the first failures and a summary. Its memory does not
+// grow with their number.
+type report struct {
+	out, errOut io.Writer
+	colours     palette
+	asJSON      bool
+	each        bool // whether each delivery is shown
+	progress    bool
+	expected    int
+	concurrency int
+	start       time.Time
+
+	sent, accepted int
+	statuses       map[int]int
+	errors         map[string]int
+	times          histogram
+}
+
+func newReport(cmd *cobra.Command, p *sendPlan) *report {
+	r := &report{
+		out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(),
+		asJSON: p.asJSON, each: p.asJSON || p.count == 1,
+		expected: p.count * len(p.types), concurrency: min(p.concurrency, p.count),
+		start:    time.Now(),
+		statuses: make(map[int]int), errors: make(map[string]int),
+	}
+	r.colours = paletteFor(r.out)
+	r.progress = !r.each && isTerminal(r.errOut)
+	return r
+}
+
+// follow takes attempts until there are no more.
+func (r *report) follow(attempts <-chan attempt) {
+	var tick <-chan time.Time
+	if r.progress {
+		ticker := time.NewTicker(progressInterval)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case a, more := <-attempts:
+			if !more {
+				r.clearProgress()
+				return
+			}
+			r.add(a)
+		case <-tick:
+			fmt.Fprintf(r.errOut, "\r%d of %d sent, %d not accepted\x1b[K", r.sent, r.expected, r.sent-r.accepted)
+		}
+	}
+}
+
+func (r *report) clearProgress() {
+	if r.progress {
+		fmt.Fprint(r.errOut, "\r\x1b[K")
+	}
+}
+
+func (r *report) add(a attempt) {
+	r.sent++
+	if a.accepted() {
+		r.accepted++
+	}
+	switch {
+	case a.err != nil:
+		r.countError(a.err.Error())
+	default:
+		r.statuses[a.status]++
+		r.times.add(a.took)
+	}
+	switch isShown := r.each || !a.accepted() && r.sent-r.accepted <= shownFailures; {
+	case isShown && r.asJSON:
+		r.printJSON(a.toJSON())
+	case isShown:
+		r.clearProgress()
+		r.print(a)
+	}
+}
+
+func (r *report) countError(message string) {
+	if _, known := r.errors[message]; !known && len(r.errors) >= countedErrors {
+		message = otherErrors
+	}
+	r.errors[message]++
+}
+
+func (r *report) print(a attempt) {
+	status := "no answer"
+	if a.status != 0 {
+		status = strconv.Itoa(a.status)
+	}
+	paint := r.colours.bad
+	if a.accepted() {
+		paint = r.colours.good
+	}
+	fmt.Fprintf(r.out, "%s  %s  %s  %s\n", r.colours.bold(printable(a.eventType, shownAnswer)), r.colours.dim(printable(a.id, shownAnswer)), paint(status), readable(a.took))
+	if a.err != nil {
+		fmt.Fprintf(r.out, "  %s\n", printable(a.err.Error(), shownAnswer))
+	}
+	if answer := strings.TrimSpace(a.answer); answer != "" {
+		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
+	}
+}
+
+// finish prints the summary and reports whether all that was to be sent was
+// sent and accepted.
+func (r *report) finish(interrupted bool) bool {
+	took := time.Since(r.start)
+	if r.asJSON {
+		r.printJSON(map[string]any{"summary": r.summary(took)})
+	} else if r.expected > 1 {
+		r.printSummary(took)
+	}
+	if interrupted && r.sent < r.expected {
+		fmt.Fprintf(r.errOut, "interrupted: %d of %d were sent\n", r.sent, r.expected)
+	}
+	return r.accepted == r.expected
+}
+
+func (r *report) printSummary(took time.Duration) {
+	if r.each {
+		fmt.Fprintf(r.out, "\n%d of %d accepted\n", r.accepted, r.sent)
+		return
+	}
+	if hidden := r.sent - r.accepted - shownFailures; hidden > 0 {
+		fmt.Fprintf(r.out, "and %d more that were not accepted\n", hidden)
+	}
+	fmt.Fprintf(r.out, "\n%d of %d accepted in %s, %.4g a second, %d at a time\n", r.accepted, r.sent, readable(took), r.rate(took), r.concurrency)
+	for _, status := range slices.Sorted(maps.Keys(r.statuses)) {
+		fmt.Fprintf(r.out, "  %d  %d\n", status, r.statuses[status])
+	}
+	for _, message := range slices.Sorted(maps.Keys(r.errors)) {
+		fmt.Fprintf(r.out, "  %s  %d\n", printable(message, shownAnswer), r.errors[message])
+	}
+	if r.times.total > 0 {
+		fmt.Fprintf(r.out, "time to the answer: p50 %s, p90 %s, p99 %s, longest %s\n",
+			readable(r.times.percentile(50)), readable(r.times.percentile(90)), readable(r.times.percentile(99)), readable(r.times.max))
+	}
+}
+
+func (r *report) rate(took time.Duration) float64 { return float64(r.sent) / took.Seconds() }
+
+// readable rounds a duration to what matters of it.
+func readable(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+type attemptJSON struct {
+	Type     string  `json:"type"`
+	ID       string  `json:"id"`
+	Accepted bool    `json:"accepted"`
+	Status   int     `json:"status,omitempty"`
+	Millis   float64 `json:"duration_ms"`
+	Answer   string  `json:"answer,omitempty"`
+	Error    string  `json:"error,omitempty"`
+}
+
+func (a attempt) toJSON() attemptJSON {
+	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.answer}
+	if a.err != nil {
+		j.Error = a.err.Error()
+	}
+	return j
+}
+
+type summaryJSON struct {
+	Expected int            `json:"expected"`
+	Sent     int            `json:"sent"`
+	Accepted int            `json:"accepted"`
+	Statuses map[int]int    `json:"statuses"`
+	Errors   map[string]int `json:"errors"`
+	Seconds  float64        `json:"duration_s"`
+	Rate     float64        `json:"rate_per_s"`
+	P50      float64        `json:"p50_ms"`
+	P90      float64        `json:"p90_ms"`
+	P99      float64        `json:"p99_ms"`
+	Max      float64        `json:"max_ms"`
+}
+
+func (r *report) summary(took time.Duration) summaryJSON {
+	return summaryJSON{
+		Expected: r.expected, Sent: r.sent, Accepted: r.accepted,
+		Statuses: r.statuses, Errors: r.errors,
+		Seconds: took.Seconds(), Rate: r.rate(took),
+		P50: millis(r.times.percentile(50)), P90: millis(r.times.percentile(90)),
+		P99: millis(r.times.percentile(99)), Max: millis(r.times.max),
+	}
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func (r *report) printJSON(v any) {
+	encoder := json.NewEncoder(r.out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v) // a closed pipe ends the program by itself
+}

@@ -1,0 +1,166 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+func newSignCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sign --data <file|json> [--secret <secret>...] [--curl <url>]",
+		Short: "Sign a body: print its headers, or a curl command that sends it",
+		Long: `
+Prints the three headers that make a body a delivery, signed now by Svix's
+library, or with --curl a command for POSIX shells that sends them with the
+body.
+
+The body is signed byte for byte as it is given: a line end at the end of a
+file is part of it. Guards take a signature for five minutes.
+
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or
+a distance from now such as -10m. Several secrets sign the body with each.
+
+Exit codes: 0, or 2 if it could not be signed (wrong flags, unreadable input,
+no secret).
+`,
+		Example: `  $ caddy clerk-webhook sign --data '{"type":"user.created","data":{"id":"user_1"}}'
+  $ caddy clerk-webhook sign --data body.json --json
+  $ caddy clerk-webhook sign --data body.json --curl http://localhost:8080/api/webhooks | sh`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := sign(cmd)
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	addSecretFlags(cmd)
+	f := cmd.Flags()
+	f.StringP("data", "d", "", "Body: a file, - for standard input, or a JSON object")
+	f.String("id", "", "svix-id (default: a fresh one)")
+	f.String("timestamp", "", "svix-timestamp (default: now)")
+	f.String("curl", "", "URL for a curl command")
+	f.Bool("json", false, "Print the headers as a JSON object")
+	return cmd
+}
+
+// sign returns what the command is to print.
+func sign(cmd *cobra.Command) (string, error) {
+	f := cmd.Flags()
+	url, _ := f.GetString("curl")
+	asJSON, _ := f.GetBool("json")
+	if url != "" && asJSON {
+		return "", errors.New("--curl and --json exclude each other")
+	}
+	in := newInput(cmd)
+	data, _ := f.GetString("data")
+	body, err := bodyToSign(in, data)
+	if err != nil {
+		return "", err
+	}
+	signer, err := newSigner(cmd, in)
+	if err != nil {
+		return "", err
+	}
+	target := defaultEndpoint
+	if url != "" {
+		endpoint, err := parseEndpoint(url)
+		if err != nil {
+			return "", fmt.Errorf("--curl: %w", err)
+		}
+		target = endpoint.String()
+	}
+	r, err := signer.request(cmd.Context(), target, signer.nextID(), body)
+	if err != nil {
+		return "", err
+	}
+	headers, err := signedHeaders(r)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case url != "":
+		return curlCommand(target, headers, data, body)
+	case asJSON:
+		return headersAsJSON(headers)
+	}
+	var b strings.Builder
+	for _, h := range headers {
+		fmt.Fprintf(&b, "%s: %s\n", h.name, h.value)
+	}
+	return b.String(), nil
+}
+
+// bodyToSign takes --data as it is: JSON, or the name of a file.
+func bodyToSign(in *input, data string) ([]byte, error) {
+	switch {
+	case data == "":
+		return nil, errors.New("nothing to sign: give a body with --data")
+	case isInline(data):
+		return []byte(data), nil
+	}
+	return in.read("data", data)
+}
+
+func isInline(data string) bool { return strings.HasPrefix(strings.TrimSpace(data), "{") }
+
+type headerLine struct{ name, value string }
+
+// signedHeaders returns the three headers of r, if the guard would read them.
+func signedHeaders(r *http.Request) ([]headerLine, error) {
+	var lines []headerLine
+	canonical := make(http.Header)
+	for _, name := range []string{"svix-id", "svix-timestamp", "svix-signature"} {
+		value := r.Header[name][0]
+		lines = append(lines, headerLine{name, value})
+		canonical.Set(name, value)
+	}
+	if _, err := signature.ParseHeaders(canonical); err != nil {
+		return nil, err
+	}
+	return lines, nil
+}
+
+func headersAsJSON(headers []headerLine) (string, error) {
+	object := make(map[string]string)
+	for _, h := range headers {
+		object[h.name] = h.value
+	}
+	text, err := json.Marshal(object)
+	return string(text) + "\n", err
+}
+
+// maxInlineBody is what certainly fits into one argument of a command.
+const maxInlineBody = 100 << 10
+
+// curlCommand writes a command that sends the body byte for byte.
+func curlCommand(url string, headers []headerLine, data string, body []byte) (string, error) {
+	var b strings.Builder
+	b.WriteString("curl -sS " + shellQuote(url))
+	for _, h := range append(headers, headerLine{"content-type", "application/json"}) {
+		b.WriteString(" \\\n  -H " + shellQuote(h.name+": "+h.value))
+	}
+	fits := len(body) <= maxInlineBody && !bytes.ContainsRune(body, 0)
+	switch {
+	case fits:
+		b.WriteString(" \\\n  --data-raw " + shellQuote(string(body)))
+	case data == "-":
+		return "", fmt.Errorf("the body does not fit into a command: give its file with --data")
+	default:
+		b.WriteString(" \\\n  --data-binary " + shellQuote("@"+data))
+	}
+	return b.String() + "\n", nil
+}
+
+// shellQuote makes one word of s for POSIX shells.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

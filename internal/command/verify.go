@@ -1,0 +1,277 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
+)
+
+func newVerifyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify (--request <file> | --body <file> --header <header>...) [--secret <secret>...]",
+		Short: "Check the signature of a delivery, and say why it does not match",
+		Long: `
+Decides about a delivery as the guard does. If it is not valid, undoes what
+commonly happens to bodies, headers and secrets, computes the signature again,
+and names the cause. A cause that is marked as proven is one without which the
+delivery verifies.
+
+The delivery is a raw HTTP request (--request), or a body (--body) with its
+headers: as they stand in a request (--header), or the values of the three
+(--id, --timestamp, --signature). All headers help, Content-Length too. Files
+are read byte for byte; - is standard input.
+
+Several secrets are all accepted, and the answer names the one that signed:
+--secret production=whsec_… --secret development=whsec_…. A secret that is not
+in order can be given as it is. --other-secret is not accepted, and only tried
+for an explanation, as is --other-request, the raw request of another attempt.
+
+The timestamp is held against the clock, or against --at: seconds since 1970, a
+time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m.
+
+With --json the answer is an object with the members valid; secret, id,
+timestamp, age_seconds and type, which are empty or 0 where no signature is
+found to match; and findings, a list of objects with code, proven and message.
+
+Exit codes: 0 valid, 1 not valid, 2 it could not be checked (wrong flags,
+unreadable input, no secret).
+`,
+		Example: `  $ caddy clerk-webhook verify --request delivery.http
+  $ caddy clerk-webhook verify --request - --secret production=whsec_… --secret development=whsec_… < delivery.http
+  $ caddy clerk-webhook verify --body body.json --header 'svix-id: msg_…' --header 'svix-timestamp: 1773651845' --header 'svix-signature: v1,…'
+  $ caddy clerk-webhook verify --body body.json --id msg_… --timestamp 1773651845 --signature v1,… --at 1773651850 --json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			delivery, err := readDelivery(cmd)
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			return printResult(cmd, diagnosis.Diagnose(delivery))
+		},
+	}
+	addSecretFlags(cmd)
+	f := cmd.Flags()
+	f.String("request", "", "Raw HTTP request, - for standard input")
+	f.String("body", "", "Body, - for standard input")
+	f.StringArrayP("header", "H", nil, "Header, 'Name: value' (repeatable)")
+	f.String("id", "", "Value of svix-id")
+	f.String("timestamp", "", "Value of svix-timestamp")
+	f.String("signature", "", "Value of svix-signature")
+	f.StringArray("other-secret", nil, "Secret of another endpoint or environment, [name=]whsec_… (repeatable)")
+	f.StringArray("other-request", nil, "Raw HTTP request of another attempt or delivery (repeatable)")
+	f.Duration("tolerance", diagnosis.DefaultTolerance, "How far the timestamp may be from the clock")
+	f.String("at", "", "When the delivery was received (default: now)")
+	f.Bool("json", false, "Print the answer as JSON")
+	for _, flag := range []string{"request", "body", "other-request"} {
+		_ = cmd.MarkFlagFilename(flag)
+	}
+	return cmd
+}
+
+// readDelivery collects what the flags say.
+func readDelivery(cmd *cobra.Command) (d diagnosis.Delivery, err error) {
+	in := newInput(cmd)
+	if d.Headers, d.Body, err = readMessage(cmd, in); err != nil {
+		return d, err
+	}
+	if d.OtherAttempts, err = readOtherAttempts(cmd, in); err != nil {
+		return d, err
+	}
+	if d.Secrets, d.OtherSecrets, err = secretsToTry(cmd, in); err != nil {
+		return d, err
+	}
+	if d.Tolerance, err = cmd.Flags().GetDuration("tolerance"); err != nil {
+		return d, err
+	}
+	if d.Tolerance <= 0 {
+		return d, fmt.Errorf("--tolerance %s is not a time span", d.Tolerance)
+	}
+	d.Received, err = receivedAt(cmd)
+	return d, err
+}
+
+// readMessage returns the headers and the body to check.
+func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
+	f := cmd.Flags()
+	header := make(http.Header)
+	var body []byte
+	switch {
+	case f.Changed("request") && f.Changed("body"):
+		return nil, nil, errors.New("--request holds a body already: leave --body out")
+	case f.Changed("request"):
+		path, _ := f.GetString("request")
+		raw, err := in.read("request", path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if header, body, err = parseRequest(raw); err != nil {
+			return nil, nil, fmt.Errorf("--request: %w", err)
+		}
+	case f.Changed("body"):
+		path, _ := f.GetString("body")
+		var err error
+		if body, err = in.read("body", path); err != nil {
+			return nil, nil, err
+		}
+	default:
+		return nil, nil, errors.New("nothing to check: give --request, or --body and its headers")
+	}
+	return header, body, addHeaderFlags(cmd, header)
+}
+
+// addHeaderFlags adds the headers that flags give.
+func addHeaderFlags(cmd *cobra.Command, header http.Header) error {
+	for _, line := range valuesOf(cmd, "header") {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return errors.New("--header: it is not 'Name: value', such as 'svix-id: msg_…'")
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	for flag, name := range map[string]string{"id": "Svix-Id", "timestamp": "Svix-Timestamp", "signature": "Svix-Signature"} {
+		if value, _ := cmd.Flags().GetString(flag); value != "" {
+			header[name] = []string{value}
+		}
+	}
+	return nil
+}
+
+func readOtherAttempts(cmd *cobra.Command, in *input) ([]map[string][]string, error) {
+	var attempts []map[string][]string
+	for _, path := range valuesOf(cmd, "other-request") {
+		raw, err := in.read("other-request", path)
+		if err != nil {
+			return nil, err
+		}
+		header, _, err := parseRequest(raw)
+		if err != nil {
+			return nil, fmt.Errorf("--other-request: %w", err)
+		}
+		attempts = append(attempts, header)
+	}
+	return attempts, nil
+}
+
+func secretsToTry(cmd *cobra.Command, in *input) (accepted, others []diagnosis.Secret, err error) {
+	given, err := readSecrets(cmd, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(given) == 0 {
+		return nil, nil, errNoSecret
+	}
+	givenOthers, err := nameSecrets(valuesOf(cmd, "other-secret"), "other-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("--other-secret: %w", err)
+	}
+	return toDiagnosis(given), toDiagnosis(givenOthers), nil
+}
+
+func toDiagnosis(given []givenSecret) []diagnosis.Secret {
+	var secrets []diagnosis.Secret
+	for _, s := range given {
+		secrets = append(secrets, diagnosis.Secret{Name: s.name, Text: *s.text})
+	}
+	return secrets
+}
+
+func receivedAt(cmd *cobra.Command) (time.Time, error) {
+	at, err := cmd.Flags().GetString("at")
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := time.Now()
+	if at == "" {
+		return now, nil
+	}
+	moment, err := parseTimestamp(at, now)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--at %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", at)
+	}
+	return moment, nil
+}
+
+// verdict is the answer as JSON. Its members do not change.
+type verdict struct {
+	Valid      bool                `json:"valid"`
+	Secret     string              `json:"secret"`
+	ID         string              `json:"id"`
+	Timestamp  int64               `json:"timestamp"`
+	AgeSeconds int64               `json:"age_seconds"`
+	Type       string              `json:"type"`
+	Findings   []diagnosis.Finding `json:"findings"`
+}
+
+func printResult(cmd *cobra.Command, r diagnosis.Result) error {
+	out := cmd.OutOrStdout()
+	var err error
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+		err = printVerdict(out, r)
+	} else {
+		err = printReport(out, r, cmd.Flags().Changed("at"))
+	}
+	if err == nil && !r.Valid {
+		err = answerNo(cmd)
+	}
+	return err
+}
+
+func printVerdict(out io.Writer, r diagnosis.Result) error {
+	v := verdict{Valid: r.Valid, Secret: r.Secret, ID: r.ID, Type: r.Type, Findings: r.Findings}
+	if !r.Time.IsZero() {
+		v.Timestamp, v.AgeSeconds = r.Time.Unix(), int64(r.Age/time.Second)
+	}
+	if v.Findings == nil {
+		v.Findings = []diagnosis.Finding{}
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v) //nolint:gosec // "secret" holds its name
+}
+
+// maxShown bounds what is shown of the values of a delivery.
+const maxShown = 256
+
+func printReport(out io.Writer, r diagnosis.Result, atIsGiven bool) error {
+	colors := paletteFor(out)
+	var b strings.Builder
+	if r.Valid {
+		fmt.Fprintln(&b, colors.good("valid"))
+	} else {
+		fmt.Fprintln(&b, colors.bad("not valid"))
+	}
+	for _, f := range r.Findings {
+		certainty := "probable"
+		if f.Proven {
+			certainty = "proven"
+		}
+		fmt.Fprintf(&b, "\n%s %s\n%s\n", colors.bold(string(f.Code)), colors.dim("("+certainty+")"), f.Message)
+		if f.Code == diagnosis.TimestampTooOld && !atIsGiven {
+			fmt.Fprintln(&b, "For a delivery that was recorded, give the time of its reception with --at.")
+		}
+	}
+	if r.Verified {
+		printDetails(&b, r)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// printDetails tells what the sender has signed.
+func printDetails(b *strings.Builder, r diagnosis.Result) {
+	fmt.Fprintf(b, "\nsecret     %s\n", r.Secret)
+	fmt.Fprintf(b, "id         %s\n", printable(r.ID, maxShown))
+	if !r.Time.IsZero() {
+		fmt.Fprintf(b, "signed     %s (age %s)\n", r.Time.UTC().Format(time.RFC3339), r.Age.Round(time.Second))
+	}
+	if r.Type != "" {
+		fmt.Fprintf(b, "type       %s\n", printable(r.Type, maxShown))
+	}
+}
