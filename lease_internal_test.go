@@ -21,7 +21,10 @@ func leaseOf(t *testing.T) (lease *leaseContext, hangUp context.CancelFunc) {
 	request, hangUp := context.WithCancel(t.Context())
 	request = context.WithValue(request, caddy.CtxKey("key"), "Caddy's")
 	request = context.WithValue(request, otherKey{}, "another's")
-	claim, _, _, _ := ledger.NewLedger(time.Now, 1).Claim(request, ledger.Key{}, time.Hour, nil)
+	claim, _, _, err := ledger.NewLedger(time.Now, 1).Claim(request, ledger.Key{}, time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &leaseContext{request: request, claim: claim}, hangUp
 }
 

@@ -606,7 +606,7 @@ func TestDrippingSenderIsCutOff(t *testing.T) {
 func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { <-time.After(2 * timeout) })
-	for name, server := range map[string]string{"": "", " without Caddy's idle timeout": noIdleTimeout("")} {
+	for name, server := range map[string]string{"with Caddy's idle timeout": "", "without Caddy's idle timeout": noIdleTimeout("")} {
 		site := testcaddy.RunSite(t, `
 			header X-Connection {remote} {
 				defer
@@ -617,7 +617,7 @@ func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 			}
 			reverse_proxy `+backend.Address+labelled, server)
 		for _, client := range site.Clients {
-			t.Run(client.Name+name, func(t *testing.T) {
+			t.Run(client.Name+"/"+name, func(t *testing.T) {
 				var connections []string
 				for _, frame := range []func(*http.Request){chunked, func(*http.Request) {}} {
 					r := signedRequest(t, client.URL, testSecret, userCreated)
