@@ -85,26 +85,34 @@ func deliverAsync(t testing.TB, address, id string) <-chan answer {
 }
 
 // gate lets the handler of a backend tell that it has begun and wait until it
-// may end.
-type gate struct{ begun, end chan struct{} }
+// may end, which is when the test ends at the latest.
+type gate struct {
+	begun, end chan struct{}
+	test       context.Context
+}
 
 func newGate(t testing.TB) *gate {
-	g := &gate{begun: make(chan struct{}, 100), end: make(chan struct{})}
-	t.Cleanup(g.open) // a backend waits for its requests to end
-	return g
+	return &gate{begun: make(chan struct{}, 100), end: make(chan struct{}), test: t.Context()}
 }
 
-func (g *gate) open() {
-	select {
-	case <-g.end:
-	default:
-		close(g.end)
-	}
-}
+func (g *gate) open() { close(g.end) }
 
 func (g *gate) pass() {
 	g.begun <- struct{}{}
-	<-g.end
+	select {
+	case <-g.end:
+	case <-g.test.Done():
+	}
+}
+
+// runChangeable starts a site that forwards each delivery once, to a backend
+// that does what change has told it last.
+func runChangeable(t *testing.T) (site *testcaddy.Site, change func(http.HandlerFunc)) {
+	t.Helper()
+	var handler atomic.Pointer[http.HandlerFunc]
+	backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, r *http.Request) { (*handler.Load())(w, r) })
+	site = testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\ndeduplicate\n}\nreverse_proxy "+backend.Address+" {\nflush_interval -1\n}"+labelled, "")
+	return site, func(h http.HandlerFunc) { handler.Store(&h) }
 }
 
 func TestCopyOfADoneDeliveryIsAnsweredHere(t *testing.T) {
@@ -457,18 +465,16 @@ func TestUpgradedConnectionIsNotDone(t *testing.T) {
 // An answer in pieces reaches the sender piece by piece, and the delivery is
 // done at its end.
 func TestStreamedAnswer(t *testing.T) {
-	site := testcaddy.RunSite(t, "respond starting", "")
+	site, change := runChangeable(t)
 	for i, client := range site.Clients {
 		t.Run(client.Name, func(t *testing.T) {
 			g, id := newGate(t), fmt.Sprint("msg_", i)
-			backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+			change(func(w http.ResponseWriter, _ *http.Request) {
 				fmt.Fprint(w, "first,")
 				_ = http.NewResponseController(w).Flush()
 				g.pass()
 				fmt.Fprint(w, "second")
 			})
-			site.Reload(t, "clerk_webhook {\nsecret "+testSecret+"\ndeduplicate\n}\nreverse_proxy "+backend.Address+" {\nflush_interval -1\n}"+labelled)
-			client.CloseIdleConnections()
 			res, err := client.Do(copyOf(t, client.URL, testSecret, id))
 			if err != nil {
 				t.Fatal(err)
@@ -533,7 +539,7 @@ func TestDeliveryOutlivesItsSender(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}, "forwarded"},
 	}
-	site := testcaddy.RunSite(t, "respond starting", "")
+	site, change := runChangeable(t)
 	for name, test := range answers {
 		for _, client := range site.Clients {
 			t.Run(name+"/"+client.Name, func(t *testing.T) {
@@ -541,7 +547,7 @@ func TestDeliveryOutlivesItsSender(t *testing.T) {
 				g, id := newGate(t), fmt.Sprint("msg_", messages)
 				var late atomic.Bool
 				ended := make(chan struct{}, 100)
-				backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, r *http.Request) {
+				change(func(w http.ResponseWriter, r *http.Request) {
 					if late.Load() {
 						return
 					}
@@ -552,17 +558,24 @@ func TestDeliveryOutlivesItsSender(t *testing.T) {
 					}
 					test.answer(w, r)
 				})
-				site.Reload(t, "clerk_webhook {\nsecret "+testSecret+"\ndeduplicate\n}\nreverse_proxy "+backend.Address+labelled)
-				client.CloseIdleConnections()
-
 				ctx, hangUp := context.WithCancel(t.Context())
-				r := copyOf(t, client.URL, testSecret, id).WithContext(ctx)
-				gone := make(chan error)
-				go func() {
-					_, err := client.Do(r)
+				gone := make(chan error, 1)
+				deliver := func() {
+					_, err := client.Do(copyOf(t, client.URL, testSecret, id).WithContext(ctx))
 					gone <- err
-				}()
-				<-g.begun
+				}
+				for tries := 1; ; tries++ {
+					go deliver()
+					select {
+					case <-g.begun:
+					case err := <-gone: // a connection can be lost with its predecessor's
+						if tries < 5 {
+							continue
+						}
+						t.Fatalf("the sender got %v before the backend got its delivery", err)
+					}
+					break
+				}
 				hangUp()
 				if err := <-gone; !errors.Is(err, context.Canceled) {
 					t.Fatalf("the sender got %v", err)
