@@ -282,6 +282,23 @@ func TestMarksAreBoundedInCount(t *testing.T) {
 	}
 }
 
+func TestMarksOfADeliveryHandledAgain(t *testing.T) {
+	m := marks{limit: 1 << 20}
+	key, now := numberedKey(1), time.Unix(1_000_000, 0)
+	for _, at := range []time.Time{now, now.Add(time.Second), now.Add(window / 2)} { // same bucket, another bucket
+		m.add(key, at, window)
+		if found, ok := m.find(key); !ok || !found.Equal(at) {
+			t.Errorf("found %s, want %s", found, at)
+		}
+	}
+	if m.count != 2 {
+		t.Errorf("%d marks are counted in 2 buckets", m.count)
+	}
+	if !m.remove(key) || m.remove(key) || m.count != 0 {
+		t.Errorf("%d marks are left", m.count)
+	}
+}
+
 func TestMarksExpireWhole(t *testing.T) {
 	m := marks{limit: 1 << 20}
 	now := time.Unix(1_000_000, 0)

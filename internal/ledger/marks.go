@@ -26,13 +26,13 @@ type bucket struct {
 // more than the limit are done in that time: then the oldest go first.
 func (m *marks) add(key Key, at time.Time, window time.Duration) {
 	m.window = max(m.window, window)
-	m.remove(key)
 	b := m.current(at)
+	m.count -= len(b.done)
 	b.done[key] = uint32(max(0, at.Sub(b.start)/time.Second))
 	if at.After(b.last) {
 		b.last = at
 	}
-	m.count++
+	m.count += len(b.done)
 	for m.count > m.limit && len(m.buckets) > 1 {
 		m.dropOldest()
 	}
@@ -51,6 +51,8 @@ func (m *marks) current(at time.Time) *bucket {
 	return b
 }
 
+// find returns the latest mark. An earlier one, of a delivery that was handled
+// again after a shorter window, can still be there.
 func (m *marks) find(key Key) (at time.Time, ok bool) {
 	for i := len(m.buckets) - 1; i >= 0; i-- {
 		b := m.buckets[i]
@@ -61,15 +63,15 @@ func (m *marks) find(key Key) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-func (m *marks) remove(key Key) bool {
+func (m *marks) remove(key Key) (found bool) {
 	for _, b := range m.buckets {
 		if _, ok := b.done[key]; ok {
 			delete(b.done, key)
 			m.count--
-			return true
+			found = true
 		}
 	}
-	return false
+	return found
 }
 
 // expire drops the buckets whose last mark is older than the window.
