@@ -344,6 +344,14 @@ func TestWhatCountsAsDone(t *testing.T) {
 			w.WriteHeader(200)
 			panic(http.ErrAbortHandler)
 		}, false},
+		{"a 200 and then a hijacked connection", func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(http.StatusOK)
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		}, false},
 		{"a hijacked connection", func(w http.ResponseWriter, _ *http.Request) error {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {

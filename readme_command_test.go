@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
@@ -109,14 +111,26 @@ func checkLine(t *testing.T, line string) {
 	}
 }
 
-// installCaddy puts a new Caddy first in the path and changes to a folder with
-// the files that the documentation names.
+// TestMain makes the test binary the caddy command where it goes by that name.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "caddy" {
+		caddycmd.Main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// installCaddy puts a Caddy first in the path and changes to a folder with the
+// files that the documentation names.
 func installCaddy(t testing.TB) {
 	t.Helper()
 	directory := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(directory, "caddy"), "./cmd/caddy")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(executable, filepath.Join(directory, "caddy")); err != nil {
+		t.Fatal(err)
 	}
 	r := signedRequest(t, "http://localhost", testSecret, userCreated)
 	var delivery strings.Builder

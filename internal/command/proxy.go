@@ -90,6 +90,7 @@ Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
 	f.String("config-only", "", "Print the Caddyfile and the JSON config (or only one: caddyfile, json) and exit")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
+	_ = cmd.RegisterFlagCompletionFunc("config-only", cobra.FixedCompletions([]string{configBoth, configCaddyfile, configJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -109,6 +109,9 @@ func TestProxyAloneShowsAnEventSentByTheLineItPrints(t *testing.T) {
 			t.Errorf("no %s in\n%s", pattern, p.stdout.String())
 		}
 	}
+	if log := p.stderr.String(); log != "" {
+		t.Errorf("there is noise:\n%s", log)
+	}
 	if code := p.stop(t); code != 0 {
 		t.Errorf("it ended with code %d:\n%s", code, p.stderr.String())
 	}
@@ -263,7 +266,7 @@ func TestProxyAccessLogHasNoSignatures(t *testing.T) {
 		t.Fatal(r.stdout)
 	}
 	p.stderr.WaitFor(t, "handled request")
-	if log := p.stderr.String(); strings.Contains(log, "v1,") || !strings.Contains(log, "Svix-Id") {
+	if log := p.stderr.String(); strings.Contains(log, "v1,") || strings.Count(log, "\n") != 1 || !strings.Contains(log, "Svix-Id") {
 		t.Errorf("the log is\n%s", log)
 	}
 }

@@ -200,7 +200,7 @@ func (p *sendPlan) choosePayloads(cmd *cobra.Command, in *input, args []string) 
 
 func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
 	payload := []byte(data)
-	if !strings.HasPrefix(strings.TrimSpace(data), "{") {
+	if !isInline(data) {
 		if payload, err = in.read("data", data); err != nil {
 			return err
 		}
@@ -342,8 +342,8 @@ func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts 
 	}
 }
 
-// parseTimestamp reads --timestamp.
-func parseTimestamp(s string, now time.Time) (time.Time, error) {
+// parseTimestamp reads the value of a flag that holds a moment.
+func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
 		return time.Unix(seconds, 0), nil
 	}
@@ -353,5 +353,5 @@ func parseTimestamp(s string, now time.Time) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf("--timestamp %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", s)
+	return time.Time{}, fmt.Errorf("--%s %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", flag, s)
 }

@@ -52,7 +52,7 @@ func newSigner(cmd *cobra.Command, in *input) (*signer, error) {
 		return nil, fmt.Errorf("--invalid %q: there are %s", s.invalid, strings.Join(invalidKinds, ", "))
 	}
 	if s.timestamp != "" {
-		if _, err := parseTimestamp(s.timestamp, time.Now()); err != nil {
+		if _, err := parseTimestamp("timestamp", s.timestamp, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	now := time.Now()
 	signedAt := now
 	if s.timestamp != "" {
-		signedAt, _ = parseTimestamp(s.timestamp, now) // has been tried
+		signedAt, _ = parseTimestamp("timestamp", s.timestamp, now) // has been tried
 	}
 	if s.invalid == invalidTimestamp {
 		signedAt = now.Add(-staleness)

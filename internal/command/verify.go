@@ -191,11 +191,7 @@ func receivedAt(cmd *cobra.Command) (time.Time, error) {
 	if at == "" {
 		return now, nil
 	}
-	moment, err := parseTimestamp(at, now)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("--at %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", at)
-	}
-	return moment, nil
+	return parseTimestamp("at", at, now)
 }
 
 // verdict is the answer as JSON. Its members do not change.
