@@ -40,6 +40,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		body_timeout <duration>
 //		report_only
 //		deduplicate  [<window>] [memory|storage]
+//		inspect
 //	}
 //
 // Every line is optional; secret and events may be repeated.
@@ -54,7 +55,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		usage, exists := optionUsage[option]
 		switch {
 		case !exists:
-			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate", shown(option))
+			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect", shown(option))
 		case seen[option] && option != "secret" && option != "events":
 			return d.Errf("%s is given twice: keep one", option)
 		}
@@ -81,6 +82,7 @@ var optionUsage = map[string]string{
 	"body_timeout": "body_timeout <duration>",
 	"report_only":  "report_only, alone",
 	"deduplicate":  "deduplicate [<window>] [memory|storage]",
+	"inspect":      "inspect, alone",
 }
 
 // errArguments stands for too few or too many arguments. Caddy's own error for
@@ -110,11 +112,9 @@ func (h *Handler) setOption(option string, args []string) error {
 	case "deduplicate":
 		return h.setDeduplicate(args)
 	case "report_only":
-		if len(args) != 0 {
-			return errArguments
-		}
-		h.ReportOnly = true
-		return nil
+		return setFlag(&h.ReportOnly, args)
+	case "inspect":
+		return setFlag(&h.Inspect, args)
 	}
 	if len(args) != 1 {
 		return errArguments
@@ -145,6 +145,15 @@ func (h *Handler) setValue(option, value string) (err error) {
 	default: // body_timeout
 		return setDuration(&h.BodyTimeout, value)
 	}
+}
+
+// setFlag sets an option that stands alone.
+func setFlag(target *bool, args []string) error {
+	if len(args) != 0 {
+		return errArguments
+	}
+	*target = true
+	return nil
 }
 
 func setDuration(target *caddy.Duration, value string) error {

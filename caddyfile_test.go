@@ -99,6 +99,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				body_timeout 250ms
 				report_only
 				deduplicate 1d storage
+				inspect
 			}`,
 			`{
 				"name": "orders",
@@ -112,11 +113,12 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"max_body": 2147483646,
 				"body_timeout": "250ms",
 				"report_only": true,
-				"deduplicate": {"window": "1d", "store": "storage"}
+				"deduplicate": {"window": "1d", "store": "storage"},
+				"inspect": true
 			}`,
 			`{"name":"orders","secret":[{"name":"main","value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"},` +
 				`{"name":"2","value":"{file.testdata/secret.txt}"}],"events":["user.*","a-b_c"],` +
-				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"store":"storage"}}`,
+				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"store":"storage"},"inspect":true}`,
 		},
 		{
 			"deduplicate alone", "clerk_webhook {\ndeduplicate\n}", `{"deduplicate": {}}`,
@@ -181,10 +183,10 @@ func withStorage(t testing.TB) caddy.Context {
 // stands in a test is the inside of the directive's block, from line 3 on.
 func TestCaddyfileMistakes(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
-		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
-		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:5"},
-		{"a secret without its option", testSecret, "unrecognized clerk_webhook option a signing secret: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
-		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only and deduplicate, at Caddyfile:3"},
+		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
+		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:5"},
+		{"a secret without its option", testSecret, "unrecognized clerk_webhook option a signing secret: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
+		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
 
 		{"name repeated", "name a\nname b", "name is given twice: keep one, at Caddyfile:4"},
 		{"filtered repeated", "filtered 200\nfiltered 200", "filtered is given twice: keep one, at Caddyfile:4"},
@@ -210,6 +212,8 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"body_timeout without a value", "body_timeout", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"body_timeout with two values", "body_timeout 1s 2s", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"deduplicate with three values", "deduplicate 24h storage 24h", "deduplicate: wrong number of arguments: write deduplicate [<window>] [memory|storage] (a {$NAME} that is not set leaves none), at Caddyfile:3"},
+		{"inspect repeated", "inspect\ninspect", "inspect is given twice: keep one, at Caddyfile:4"},
+		{"inspect with a value", "inspect 10MB", "inspect: wrong number of arguments: write inspect, alone (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 		{"report_only with a value", "report_only off", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set leaves none), at Caddyfile:3"},
 
 		{"an empty name", `name ""`, "name: a name cannot be empty, at Caddyfile:3"},
@@ -427,7 +431,7 @@ var secretLiteral = regexp.MustCompile(`wh(sec|sk|pk)_[A-Za-z0-9+/]`)
 
 func FuzzCaddyfile(f *testing.F) {
 	f.Add("clerk_webhook")
-	f.Add("clerk_webhook {\n\tname orders\n\tsecret main " + testSecret + "\n\tevents user.* *.deleted\n\tfiltered 202\n\ttolerance 1m\n\tmax_body 1MiB\n\tbody_timeout 5s\n\treport_only\n}")
+	f.Add("clerk_webhook {\n\tname orders\n\tsecret main " + testSecret + "\n\tevents user.* *.deleted\n\tfiltered 202\n\ttolerance 1m\n\tmax_body 1MiB\n\tbody_timeout 5s\n\treport_only\n\tinspect\n}")
 	f.Add("clerk_webhook " + testSecret)
 	f.Add("clerk_webhook {\n\tdeduplicate 24h storage\n}")
 	f.Add("clerk_webhook {\n\tdeduplicate memory\n}")

@@ -101,11 +101,16 @@ type Handler struct {
 	// Forward each delivery once. Default: off.
 	Deduplicate *Deduplicate `json:"deduplicate,omitempty"`
 
+	// Keep the last deliveries in memory, for the clerk_webhook_inspector to show
+	// and to send again. They hold personal data. Default: false.
+	Inspect bool `json:"inspect,omitempty"`
+
 	keys       []*signature.Secret // of Secret, in the same order
 	kinds      map[string]eventKind
 	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics
 	rejections *rejectionLog
+	inspection *inspection // nil unless Inspect is set
 	logger     *zap.Logger
 	now        func() time.Time
 }
@@ -151,6 +156,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.rejections = acquireRejectionLog(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		h.provisionDeduplication(ctx)
+	}
+	if h.Inspect {
+		h.inspection = newInspection(h)
 	}
 	return nil
 }
@@ -248,7 +256,7 @@ func checkMaxBody(size int64) error {
 // Cleanup gives back what Provision acquired, which may be nothing if it
 // failed.
 func (h *Handler) Cleanup() error {
-	var errs []error
+	errs := []error{h.inspection.release()}
 	if h.rejections != nil {
 		errs = append(errs, h.rejections.release(h.Name, h.logger)) // requests that still run go on using it
 	}
@@ -259,9 +267,12 @@ func (h *Handler) Cleanup() error {
 }
 
 // ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
 	d := &delivery{handler: h}
+	inspected, w, next := h.inspection.watch(w, r, next, d)
+	defer inspected.end(&err)
 	why, err := h.verify(w, r, d)
+	inspected.verified()
 	if d.body != nil {
 		defer d.body.releaseWith(r.Context())
 	}
@@ -277,7 +288,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !kind.wanted {
 		return h.acknowledge(w, r, d, kind)
 	}
-	if h.once != nil {
+	if h.once != nil && !isReplay(r) {
 		return h.forwardOnce(w, r, next, d, kind)
 	}
 	return h.forward(w, r, next, d, kind)

@@ -127,6 +127,10 @@ var promises = map[string][]promise{
 		{name: "nor is another method", method: http.MethodPut, status: 405},
 		{name: "the rest of the site is not guarded", method: http.MethodGet, path: "/", status: 200, backend: "localhost:3000"},
 	},
+	"The inspector": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
 	"Options": {
 		{name: "wanted events go on", status: 200, backend: "localhost:3000"},
 		{name: "others are acknowledged", body: `{"type":"organization.deleted"}`, status: 204},
@@ -191,6 +195,7 @@ func checkCaddyfile(t *testing.T, b block) {
 type site struct {
 	caddyfile string
 	url       string
+	inspector string // its address, if there is one
 	backends  map[string]*testcaddy.Backend
 }
 
@@ -206,12 +211,15 @@ func newSite(t testing.TB, text string) *site {
 	s := &site{
 		caddyfile: mustReplace(t, text, "example.com", "http://"+address),
 		url:       "http://" + address,
+		inspector: testcaddy.FreeAddress(t),
 		backends:  make(map[string]*testcaddy.Backend),
 	}
 	for _, upstream := range []string{"localhost:3000", "localhost:4000"} {
 		s.backends[upstream] = testcaddy.NewBackend(t, nil)
 		s.caddyfile = strings.ReplaceAll(s.caddyfile, upstream, s.backends[upstream].Address)
 	}
+	s.caddyfile = strings.ReplaceAll(s.caddyfile, "localhost:4040", s.inspector)
+	s.caddyfile = strings.ReplaceAll(s.caddyfile, "bind 127.0.0.1 ::1", "bind 127.0.0.1") // as not every machine has IPv6
 	s.caddyfile = strings.ReplaceAll(s.caddyfile, "/run/secrets/clerk_webhook", secretFile(t))
 	s.caddyfile = strings.ReplaceAll(s.caddyfile, "log {\n", "log {\noutput clerk_webhook_test\n")
 	return s
@@ -276,6 +284,16 @@ func TestDocumentedAddressListLetsListedSendersIn(t *testing.T) {
 	testcaddy.Run(t, s.caddyfile)
 	s.keep(t, promise{status: 200, backend: "localhost:3000"})
 	s.keep(t, promise{secret: unknownSecret, status: 403})
+}
+
+func TestDocumentedInspectorShowsDeliveries(t *testing.T) {
+	s := newSite(t, blockUnder(t, "The inspector").text)
+	testcaddy.Run(t, s.caddyfile)
+	s.keep(t, promise{status: 200, backend: "localhost:3000"})
+	d := &desk{inspector: s.inspector, client: http.DefaultClient}
+	if e := d.last(t); e.Type != "user.created" || e.Outcome != "forwarded" || e.Status != http.StatusOK {
+		t.Errorf("the inspector has %+v", e)
+	}
 }
 
 func TestDocumentedAccessLogHasNoSignature(t *testing.T) {

@@ -245,7 +245,7 @@ func TestRefusedConfigTellsNoSecret(t *testing.T) {
 	t.Setenv("CLERK_TEST_SECRET", testSecret)
 	for _, options := range []string{
 		"name " + testSecret, "events " + testSecret, "filtered " + testSecret, "tolerance " + testSecret,
-		"max_body " + testSecret, "body_timeout " + testSecret, "report_only " + testSecret, testSecret,
+		"max_body " + testSecret, "body_timeout " + testSecret, "report_only " + testSecret, "inspect " + testSecret, testSecret,
 		"secret " + testSecret + " a", "secret a b " + testSecret, "secret a " + testSecret + " b", "secret " + testSecret + "?",
 		"secret {" + testSecret + "}", "secret {env." + testSecret + "}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
 		"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}", testSecret + " {\n}",

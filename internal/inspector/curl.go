@@ -1,0 +1,67 @@
+package inspector
+
+import (
+	"cmp"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
+	record, err := h.entry(r)
+	if err != nil {
+		return err
+	}
+	if !record.request.body.isComplete() {
+		return errBodyCut
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte(curlCommand(record)))
+	return nil
+}
+
+// curlCommand returns a command for a POSIX shell that sends r as it was
+// received. Whatever a sender has put into it stays inside single quotes.
+func curlCommand(r *Record) string {
+	var c strings.Builder
+	body := r.request.body.data
+	asText := utf8.Valid(body) && !slices.ContainsFunc(body, isUnprintable)
+	if !asText {
+		c.WriteString("printf %s " + shellQuote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
+	}
+	c.WriteString("curl --globoff --request " + shellQuote(r.request.method) + " --url " + shellQuote(r.url()))
+	for _, f := range sortedFields(r.request.header) {
+		if f.redacted || f.name == "Content-Length" {
+			continue
+		}
+		line := f.name + ": " + f.value
+		if f.value == "" {
+			line = f.name + ";" // which is how curl sends an empty one
+		}
+		c.WriteString(" \\\n  --header " + shellQuote(line))
+	}
+	switch {
+	case len(body) == 0:
+	case asText:
+		c.WriteString(" \\\n  --data-raw " + shellQuote(string(body)))
+	default:
+		c.WriteString(" \\\n  --data-binary @-")
+	}
+	c.WriteString("\n")
+	return c.String()
+}
+
+// isUnprintable tells bytes that terminals and shells do not take as they are.
+func isUnprintable(b byte) bool { return b < ' ' && b != '\n' && b != '\t' || b == 0x7f }
+
+func shellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func sortedFields(fields []field) []field {
+	sorted := slices.Clone(fields)
+	slices.SortStableFunc(sorted, func(a, b field) int { return cmp.Compare(a.name, b.name) })
+	return sorted
+}

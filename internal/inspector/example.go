@@ -1,0 +1,99 @@
+package inspector
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// exampleCall says which event to send where.
+type exampleCall struct {
+	Type      string  `json:"type"`
+	Payload   *string `json:"payload"`
+	Endpoint  string  `json:"endpoint"`
+	URL       string  `json:"url"`
+	Secret    string  `json:"secret"`
+	MessageID string  `json:"message_id"`
+}
+
+var (
+	errUnknownEndpoint = errors.New("no endpoint of this name records deliveries now: name one of those in the status")
+	errUnknownPlace    = errors.New("it is not known where the endpoint is: give its url")
+)
+
+// example prepares to send an event as Svix would. remoteAddr is that of who
+// asks for it.
+func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error) {
+	endpoint := rc.chooseEndpoint(c.Endpoint)
+	if endpoint == nil {
+		return nil, errUnknownEndpoint
+	}
+	secret, found := endpoint.signer(c.Secret)
+	if !found {
+		return nil, errCannotSign
+	}
+	if c.URL == "" {
+		c.URL = rc.locate(endpoint)
+	}
+	if c.URL == "" {
+		return nil, errUnknownPlace
+	}
+	target, err := targetOf(c.URL, remoteAddr)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	body, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.id()
+	if err != nil {
+		return nil, err
+	}
+	o := &outgoing{mark: &mark{origin: Example}, target: target, body: body, header: http.Header{
+		"Accept":       {"*/*"},
+		"Content-Type": {"application/json"},
+		"User-Agent":   {"Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"},
+	}}
+	return o, o.sign(secret, signature.SvixHeaders, id, time.Now())
+}
+
+// chooseEndpoint returns the endpoint of this name, or without a name the only
+// one.
+func (rc *Recorder) chooseEndpoint(name string) *Endpoint {
+	endpoints := rc.currentEndpoints()
+	if name == "" && len(endpoints) == 1 {
+		return endpoints[0]
+	}
+	return rc.endpoint(name)
+}
+
+func (c exampleCall) body() ([]byte, error) {
+	if c.Payload != nil {
+		return []byte(*c.Payload), nil
+	}
+	payload, known := event.NewStory().Tell(c.Type, time.Now())
+	if !known {
+		return nil, inputError{fmt.Errorf("type: %q is not in the catalogue, so it needs a payload", c.Type)}
+	}
+	return payload, nil
+}
+
+func (c exampleCall) id() (string, error) {
+	if c.MessageID == "" {
+		return event.NewID("msg", time.Now()), nil
+	}
+	headers := map[string][]string{
+		signature.SvixHeaders.ID:        {c.MessageID},
+		signature.SvixHeaders.Timestamp: {"1"},
+		signature.SvixHeaders.Signature: {"v1,"},
+	}
+	if _, err := signature.ParseHeaders(headers); err != nil {
+		return "", inputError{fmt.Errorf("message_id: %w", err)}
+	}
+	return c.MessageID, nil
+}

@@ -1,0 +1,224 @@
+package inspector
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// Exchange records one delivery while a guard handles it. A guard calls Begin,
+// Verified when it knows whether the delivery is genuine, Forwarded when it
+// hands it on, and End.
+type Exchange struct {
+	recorder *Recorder
+	record   Record
+	mark     *mark // if it is a replay or an example
+	writer   *answerWriter
+	timer    *bodyTimer
+	kept     bool // by the recorder, waiting for the answer
+	aborted  bool
+}
+
+// Begin notes what has come in for an endpoint. Instead of w the guard must use
+// Writer, and it must not have read or changed r.
+func (rc *Recorder) Begin(endpoint *Endpoint, w http.ResponseWriter, r *http.Request) *Exchange {
+	x := &Exchange{recorder: rc, writer: newAnswerWriter(w), mark: markOf(r.Context())}
+	x.record = Record{
+		origin:   Received,
+		endpoint: endpoint.Name,
+		time:     time.Now(),
+		request:  newRequest(r),
+	}
+	if x.mark != nil {
+		x.record.origin, x.record.replayOf = x.mark.origin, x.mark.of
+	}
+	if r.Body == nil || r.ContentLength == 0 {
+		x.record.request.body.state = none
+		return x
+	}
+	x.timer = &bodyTimer{ReadCloser: r.Body}
+	r.Body = x.timer
+	return x
+}
+
+// newRequest copies what is kept of r besides its body. What handlers in front
+// have changed about the target is undone, since a replay passes them again.
+func newRequest(r *http.Request) request {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		original = *r
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return request{
+		method:     original.Method,
+		protocol:   r.Proto,
+		major:      r.ProtoMajor,
+		minor:      r.ProtoMinor,
+		host:       r.Host,
+		uri:        original.RequestURI,
+		remoteAddr: original.RemoteAddr,
+		local:      local,
+		tls:        copyTLS(r.TLS),
+		header:     copyHeader(r.Header),
+		body:       body{state: unread},
+	}
+}
+
+// Writer returns what the answer has to be written to.
+func (x *Exchange) Writer() http.ResponseWriter { return x.writer }
+
+// Verified notes that the signature has been checked, or that it need not be,
+// and the body, unless isRead is false because it has not been received whole.
+func (x *Exchange) Verified(v Verdict, body []byte, isRead bool) {
+	x.record.stages.verified = x.elapsed()
+	if x.timer != nil && !x.timer.ended.IsZero() {
+		x.record.stages.received = x.timer.ended.Sub(x.record.time)
+	}
+	if !isRead {
+		return
+	}
+	limit := keptRejectedBody
+	if v.Verified {
+		limit = keptVerifiedBody
+	}
+	x.record.request.body = newBody(body, limit)
+}
+
+// Forwarded makes the delivery visible before it is answered.
+func (x *Exchange) Forwarded(v Verdict) {
+	if x.kept { // as when a handler in front calls the guard twice
+		return
+	}
+	x.record.verdict = v
+	x.record.stages.forwarded = x.elapsed()
+	pending := x.record
+	x.recorder.add(&pending)
+	x.record.seq, x.kept = pending.seq, true
+}
+
+// Abort notes that a handler behind has panicked, which cuts the connection.
+func (x *Exchange) Abort() { x.aborted = true }
+
+// End notes the answer: what was written, or the error that is left to Caddy.
+func (x *Exchange) End(v Verdict, err error) {
+	x.record.stages.answered = x.elapsed()
+	x.record.answer = x.writer.answer(err, x.aborted)
+	done := x.record
+	if x.kept {
+		done.verdict.Outcome, done.verdict.Reason = v.Outcome, v.Reason
+		x.recorder.replace(&done)
+	} else {
+		done.verdict = v
+		x.recorder.add(&done)
+	}
+	if x.mark != nil {
+		x.mark.record.Store(&done)
+	}
+}
+
+func (x *Exchange) elapsed() time.Duration { return max(1, time.Since(x.record.time)) }
+
+// bodyTimer notes when the body had been read.
+type bodyTimer struct {
+	io.ReadCloser
+	ended time.Time
+}
+
+func (t *bodyTimer) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err != nil && t.ended.IsZero() {
+		t.ended = time.Now()
+	}
+	return n, err
+}
+
+// answerWriter keeps a copy of what is written.
+type answerWriter struct {
+	caddyhttp.ResponseWriterWrapper
+	status int
+	header []field
+	kept   []byte
+	size   int64
+}
+
+func newAnswerWriter(w http.ResponseWriter) *answerWriter {
+	return &answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+}
+
+// WriteHeader keeps the status and the header, but not those of early hints.
+func (w *answerWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+		w.header = copyHeader(w.Header())
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *answerWriter) Write(p []byte) (int, error) {
+	w.begin()
+	n, err := w.ResponseWriter.Write(p)
+	w.size += int64(n)
+	w.kept = append(w.kept, p[:min(n, keptAnswerBody-len(w.kept))]...)
+	return n, err
+}
+
+// begin notes the header that net/http sends if none was written.
+func (w *answerWriter) begin() {
+	if w.status == 0 {
+		w.status = http.StatusOK
+		w.header = copyHeader(w.Header())
+	}
+}
+
+// ReadFrom must not bypass Write.
+func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{w}, r)
+}
+
+// FlushError sends the header, as the first Write does.
+func (w *answerWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// answer returns what has been written, or what err makes Caddy write.
+func (w *answerWriter) answer(err error, isAborted bool) *answer {
+	a := &answer{status: w.status, header: w.header, body: body{state: none, size: w.size}}
+	if w.size > 0 {
+		a.body.state, a.body.data = whole, append([]byte(nil), w.kept...)
+		if w.size > int64(len(w.kept)) {
+			a.body.state = cut
+		}
+	}
+	switch {
+	case isAborted:
+		a.state = aborted
+	case err != nil && w.status == 0:
+		a.state, a.status, a.body.state = failed, statusOf(err), unread
+		a.header = copyHeader(w.Header())
+	case w.status == 0:
+		a.state, a.status, a.header = answered, http.StatusOK, copyHeader(w.Header())
+	default:
+		a.state = answered
+	}
+	return a
+}
+
+// statusOf is what Caddy makes of an error.
+func statusOf(err error) int {
+	var handlerErr caddyhttp.HandlerError
+	if errors.As(err, &handlerErr) && handlerErr.StatusCode != 0 {
+		return handlerErr.StatusCode
+	}
+	return http.StatusInternalServerError
+}
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*answerWriter)(nil)
+	_ io.ReaderFrom       = (*answerWriter)(nil)
+)

@@ -1,0 +1,175 @@
+package inspector
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+const (
+	maxReplays    = 8 // at once, which also ends a route that replays itself
+	replayTimeout = 2 * time.Minute
+)
+
+// outgoing is a request that the inspector sends into the process itself.
+type outgoing struct {
+	mark      *mark
+	target    request // its method, target and connection, not header and body
+	header    http.Header
+	body      []byte
+	messageID string
+	secret    string // that signed it, if any
+}
+
+// sign gives the request the three headers of a delivery that is sent now.
+func (o *outgoing) sign(secret Secret, set *signature.HeaderSet, id string, now time.Time) error {
+	signatures, err := secret.Key.Sign(id, now, o.body)
+	if err != nil {
+		return err
+	}
+	for _, each := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
+		o.header.Del(each.ID)
+		o.header.Del(each.Timestamp)
+		o.header.Del(each.Signature)
+	}
+	o.header.Set(set.ID, id)
+	o.header.Set(set.Timestamp, strconv.FormatInt(now.Unix(), 10))
+	o.header.Set(set.Signature, signatures)
+	o.messageID, o.secret = id, secret.Name
+	return nil
+}
+
+// incoming returns the request as a server would have received it.
+func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
+	target, err := url.ParseRequestURI(o.target.uri)
+	if err != nil {
+		return nil, fmt.Errorf("its target is not a URI: %w", err)
+	}
+	ctx = context.WithValue(ctx, markKey{}, o.mark)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.local)
+	r := &http.Request{
+		Method:        o.target.method,
+		URL:           target,
+		Proto:         o.target.protocol,
+		ProtoMajor:    o.target.major,
+		ProtoMinor:    o.target.minor,
+		Header:        o.header,
+		Body:          io.NopCloser(bytes.NewReader(o.body)),
+		ContentLength: int64(len(o.body)),
+		Host:          o.target.host,
+		RemoteAddr:    o.target.remoteAddr,
+		RequestURI:    o.target.uri,
+		TLS:           o.target.tls,
+	}
+	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {
+		r.Header.Del(name) // the body is here, and of known length
+	}
+	if len(o.body) == 0 {
+		r.Body = http.NoBody
+	} else {
+		r.Header.Set("Content-Length", strconv.Itoa(len(o.body)))
+	}
+	return r.WithContext(ctx), nil
+}
+
+var (
+	errBusy = errors.New("too many replays are under way")
+	errGone = errors.New("nothing listens any more where the delivery arrived")
+)
+
+// send lets the running configuration handle the request and returns what the
+// sender would have got. It ends with ctx, of which it takes nothing else over.
+func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (*answer, error) {
+	select {
+	case rc.replays <- struct{}{}:
+		defer func() { <-rc.replays }()
+	default:
+		return nil, errBusy
+	}
+	server, _ := findServer(o.target.local)
+	if server == nil {
+		return nil, errGone
+	}
+	fresh, cancel := context.WithTimeout(context.Background(), replayTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	r, err := o.incoming(fresh)
+	if err != nil {
+		return nil, err
+	}
+	w := newAnswerWriter(&sink{header: make(http.Header)})
+	isAborted := serve(server, w, r, logger)
+	return w.answer(nil, isAborted), nil
+}
+
+// serve reports whether a handler has cut the connection off, be it by a panic.
+func serve(server http.Handler, w http.ResponseWriter, r *http.Request, logger *zap.Logger) (isAborted bool) {
+	defer func() {
+		fault := recover()
+		if fault == nil {
+			return
+		}
+		isAborted = true
+		if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			logger.Error("a handler has panicked in a replay", zap.Any("panic", fault), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	server.ServeHTTP(w, r)
+	return false
+}
+
+// sink is a response writer at whose other end nobody listens.
+type sink struct{ header http.Header }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(int)             {}
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s *sink) Flush()                      {}
+
+// targetOf returns what a request to a URL of this Caddy would be like.
+func targetOf(rawURL, remoteAddr string) (request, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return request{}, errors.New("url is not one such as http://localhost:8080/webhooks/clerk")
+	}
+	rq := request{
+		method: http.MethodPost, protocol: "HTTP/1.1", major: 1, minor: 1,
+		host: u.Host, uri: u.RequestURI(), remoteAddr: remoteAddr,
+	}
+	port := 80
+	if u.Scheme == "https" {
+		port = 443
+		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
+	}
+	if u.Port() != "" {
+		if port, err = strconv.Atoi(u.Port()); err != nil {
+			return request{}, fmt.Errorf("url: %w", err)
+		}
+	}
+	_, rq.local = findServer(&net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port})
+	if rq.local == nil {
+		return request{}, errNoSite
+	}
+	return rq, nil
+}
+
+var errNoSite = errors.New("no site of this Caddy listens at that url")
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*sink)(nil)
+	_ http.Flusher        = (*sink)(nil)
+)

@@ -1,0 +1,79 @@
+// The inspector's API, which lies below where the page is mounted. A name and
+// password in the page's own address must not get into it: fetch refuses that.
+const base = new URL("api/", location.origin + location.pathname);
+
+async function call(path, options) {
+	let response;
+	try {
+		response = await fetch(new URL(path, base), { cache: "no-store", ...options });
+	} catch {
+		throw new Error("the inspector cannot be reached");
+	}
+	if (response.ok) return response;
+	const answer = await response.json().catch(() => ({}));
+	const error = new Error(answer.error || `the inspector answered ${response.status}`);
+	error.code = answer.code;
+	throw error;
+}
+
+export const get = async (path, signal) => (await call(path, { signal })).json();
+
+export const getText = async (path) => (await call(path)).text();
+
+export const post = async (path, body) =>
+	(await call(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) })).json();
+
+export const clearEntries = async () => (await call("entries", { method: "DELETE" })).json();
+
+export const entryPath = (id) => "entries/" + encodeURIComponent(id);
+
+// Stream listens to what changes. EventSource connects again by itself where a
+// connection breaks, but not where something else answers for the inspector:
+// then the stream is opened anew, less and less often.
+export class Stream {
+	#source = null;
+	#timer = 0;
+	#wait = 1000;
+	#cursor = "";
+	#on;
+
+	constructor(on) {
+		this.#on = on;
+		addEventListener("pagehide", () => this.stop());
+		addEventListener("online", () => this.#open());
+	}
+
+	// start begins after the cursor of a list.
+	start(cursor) {
+		this.#cursor = cursor;
+		this.#open();
+	}
+
+	stop() {
+		clearTimeout(this.#timer);
+		this.#source?.close();
+		this.#source = null;
+	}
+
+	#open() {
+		this.stop();
+		if (!this.#cursor) return;
+		const source = new EventSource(new URL("stream?cursor=" + encodeURIComponent(this.#cursor), base));
+		this.#source = source;
+		const noted = (act) => (event) => {
+			if (this.#source !== source) return;
+			if (event.lastEventId) this.#cursor = event.lastEventId;
+			act(event);
+		};
+		source.addEventListener("open", noted(() => { this.#wait = 1000; this.#on.state("live"); }));
+		source.addEventListener("entry", noted((event) => this.#on.entry(JSON.parse(event.data))));
+		source.addEventListener("clear", noted(() => this.#on.clear()));
+		source.addEventListener("reset", noted(() => this.#on.reset()));
+		source.addEventListener("error", noted(() => {
+			this.#on.state("lost");
+			if (source.readyState !== EventSource.CLOSED) return;
+			this.#timer = setTimeout(() => this.#open(), this.#wait);
+			this.#wait = Math.min(this.#wait * 2, 15000);
+		}));
+	}
+}

@@ -1,0 +1,82 @@
+// Bodies: indented, raw, or as bytes.
+
+import { copy, h, icon, size } from "./dom.js";
+import { indexOf, pretty, scan } from "./json.js";
+
+const mostColoured = 20000; // tokens; more would make the page slow
+const mostNested = 100;     // levels; beyond, indentation grows with the square
+const mostDumped = 4096;    // bytes
+
+let mode = "pretty"; // as last chosen
+
+// bodyView shows a body of the API's, of a request or an answer.
+export function bodyView(body, { what, unread }) {
+	if (body.state === "unread") return h("p", { class: "note" }, unread);
+	if (body.state === "none") return h("p", { class: "note" }, `The ${what} has no body.`);
+	const binary = body.text === "" && body.base64 ? Uint8Array.from(atob(body.base64), (c) => c.charCodeAt(0)) : null;
+	const parsed = !binary && body.state === "whole" && body.json.valid ? scan(body.text) : {};
+	const canIndent = Boolean(parsed.tokens) && parsed.depth <= mostNested;
+	const content = h("div", {});
+	const show = () => {
+		for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
+		if (binary) content.replaceChildren(pre(dump(binary)));
+		else if (mode === "pretty" && canIndent) content.replaceChildren(coloured(pretty(parsed.tokens)));
+		else content.replaceChildren(mode === "pretty" ? marked(body) : pre(body.text));
+	};
+	const choice = h("div", { class: "choice", role: "group", "aria-label": "Form of the body" },
+		["pretty", "raw"].map((name) => h("button", { type: "button", "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));
+	const facts = [size(body.size)];
+	if (body.state === "cut") facts.push("only the beginning was kept");
+	if (binary) facts.push("not text: shown as bytes");
+	const bar = h("div", { class: "body-bar" }, binary ? "" : choice, h("span", { class: "dim" }, facts.join(" · ")),
+		binary ? "" : h("button", { type: "button", class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
+	show();
+	return h("div", { class: "body" }, bar, syntaxNote(body, binary, what), content);
+}
+
+// syntaxNote says where a body that looks like JSON stops being that.
+function syntaxNote(body, binary, what) {
+	if (binary || body.state !== "whole" || body.json.valid || (what !== "request" && !/^\s*[{[]/.test(body.text))) return "";
+	return h("p", { class: "syntax" }, `Not JSON: line ${body.json.line}, column ${body.json.column}: ${body.json.message}.`);
+}
+
+function pre(...children) {
+	return h("pre", { tabindex: "0", "aria-label": "Body" }, children);
+}
+
+function coloured(tokens) {
+	if (tokens.length > mostColoured) return pre(tokens.map((t) => t.text).join(""));
+	const classes = { key: "j-key", string: "j-string", number: "j-number", literal: "j-literal" };
+	const parts = [];
+	let run = "";
+	for (const t of tokens) {
+		if (!classes[t.kind]) {
+			run += t.text;
+			continue;
+		}
+		parts.push(run, h("span", { class: classes[t.kind] }, t.text));
+		run = "";
+	}
+	return pre(...parts, run);
+}
+
+// marked shows text with a mark at the place of its syntax error.
+function marked(body) {
+	if (body.state !== "whole" || body.json.valid) return pre(body.text);
+	const at = indexOf(body.text, body.json.line, body.json.column);
+	if (at >= body.text.length) return pre(body.text, h("mark", { class: "ends" }, "end"));
+	const wrong = String.fromCodePoint(body.text.codePointAt(at));
+	return pre(body.text.slice(0, at), h("mark", {}, wrong), body.text.slice(at + wrong.length));
+}
+
+function dump(bytes) {
+	const lines = [];
+	for (let at = 0; at < Math.min(bytes.length, mostDumped); at += 16) {
+		const row = [...bytes.slice(at, at + 16)];
+		const hex = row.map((b) => b.toString(16).padStart(2, "0")).join(" ");
+		const text = row.map((b) => (b >= 32 && b < 127 ? String.fromCharCode(b) : ".")).join("");
+		lines.push(`${at.toString(16).padStart(8, "0")}  ${hex.padEnd(47)}  ${text}`);
+	}
+	if (bytes.length > mostDumped) lines.push(`… and ${bytes.length - mostDumped} bytes more`);
+	return lines.join("\n");
+}

@@ -1,0 +1,239 @@
+// One delivery: what came in, what was decided, what was answered, and what
+// became of the other attempts to deliver its message.
+
+import { entryPath, get } from "./api.js";
+import { bodyView } from "./body.js";
+import { $, capital, clock, copy, h, icon, outcomeIcon, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { eventOf } from "./list.js";
+
+const tabs = ["payload", "headers", "answer", "attempts"];
+
+export class Detail {
+	id = "";
+	entry = null;
+	#root = $("#detail");
+	#tab = "payload";
+	#loading = null;
+	#on;
+
+	constructor(on) {
+		this.#on = on;
+	}
+
+	// show opens a delivery. It stays as it is until it is there.
+	async show(id, { tab, focus = false } = {}) {
+		if (tab) this.#tab = tab;
+		const isOther = id !== this.id;
+		this.id = id;
+		this.#loading?.abort();
+		const { signal } = (this.#loading = new AbortController());
+		this.#root.hidden = false;
+		if (focus) this.#root.focus({ preventScroll: true });
+		try {
+			const entry = await get(entryPath(id), signal);
+			const related = await Promise.all([this.#attempts(entry, signal), this.#counterpart(entry, signal)]);
+			if (signal.aborted) return;
+			this.entry = entry;
+			this.#render(entry, ...related);
+		} catch (error) {
+			if (signal.aborted) return;
+			this.entry = null;
+			this.#root.replaceChildren(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
+		}
+		if (isOther) this.#root.scrollTop = 0;
+	}
+
+	close() {
+		this.#loading?.abort();
+		this.id = "";
+		this.entry = null;
+		this.#root.hidden = true;
+		this.#root.replaceChildren();
+	}
+
+	// concerns reports whether a change of the entry changes what is shown.
+	concerns(changed) {
+		if (!this.id) return false;
+		const e = this.entry;
+		return changed.id === this.id || changed.replay_of === this.id || Boolean(e?.message_id && e.message_id === changed.message_id);
+	}
+
+	// #attempts returns all deliveries of the message, and its replays under
+	// other ids.
+	async #attempts(entry, signal) {
+		let entries = [entry];
+		if (entry.message_id && !/^\.{1,2}$/.test(entry.message_id)) {
+			const path = "messages/" + encodeURIComponent(entry.message_id);
+			entries = (await get(path, signal).catch(() => ({ entries }))).entries;
+		}
+		const known = new Set(entries.map((e) => e.id));
+		const others = entry.replays.filter((id) => !known.has(id)).slice(-20);
+		const replays = await Promise.all(others.map((id) => get(entryPath(id), signal).catch(() => null)));
+		return [...entries, ...replays.filter(Boolean)].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+	}
+
+	// #counterpart returns whose answer is worth seeing beside that of entry.
+	async #counterpart(entry, signal) {
+		const id = entry.replays.at(-1) || entry.replay_of;
+		return id ? get(entryPath(id), signal).catch(() => null) : null;
+	}
+
+	#render(entry, attempts, counterpart) {
+		const focused = this.#root.contains(document.activeElement) ? document.activeElement.id : null;
+		const panels = {
+			payload: () => bodyView(entry.request.body, { what: "request", unread: "The body was not read: the request was rejected before." }),
+			headers: () => this.#headers(entry.request.headers),
+			answer: () => this.#answers(entry, counterpart),
+			attempts: () => this.#timeline(entry, attempts),
+		};
+		const panel = h("div", { id: "panel", role: "tabpanel", tabindex: "-1" });
+		const titles = { payload: "Payload", headers: "Headers", answer: "Answer", attempts: "Attempts" };
+		const count = (name) => name === "attempts" && attempts.length > 1 && h("span", { class: "count" }, attempts.length);
+		const bar = h("div", { class: "tabs", role: "tablist", "aria-label": "Delivery" }, tabs.map((name) =>
+			h("button", { type: "button", role: "tab", id: "tab-" + name, "aria-controls": "panel", onclick: () => choose(name) }, titles[name], count(name))));
+		const choose = (name) => {
+			this.#tab = name;
+			for (const button of bar.children) {
+				const chosen = button.id === "tab-" + name;
+				button.setAttribute("aria-selected", chosen);
+				button.tabIndex = chosen ? 0 : -1;
+			}
+			panel.setAttribute("aria-labelledby", "tab-" + name);
+			panel.replaceChildren(panels[name]());
+		};
+		bar.addEventListener("keydown", (event) => {
+			const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+			if (!step) return;
+			const next = tabs[(tabs.indexOf(this.#tab) + step + tabs.length) % tabs.length];
+			choose(next);
+			$("#tab-" + next).focus();
+		});
+		choose(this.#tab);
+		this.#root.replaceChildren(this.#head(entry), this.#actions(entry), this.#diagnosis(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+		if (focused !== null) ((focused && document.getElementById(focused)) || this.#root).focus({ preventScroll: true });
+	}
+
+	#head(entry) {
+		return h("header", { class: "detail-head" },
+			h("span", { class: "badge " + entry.outcome }, outcomeIcon(entry.outcome), capital(entry.outcome)),
+			h("h2", { id: "detail-title" }, eventOf(entry)),
+			h("span", { class: "status " + statusKind(entry), title: "Status of the answer" }, statusText(entry)),
+			this.#closeButton());
+	}
+
+	#closeButton() {
+		return h("button", { type: "button", class: "icon end", id: "detail-close", "aria-label": "Close the delivery", title: "Close (Esc)", onclick: () => this.#on.close() }, icon("close"));
+	}
+
+	#actions(entry) {
+		const action = (name, symbol, title, act, properties = {}) =>
+			h("button", { type: "button", id: "do-" + name, onclick: act, ...properties }, icon(symbol), title);
+		const { replay } = entry;
+		const isPlain = !replay.signs;
+		return h("div", { class: "actions" },
+			action("replay", "replay", "Replay", () => this.#on.replay(entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
+			action("edit", "edit", "Edit and replay", () => this.#on.edit(entry), { title: "Edit and replay (e)" }),
+			isPlain && action("sign", "key", "Sign and replay", () => this.#on.sign(entry), { title: "Make a genuine delivery of it and send that" }),
+			action("curl", "copy", "Copy as curl", () => this.#on.curl(entry), { title: "Copy as curl (c)" }),
+			h("a", { class: "button", href: "api/" + entryPath(entry.id) + "/har", download: `delivery-${entry.id}.har`, title: "Save as HTTP Archive" }, icon("save"), "HAR"),
+			replay.why_not && h("p", { class: "note" }, `Replay: ${replay.why_not}.`));
+	}
+
+	#diagnosis(entry) {
+		const d = entry.diagnosis;
+		if (!d) return "";
+		const findings = d.findings.map((f) => h("li", {}, capital(f.message), f.proven && h("span", { class: "tag proven", title: "Without this cause the delivery verifies" }, "proven")));
+		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
+			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), "Rejected: " + words(entry.reason)),
+			h("ul", {}, findings),
+			d.verified && d.secret && entry.reason === "signature_mismatch" && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
+			d.valid && h("p", { class: "dim" }, "With the secrets of now it verifies."));
+	}
+
+	#facts(entry) {
+		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, value)) : "");
+		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
+		const copied = (text, what) => h("button", { type: "button", class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, text, icon("copy"));
+		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : ", by its own account"}`;
+		return h("dl", { class: "facts" },
+			fact("Message", entry.message_id && copied(entry.message_id, "Message id")),
+			fact("Received", timestamp(new Date(entry.time)), { title: entry.time }),
+			fact("Signed", age, { title: entry.signed_at }),
+			fact("Secret", entry.secret),
+			fact("Endpoint", entry.endpoint),
+			fact("From", [entry.remote_addr, entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
+			fact("Entry", copied(entry.id, "Entry id")),
+			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
+			fact("Replay of", entry.replay_of && link(entry.replay_of)));
+	}
+
+	#timing(entry) {
+		if (entry.stages.length === 0) return "";
+		const whole = Math.max(entry.duration_ms, ...entry.stages.map((s) => s.start_ms + s.duration_ms), 0.001);
+		const bar = h("div", { class: "bar-line", "aria-hidden": "true" });
+		const legend = h("ul", {});
+		const kinds = ["receive", "verify", "upstream"];
+		for (const stage of entry.stages) {
+			const css = kinds.includes(stage.name) ? "stage " + stage.name : "stage";
+			const part = h("span", { class: css });
+			part.style.left = (100 * stage.start_ms) / whole + "%";
+			part.style.width = (100 * stage.duration_ms) / whole + "%";
+			bar.append(part);
+			legend.append(h("li", {}, h("i", { class: css, "aria-hidden": "true" }), stage.name + " ", h("b", {}, span(stage.duration_ms))));
+		}
+		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "under way" : ["in all ", h("b", {}, span(entry.duration_ms))]));
+		return h("section", { class: "timing", "aria-label": "Time taken" }, bar, legend);
+	}
+
+	#headers(headers) {
+		if (headers.length === 0) return h("p", { class: "note" }, "There are no headers.");
+		return h("table", { class: "headers" },
+			h("thead", { class: "unseen" }, h("tr", {}, h("th", { scope: "col" }, "Header"), h("th", { scope: "col" }, "Value"))),
+			h("tbody", {}, headers.map((f) => h("tr", {},
+				h("th", { scope: "row" }, f.name),
+				h("td", {}, f.redacted ? h("i", { class: "dim" }, "not kept") : f.value,
+					f.verified && h("span", { class: "tag verified", title: "The signature proves it" }, icon("shield"), "verified"))))));
+	}
+
+	#answers(entry, counterpart) {
+		const own = this.#answer(entry, counterpart ? (entry.replay_of && counterpart.id === entry.replay_of ? "This replay" : "This delivery") : "");
+		if (!counterpart) return own;
+		const isOriginal = counterpart.id === entry.replay_of;
+		const other = this.#answer(counterpart, isOriginal ? "Its original" : "Its latest replay", true);
+		return h("div", { class: "beside" }, isOriginal ? [other, own] : [own, other]);
+	}
+
+	#answer(entry, title, linked = false) {
+		const { answer } = entry;
+		const states = {
+			pending: "The handlers behind the endpoint are at work.",
+			error: "Handed to handle_errors, which may have answered otherwise.",
+			aborted: "The connection was cut off without an answer.",
+		};
+		const head = h("div", { class: "answer-head" },
+			title && h("h3", {}, title),
+			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
+			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
+			linked && h("button", { type: "button", class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
+		const unread = entry.outcome === "forwarded" ? "The answer's body was not recorded." : "The endpoint answered with the status alone.";
+		return h("section", { class: "answer" }, head,
+			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
+			answer.state === "pending" || answer.state === "aborted" ? "" : bodyView(answer.body, { what: "answer", unread }),
+			answer.headers.length > 0 && this.#headers(answer.headers));
+	}
+
+	#timeline(entry, attempts) {
+		const first = Date.parse(attempts[0].time);
+		return h("ol", { class: "timeline" }, attempts.map((a, i) => {
+			const current = a.id === entry.id;
+			const since = i === 0 ? clock(new Date(a.time)) : "+" + span(Date.parse(a.time) - first);
+			const says = [a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), a.message_id !== entry.message_id && "another id"];
+			return h("li", { class: current ? "current" : "" },
+				h("button", { type: "button", id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
+					outcomeIcon(a.outcome), h("b", {}, capital(a.outcome)),
+					h("span", { class: "status " + statusKind(a) }, statusText(a)),
+					h("span", { class: "dim" }, says.filter(Boolean).join(" · ")),
+					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));
+		}));
+	}
+}

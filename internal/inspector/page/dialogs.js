@@ -1,0 +1,226 @@
+// The dialogs in which something is changed, made up or forgotten.
+
+import { entryPath, get, post } from "./api.js";
+import { $, capital, h } from "./dom.js";
+import { compact, pretty, scan } from "./json.js";
+
+for (const button of document.querySelectorAll("dialog [data-close]")) {
+	button.addEventListener("click", () => button.closest("dialog").close());
+}
+
+// Form is a dialog whose button does something and waits for it to be done.
+class Form {
+	constructor(id) {
+		this.dialog = $(id);
+		this.form = $("form", this.dialog);
+		this.submit = $("[type=submit]", this.form);
+		this.form.addEventListener("submit", (event) => {
+			event.preventDefault();
+			this.#do();
+		});
+	}
+
+	open(act) {
+		this.act = act;
+		this.#fail("");
+		this.submit.disabled = false;
+		this.dialog.showModal();
+	}
+
+	async #do() {
+		if (this.submit.disabled) return;
+		this.submit.disabled = true;
+		this.#fail("");
+		try {
+			const act = this.act;
+			if ((await act()) !== false && this.act === act) this.dialog.close();
+		} catch (error) {
+			this.#fail(error.message);
+		} finally {
+			this.submit.disabled = false;
+		}
+	}
+
+	#fail(message) {
+		const line = $(".failure", this.form);
+		line.hidden = message === "";
+		line.textContent = capital(message);
+	}
+}
+
+// Editor checks JSON while it is written.
+class Editor {
+	constructor(form) {
+		this.area = form.elements.body;
+		this.exact = form.elements.exact;
+		this.check = $(".check", form);
+		this.area.addEventListener("input", () => this.#look());
+		this.exact.addEventListener("change", () => this.#look());
+		this.area.addEventListener("keydown", (event) => {
+			if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+		});
+	}
+
+	set(text) {
+		const { tokens, depth } = scan(text);
+		const canIndent = tokens && depth <= 100;
+		this.original = canIndent ? pretty(tokens).map((t) => t.text).join("") : text;
+		this.area.value = this.original;
+		this.original = this.area.value; // with the line ends that a textarea makes of it
+		this.area.setSelectionRange(0, 0);
+		this.area.scrollTop = 0;
+		this.exact.checked = false;
+		this.#look();
+	}
+
+	get changed() { return this.area.value !== this.original; }
+
+	// value returns the body to send, or null after showing where it is wrong.
+	value() {
+		if (this.exact.checked) return this.area.value;
+		const { tokens, error } = scan(this.area.value);
+		if (tokens) return compact(tokens);
+		this.area.focus();
+		this.area.setSelectionRange(error.index, Math.min(error.index + 1, this.area.value.length));
+		return null;
+	}
+
+	#look() {
+		const { error } = scan(this.area.value);
+		this.check.classList.toggle("wrong", Boolean(error));
+		this.area.setAttribute("aria-invalid", Boolean(error));
+		if (error) this.check.textContent = `Not JSON: line ${error.line}, column ${error.column}: ${error.message}`;
+		else this.check.textContent = this.exact.checked ? "JSON, sent as it is written here" : "JSON, sent without the white space, as Svix does";
+	}
+}
+
+const edit = new Form("#edit");
+const editor = new Editor(edit.form);
+
+// What the signature and the connection decide. The API would refuse them.
+const fixed = /^(?:(?:svix|webhook)-(?:id|timestamp|signature)|content-length|transfer-encoding|host)$/i;
+
+// openEdit asks for changes to a delivery. In the mode "sign" it makes a genuine
+// delivery of it, whatever it was.
+export function openEdit(entry, { sign, secrets, done }) {
+	const { form } = edit;
+	const fields = form.elements;
+	const body = entry.request.body;
+	$("#edit-title").textContent = sign ? "Sign and replay" : "Edit and replay";
+	$(".what", form).textContent = whatHappens(entry, sign);
+	form.classList.toggle("signs", sign);
+	edit.submit.textContent = sign ? "Sign and replay" : "Replay";
+	edit.submit.className = sign ? "danger" : "primary";
+	editor.set(body.text);
+	fields.type.value = entry.type;
+	fields.new_id.checked = false;
+	fields.new_id.parentElement.hidden = !sign && !entry.replay.signs;
+	fields.secret.replaceChildren(...secrets.filter((s) => s.signs).map((s) => new Option(s.name, s.name)));
+	const headers = editableHeaders(entry.request.headers);
+	fields.headers.value = [...headers].map(([name, value]) => `${name}: ${value}`).join("\n");
+
+	edit.open(async () => {
+		const call = {};
+		if (editor.changed || fields.exact.checked) {
+			call.body = editor.value();
+			if (call.body === null) return false;
+		}
+		if (fields.type.value.trim() !== entry.type && fields.type.value.trim() !== "") call.type = fields.type.value.trim();
+		const changes = changedHeaders(headers, fields.headers.value);
+		if (Object.keys(changes).length > 0) call.headers = changes;
+		if (fields.new_id.checked) call.new_id = true;
+		if (sign && fields.secret.value) call.secret = fields.secret.value;
+		done(await post(`${entryPath(entry.id)}/${sign ? "sign-and-replay" : "replay"}`, call));
+	});
+	fields.body.focus();
+}
+
+function whatHappens(entry, sign) {
+	if (sign) return "This makes a genuine delivery of what is not one here: it is signed with a secret of the endpoint, and the backend will believe it. Look at the body first.";
+	if (entry.replay.signs) return `It is signed anew with the secret “${entry.replay.secret}” and goes through the site's route as it is now.`;
+	return "It is sent as it was received, with the signature that it came with: changes make that wrong. To sign it, there is Sign and replay.";
+}
+
+function editableHeaders(list) {
+	const headers = new Map();
+	for (const { name, value, redacted } of list) {
+		if (redacted || fixed.test(name)) continue;
+		headers.set(name, headers.has(name) ? headers.get(name) + ", " + value : value);
+	}
+	return headers;
+}
+
+function changedHeaders(before, text) {
+	const after = new Map();
+	for (const line of text.split("\n")) {
+		if (line.trim() === "") continue;
+		const colon = line.indexOf(":");
+		if (colon < 1) throw new Error(`“${line}” is not a header: write its name, a colon and its value`);
+		after.set(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
+	}
+	const changes = Object.create(null);
+	for (const [name, value] of after) if (before.get(name)?.trim() !== value) changes[name] = value;
+	const kept = new Set([...after.keys()].map((name) => name.toLowerCase()));
+	for (const name of before.keys()) if (!kept.has(name.toLowerCase())) changes[name] = null;
+	return changes;
+}
+
+const example = new Form("#example");
+const payload = new Editor(example.form);
+let lastType = "user.created";
+let examples = []; // endpoints that can be sent to
+
+example.form.elements.type.addEventListener("change", () => refill());
+example.form.elements.fresh.addEventListener("click", () => refill());
+example.form.elements.endpoint.addEventListener("change", () => showEndpoint());
+
+// openExample asks which event to send where.
+export async function openExample({ types, endpoints, done }) {
+	const fields = example.form.elements;
+	examples = endpoints;
+	if (fields.type.options.length === 0) fields.type.append(...grouped(types));
+	fields.type.value = lastType;
+	const chosen = fields.endpoint.value;
+	fields.endpoint.replaceChildren(...endpoints.map((e) => new Option(e.name, e.name, false, e.name === chosen)));
+	fields.message_id.value = "";
+	showEndpoint();
+	example.open(async () => {
+		const body = payload.value();
+		if (body === null) return false;
+		const call = { payload: body, endpoint: fields.endpoint.value };
+		for (const name of ["url", "secret", "message_id"]) if (fields[name].value.trim()) call[name] = fields[name].value.trim();
+		done(await post("send", call));
+	});
+	await refill();
+}
+
+async function refill() {
+	const type = example.form.elements.type.value;
+	lastType = type;
+	payload.check.textContent = "";
+	try {
+		const event = await get("events/" + encodeURIComponent(type));
+		if (example.form.elements.type.value === type) payload.set(event.payload);
+	} catch (error) {
+		payload.check.textContent = capital(error.message);
+	}
+}
+
+function showEndpoint() {
+	const fields = example.form.elements;
+	const endpoint = examples.find((e) => e.name === fields.endpoint.value);
+	const signing = (endpoint?.secrets ?? []).filter((s) => s.signs);
+	fields.secret.replaceChildren(...signing.map((s) => new Option(s.name, s.name)));
+	fields.url.value = endpoint?.url ?? "";
+}
+
+function grouped(types) {
+	return [...Map.groupBy(types, (type) => type.split(".")[0])].map(([family, members]) =>
+		h("optgroup", { label: family }, members.map((type) => new Option(type, type))));
+}
+
+const sure = new Form("#sure");
+
+export const openClear = (act) => sure.open(act);
+
+export const openKeys = () => $("#keys").showModal();

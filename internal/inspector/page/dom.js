@@ -1,0 +1,112 @@
+// Building the page. What senders have written gets in as text only, never as
+// markup, and never as the name of an element or attribute.
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+// h makes an element. A property that begins with "on" is a listener.
+export function h(tag, properties, ...children) {
+	const element = document.createElement(tag);
+	for (const [name, value] of Object.entries(properties ?? {})) {
+		if (value === false || value === undefined || value === null) continue;
+		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+		else element.setAttribute(name, value === true ? "" : value);
+	}
+	element.append(...children.flat().filter((child) => child || child === 0));
+	return element;
+}
+
+const outcomes = ["forwarded", "filtered", "duplicate", "rejected"];
+
+export function icon(name, css = "") {
+	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+	const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+	use.setAttribute("href", "#i-" + name);
+	svg.setAttribute("class", css);
+	svg.setAttribute("aria-hidden", "true");
+	svg.append(use);
+	return svg;
+}
+
+export const outcomeIcon = (outcome) => (outcomes.includes(outcome) ? icon(outcome, "o " + outcome) : "");
+
+export const words = (code) => code.replaceAll("_", " ");
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+// statusKind is the class of a status for its colour.
+export const statusKind = (entry) => (entry.status ? "s" + String(entry.status)[0] : "s0");
+
+export function statusText(entry) {
+	if (entry.status) return String(entry.status);
+	return entry.state === "pending" ? "…" : "none";
+}
+
+const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, useGrouping: false });
+
+export function size(bytes) {
+	if (bytes < 1000) return bytes + " B";
+	if (bytes < 1e6) return plain.format(bytes / 1e3) + " kB";
+	return plain.format(bytes / 1e6) + " MB";
+}
+
+export function span(ms) {
+	const seconds = Math.abs(ms) / 1000;
+	if (seconds < 1) return plain.format(Math.abs(ms)) + " ms";
+	if (seconds < 60) return plain.format(seconds) + " s";
+	if (seconds < 3600) return Math.floor(seconds / 60) + " min " + Math.floor(seconds % 60) + " s";
+	if (seconds < 86400) return Math.floor(seconds / 3600) + " h " + Math.floor((seconds % 3600) / 60) + " min";
+	return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h";
+}
+
+// ago is short, for the list.
+export function ago(time, now) {
+	const seconds = Math.max(0, Math.floor((now - time) / 1000));
+	if (seconds < 60) return seconds + "s";
+	if (seconds < 3600) return Math.floor(seconds / 60) + "m";
+	if (seconds < 86400) return Math.floor(seconds / 3600) + "h";
+	return Math.floor(seconds / 86400) + "d";
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+export const clock = (date) => [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+
+export function timestamp(date) {
+	const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+	return `${day} ${clock(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+// toast tells what has happened, and for long enough to read it.
+export function toast(text, { failed = false, action, act } = {}) {
+	const line = h("div", { class: failed ? "toast failed" : "toast" }, h("span", {}, text));
+	if (action) line.append(h("button", { type: "button", class: "quiet", onclick: () => { line.remove(); act(); } }, action));
+	line.append(h("button", { type: "button", class: "icon", "aria-label": "Dismiss", onclick: () => line.remove() }, icon("close")));
+	const all = $("#toasts");
+	all.append(line);
+	while (all.children.length > 3) all.firstChild.remove();
+	setTimeout(() => line.remove(), failed ? 15000 : 7000);
+}
+
+// copy puts text on the clipboard, also where the page is not on localhost and
+// not on HTTPS, so that browsers have no navigator.clipboard.
+export async function copy(text, what) {
+	try {
+		if (navigator.clipboard) await navigator.clipboard.writeText(text);
+		else copyBySelection(text);
+		toast(what + " copied");
+	} catch (error) {
+		toast(`${what} could not be copied: ${error.message}`, { failed: true });
+	}
+}
+
+function copyBySelection(text) {
+	const area = h("textarea", { class: "unseen" });
+	area.value = text;
+	const focused = document.activeElement;
+	document.body.append(area);
+	area.select();
+	const done = document.execCommand("copy");
+	area.remove();
+	focused?.focus();
+	if (!done) throw new Error("the browser does not allow it");
+}

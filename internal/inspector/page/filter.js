@@ -1,0 +1,65 @@
+// What is selected, in the form, in the address and for the API. It stands in
+// the fragment of the address, which browsers keep to themselves.
+
+const many = ["outcome", "type"];
+const single = ["text", "status", "reason", "endpoint", "origin", "id"];
+
+// parse reads the fragment of an address.
+export function parse(hash) {
+	const given = new URLSearchParams(hash.replace(/^#/, ""));
+	const state = { open: given.get("open") ?? "", filter: new URLSearchParams() };
+	for (const name of [...many, ...single]) {
+		for (const value of given.getAll(name)) if (value !== "") state.filter.append(name, value);
+	}
+	return state;
+}
+
+export function format({ open, filter }) {
+	const all = new URLSearchParams(filter);
+	if (open) all.set("open", open);
+	const text = all.toString();
+	return text ? "#" + text : location.pathname + location.search;
+}
+
+export function fromForm(form) {
+	const filter = new URLSearchParams();
+	for (const box of form.elements.outcome) if (box.checked) filter.append("outcome", box.value);
+	for (const type of form.elements.type.value.split(/[\s,]+/)) if (type) filter.append("type", type);
+	for (const name of single) {
+		const value = form.elements[name].value.trim();
+		if (value) filter.set(name, value);
+	}
+	return filter;
+}
+
+export function toForm(form, filter) {
+	for (const box of form.elements.outcome) box.checked = filter.getAll("outcome").includes(box.value);
+	form.elements.type.value = filter.getAll("type").join(" ");
+	for (const name of single) {
+		const field = form.elements[name];
+		const value = filter.get(name) ?? "";
+		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
+		if (isUnknown) field.add(new Option(value, value)); // such as status=418 in a shared address
+		field.value = value;
+	}
+}
+
+export const count = (filter) => new Set(filter.keys()).size;
+
+// matcher decides as the API does, for what the stream brings. It returns null
+// where only the server can: it alone has the bodies.
+export function matcher(filter) {
+	if (filter.has("text")) return null;
+	const types = filter.getAll("type").map((pattern) => new RegExp(`^${pattern.split("*").map(escape).join(".*")}$`, "s"));
+	const outcomes = filter.getAll("outcome");
+	const status = filter.get("status");
+	const id = filter.get("id");
+	return (entry) =>
+		(outcomes.length === 0 || outcomes.includes(entry.outcome)) &&
+		(types.length === 0 || (entry.type !== "" && types.some((type) => type.test(entry.type)))) &&
+		(status === null || status === String(entry.status) || (entry.status > 99 && status === String(entry.status)[0] + "xx")) &&
+		(id === null || entry.id.includes(id) || entry.message_id.includes(id)) &&
+		["reason", "endpoint", "origin"].every((name) => !filter.has(name) || filter.get(name) === entry[name]);
+}
+
+const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -1,0 +1,123 @@
+// JSON as text: JSON.parse would round long numbers, drop repeated members and
+// reorder others, and what is looked at here is what was signed.
+
+const token = /([{}[\]:,])|("[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)/y;
+const space = /[ \t\n\r]*/y;
+
+const expected = {
+	value: "a value is missing here",
+	element: "a value or ] is missing here",
+	member: "a member's name or } is missing here",
+	key: "a member's name, in double quotes, is missing here",
+	colon: "a : is missing here",
+	arrayNext: "a , or ] is missing here",
+	objectNext: "a , or } is missing here",
+	end: "there should be nothing more here",
+};
+
+// scan reads a text as JSON. It returns its tokens and how deep they nest, or
+// an error with its place. It does not recurse: a sender chooses the depth.
+export function scan(text) {
+	const tokens = [];
+	const open = [];
+	let state = "value";
+	let depth = 0;
+	let at = 0;
+	const closed = () => (open.length === 0 ? "end" : open.at(-1) === "{" ? "objectNext" : "arrayNext");
+	for (;;) {
+		space.lastIndex = at;
+		space.test(text);
+		at = space.lastIndex;
+		if (at === text.length) break;
+		token.lastIndex = at;
+		const match = token.exec(text);
+		if (!match) return { error: place(text, at, whyNoToken(text, at, state)) };
+		const [all, punctuation, string, number] = match;
+		let kind = punctuation ?? (string ? "string" : number ? "number" : "literal");
+		const isValue = !punctuation && ["value", "element"].includes(state);
+		if (isValue) state = closed();
+		else if (kind === "string" && ["key", "member"].includes(state)) [kind, state] = ["key", "colon"];
+		else if (kind === ":" && state === "colon") state = "value";
+		else if ((kind === "{" || kind === "[") && ["value", "element"].includes(state)) {
+			open.push(kind);
+			depth = Math.max(depth, open.length);
+			state = kind === "{" ? "member" : "element";
+		} else if (kind === "," && state === "objectNext") state = "key";
+		else if (kind === "," && state === "arrayNext") state = "value";
+		else if (closes(kind, state)) {
+			open.pop();
+			state = closed();
+		} else return { error: place(text, at, expected[state]) };
+		tokens.push({ kind, text: all });
+		at += all.length;
+	}
+	if (state !== "end") return { error: place(text, at, text.trim() === "" ? "it is empty" : "it ends too early: " + expected[state]) };
+	return { tokens, depth };
+}
+
+const closes = (kind, state) =>
+	(kind === "}" && ["member", "objectNext"].includes(state)) || (kind === "]" && ["element", "arrayNext"].includes(state));
+
+function whyNoToken(text, at, state) {
+	if (text[at] === '"') return "this string does not end, or holds a line break or a wrong escape";
+	if (text[at] === "'") return "strings are in double quotes";
+	return expected[state];
+}
+
+function place(text, index, message) {
+	const before = text.slice(0, index);
+	const start = before.lastIndexOf("\n") + 1;
+	return { index, message, line: before.split("\n").length, column: [...before.slice(start)].length + 1 };
+}
+
+// indexOf returns where in a text a line and a column, in characters, are.
+export function indexOf(text, line, column) {
+	let start = 0;
+	for (let n = 1; n < line; n++) {
+		const end = text.indexOf("\n", start);
+		if (end < 0) return text.length;
+		start = end + 1;
+	}
+	const end = text.indexOf("\n", start);
+	const chars = [...text.slice(start, end < 0 ? undefined : end)];
+	return start + chars.slice(0, column - 1).join("").length;
+}
+
+export const compact = (tokens) => tokens.map((t) => t.text).join("");
+
+// pretty returns the tokens with white space between them.
+export function pretty(tokens) {
+	const out = [];
+	let level = 0;
+	const line = () => out.push({ kind: "space", text: "\n" + "  ".repeat(level) });
+	tokens.forEach((t, i) => {
+		const next = tokens[i + 1]?.kind;
+		switch (t.kind) {
+			case "{":
+			case "[":
+				out.push(t);
+				if (next === "}" || next === "]") break;
+				level++;
+				line();
+				break;
+			case "}":
+			case "]":
+				if (!["{", "["].includes(tokens[i - 1]?.kind)) {
+					level--;
+					line();
+				}
+				out.push(t);
+				break;
+			case ",":
+				out.push(t);
+				line();
+				break;
+			case ":":
+				out.push({ kind: ":", text: ": " });
+				break;
+			default:
+				out.push(t);
+		}
+	});
+	return out;
+}

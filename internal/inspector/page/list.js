@@ -1,0 +1,185 @@
+// The list shows only the rows that are in view: its length costs nothing.
+
+import { $, ago, clock, h, outcomeIcon, capital, span, statusKind, statusText, words } from "./dom.js";
+
+const beyond = 8; // rows kept ready above and below what is in view
+
+export class List {
+	entries = []; // the newest first
+	active = "";  // the id of the row that the keyboard is on
+	#root = $("#list");
+	#rows = $("#rows");
+	#heads = $("#heads");
+	#pool = [];
+	#height = 0;
+	#drawn = false;
+	#fresh = new Set();
+	#on;
+
+	constructor(on) {
+		this.#on = on;
+		this.#root.addEventListener("scroll", () => this.draw(), { passive: true });
+		this.#root.addEventListener("keydown", (event) => this.#key(event));
+		this.#rows.addEventListener("click", (event) => this.#click(event));
+		new ResizeObserver(() => this.draw()).observe(this.#root);
+		setInterval(() => this.#tick(), 1000);
+	}
+
+	// set shows other entries, and keeps what is in view where it is, unless
+	// that is the top of the list.
+	set(entries, fresh = []) {
+		this.#measure();
+		const top = Math.floor(this.#root.scrollTop / this.#height);
+		const anchor = this.#root.scrollTop > 0 ? this.entries[top]?.id : undefined;
+		this.entries = entries;
+		for (const id of fresh) this.#fresh.add(id);
+		this.#resize();
+		const now = anchor === undefined ? -1 : entries.findIndex((e) => e.id === anchor);
+		if (now >= 0 && now !== top) this.#root.scrollTop += (now - top) * this.#height;
+		this.draw();
+	}
+
+	// select puts the keyboard on a row.
+	select(id, { show = true } = {}) {
+		this.active = id;
+		const index = this.#index();
+		if (show && index >= 0) this.#show(index);
+		this.draw();
+	}
+
+	focus() { this.#root.focus({ preventScroll: true }); }
+
+	draw() {
+		if (this.#drawn) return;
+		this.#drawn = true;
+		requestAnimationFrame(() => {
+			this.#drawn = false;
+			this.#draw();
+		});
+	}
+
+	#measure() {
+		const height = parseFloat(getComputedStyle(this.#root).getPropertyValue("--row"));
+		const changed = height !== this.#height;
+		this.#height = height;
+		return changed;
+	}
+
+	#resize() { this.#rows.style.height = this.entries.length * this.#height + "px"; }
+
+	#index() { return this.entries.findIndex((e) => e.id === this.active); }
+
+	#show(index) {
+		this.#measure();
+		const top = index * this.#height;
+		const view = this.#root;
+		if (top < view.scrollTop) view.scrollTop = top;
+		else if (top + this.#height > view.scrollTop + view.clientHeight) view.scrollTop = top + this.#height - view.clientHeight;
+	}
+
+	#draw() {
+		if (this.#measure()) this.#resize();
+		const view = this.#root;
+		if (view.clientHeight === 0) return;
+		this.#heads.style.marginInlineEnd = view.offsetWidth - view.clientWidth + "px"; // the scroll bar's width
+		const needed = Math.ceil(view.clientHeight / this.#height) + 2 * beyond;
+		while (this.#pool.length < needed) this.#pool.push(this.#row());
+		const first = Math.max(0, Math.floor(view.scrollTop / this.#height) - beyond);
+		const now = Date.now();
+		for (let i = first; i < first + this.#pool.length; i++) {
+			this.#fill(this.#pool[i % this.#pool.length], i, now);
+		}
+		this.#fresh.clear();
+		const active = this.#pool.find((row) => row.entry && row.entry.id === this.active);
+		if (active) view.setAttribute("aria-activedescendant", active.element.id);
+		else view.removeAttribute("aria-activedescendant");
+		if (first + this.#pool.length > this.entries.length - 100) this.#on.end();
+	}
+
+	#row() {
+		const part = {};
+		const cell = (name, tag = "span") => (part[name] = h(tag, { class: "c-" + name }));
+		const element = h("div", { class: "row", role: "option", id: "row-" + this.#pool.length },
+			cell("outcome"), cell("event"), cell("id"), cell("status"), cell("took"), cell("time", "time"), cell("ago"));
+		this.#rows.append(element);
+		return { element, part, entry: null, index: -1 };
+	}
+
+	#fill(row, index, now) {
+		const entry = this.entries[index];
+		row.element.hidden = !entry;
+		if (!entry) {
+			row.entry = null;
+			return;
+		}
+		const isActive = entry.id === this.active;
+		if (row.index !== index || row.height !== this.#height) {
+			row.element.style.transform = `translateY(${index * this.#height}px)`;
+			row.element.setAttribute("aria-posinset", index + 1);
+			row.index = index;
+			row.height = this.#height;
+		}
+		row.element.setAttribute("aria-setsize", this.entries.length);
+		row.element.setAttribute("aria-selected", isActive);
+		row.part.ago.textContent = ago(entry.at, now);
+		if (row.entry === entry) return;
+		row.entry = entry;
+		this.#write(row.part, entry);
+		row.element.dataset.id = entry.id;
+		row.element.classList.toggle("fresh", this.#fresh.has(entry.id));
+	}
+
+	#write(part, entry) {
+		part.outcome.replaceChildren(outcomeIcon(entry.outcome), h("span", {}, capital(entry.outcome)));
+		part.event.replaceChildren(...eventOf(entry));
+		part.id.textContent = entry.message_id;
+		part.status.textContent = statusText(entry);
+		part.status.className = "c-status " + statusKind(entry);
+		part.took.textContent = entry.state === "pending" ? "" : span(entry.duration_ms);
+		part.time.textContent = clock(new Date(entry.at));
+		part.time.dateTime = entry.time;
+	}
+
+	#tick() {
+		const now = Date.now();
+		for (const row of this.#pool) {
+			if (!row.entry) continue;
+			const text = ago(row.entry.at, now);
+			if (row.part.ago.textContent !== text) row.part.ago.textContent = text;
+		}
+	}
+
+	#click(event) {
+		const row = event.target.closest(".row");
+		if (row) this.#on.open(row.dataset.id);
+	}
+
+	#key(event) {
+		if (event.altKey || event.ctrlKey || event.metaKey || this.entries.length === 0) return;
+		const last = this.entries.length - 1;
+		const page = Math.max(1, Math.floor(this.#root.clientHeight / this.#height) - 1);
+		const at = this.#index();
+		const target = {
+			ArrowDown: at + 1, ArrowUp: at < 0 ? 0 : at - 1, PageDown: Math.max(at, 0) + page, PageUp: at - page, Home: 0, End: last,
+		}[event.key];
+		if (target !== undefined) {
+			event.preventDefault();
+			const id = this.entries[Math.min(Math.max(target, 0), last)].id;
+			this.select(id);
+			this.#on.move(id);
+		} else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+			event.preventDefault();
+			this.#on.open(this.active, { focus: true });
+		}
+	}
+}
+
+// eventOf names the event, or why there is none.
+export function eventOf(entry) {
+	const parts = [];
+	if (entry.type) parts.push(h("span", { class: "type" }, entry.type));
+	else parts.push(h("span", { class: "untyped" }, entry.reason ? capital(words(entry.reason)) : "no type"));
+	if (entry.outcome === "duplicate" && entry.reason) parts.push(h("span", { class: "tag" }, words(entry.reason)));
+	if (entry.origin !== "received") parts.push(h("span", { class: "tag" }, entry.origin));
+	return parts;
+}

@@ -1,0 +1,291 @@
+package inspector
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// newDelivery returns a request such as Clerk sends, with a body of the size.
+func newDelivery(id string, size int) *http.Request {
+	body := `{"data":"` + strings.Repeat("x", max(0, size-32)) + `","type":"user.created"}`
+	r := httptest.NewRequest(http.MethodPost, "http://example.com/webhooks/clerk", strings.NewReader(body))
+	for name, value := range map[string]string{
+		"Accept":            "*/*",
+		"Accept-Encoding":   "gzip",
+		"Content-Length":    fmt.Sprint(len(body)),
+		"Content-Type":      "application/json",
+		"Svix-Id":           id,
+		"Svix-Signature":    "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+		"Svix-Timestamp":    "1614265330",
+		"User-Agent":        "Svix-Webhooks/1.84.0 (sender-9YMgn; +https://www.svix.com/http-sender/)",
+		"X-Forwarded-For":   "198.51.100.7",
+		"X-Forwarded-Proto": "https",
+	} {
+		r.Header.Set(name, value)
+	}
+	return r
+}
+
+// answerless is a response writer that costs nothing.
+type answerless struct{ header http.Header }
+
+func (a answerless) Header() http.Header         { return a.header }
+func (a answerless) WriteHeader(int)             {}
+func (a answerless) Write(p []byte) (int, error) { return len(p), nil }
+
+// record does what a guard does with one delivery.
+func record(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Verdict) {
+	x := rc.Begin(e, w, r)
+	x.Verified(v, body, true)
+	if v.Verified {
+		x.Forwarded(v)
+		x.Writer().Header().Set("Content-Type", "text/plain")
+		_, _ = io.WriteString(x.Writer(), "ok")
+		x.End(v, nil)
+		return
+	}
+	x.End(v, fmt.Errorf("not genuine"))
+}
+
+func verdictOf(id string, isVerified bool) Verdict {
+	v := Verdict{Outcome: "forwarded", Verified: isVerified, MessageID: id, SignedAt: time.Now(), Type: "user.created", Secret: "production"}
+	if !isVerified {
+		v.Outcome, v.Reason, v.Type, v.Secret = rejected, "signature_mismatch", "", ""
+	}
+	return v
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+func TestRecorderKeepsToItsBounds(t *testing.T) {
+	const bound = maxVerifiedBytes + maxRejectedBytes
+	for _, test := range []struct {
+		name           string
+		size, answer   int
+		count, writers int
+		isFull         bool // by bytes rather than by count
+	}{
+		{"small bodies", 200, 0, 100_000, 1, false},
+		{"usual bodies", 2 << 10, 100, 100_000, 4, true},
+		{"larger bodies", 6 << 10, 3 << 10, 100_000, 4, true},
+		{"large bodies", 100_000, 70_000, 2_000, 4, true},
+		{"bodies over the cut", 2 << 20, 0, 200, 2, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rc := NewRecorder()
+			e := &Endpoint{Name: "default"}
+			before := liveHeap()
+			var writers sync.WaitGroup
+			for writer := range test.writers {
+				writers.Go(func() {
+					for i := range test.count / test.writers {
+						id := fmt.Sprintf("msg_%d_%d", writer, i)
+						r := newDelivery(id, test.size)
+						r.RemoteAddr = fmt.Sprintf("198.51.100.7:%d", i%60_000)
+						body, _ := io.ReadAll(r.Body)
+						v := verdictOf(id, i%2 == 0)
+						x := rc.Begin(e, answerless{make(http.Header)}, r)
+						x.Verified(v, body, true)
+						if v.Verified {
+							x.Forwarded(v)
+							_, _ = x.Writer().Write(make([]byte, test.answer))
+						}
+						x.End(v, nil)
+					}
+				})
+			}
+			writers.Wait()
+			heap := liveHeap() - before
+			status := rc.status()
+			kept := status.Verified.Bytes + status.Rejected.Bytes
+			t.Logf("%d and %d kept: %d bytes accounted, %d on the heap", status.Verified.Entries, status.Rejected.Entries, kept, heap)
+			if status.Verified.Bytes > maxVerifiedBytes || status.Rejected.Bytes > maxRejectedBytes || status.Verified.Entries > maxVerified || status.Rejected.Entries > maxRejected {
+				t.Errorf("over the bounds: %+v, %+v", status.Verified, status.Rejected)
+			}
+			if heap > bound*12/10 || heap > kept*12/10 {
+				t.Errorf("%d bytes on the heap for %d accounted", heap, kept)
+			}
+			if isFull := status.Verified.Bytes > maxVerifiedBytes*9/10; isFull != test.isFull {
+				t.Errorf("%d bytes used of %d", status.Verified.Bytes, maxVerifiedBytes)
+			}
+			if got := status.Verified.Evicted + uint64(status.Verified.Entries) + status.Rejected.Evicted + uint64(status.Rejected.Entries); got != uint64(test.count) {
+				t.Errorf("%d recorded, want %d", got, test.count)
+			}
+			runtime.KeepAlive(rc)
+		})
+	}
+}
+
+func TestRecorderFindsWhatItKeeps(t *testing.T) {
+	rc := NewRecorder()
+	rc.verified.max, rc.rejected.max = 50, 20
+	e := &Endpoint{Name: "default"}
+	for i := range 300 {
+		id := fmt.Sprintf("msg_%d", i)
+		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 100), nil, verdictOf(id, i%3 != 0))
+	}
+	records := rc.snapshot().records
+	if len(records) != 70 {
+		t.Fatalf("%d are kept, want 70", len(records))
+	}
+	for i, r := range records {
+		if i > 0 && records[i-1].seq >= r.seq {
+			t.Errorf("%d comes after %d", r.seq, records[i-1].seq)
+		}
+		if rc.find(r.seq) != r {
+			t.Errorf("%d is not found", r.seq)
+		}
+		if n, ok := rc.parseID(rc.id(r.seq)); !ok || n != r.seq {
+			t.Errorf("the id of %d is read as %d", r.seq, n)
+		}
+	}
+	if rc.find(1) != nil || rc.find(0) != nil || rc.find(1000) != nil {
+		t.Error("something is found that is not kept")
+	}
+}
+
+func TestRecorderCountsWhatItForgets(t *testing.T) {
+	rc := NewRecorder()
+	for i := range 40 {
+		id := fmt.Sprintf("msg_%d", i)
+		record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000), []byte("{}"), verdictOf(id, true))
+	}
+	rc.verified.max = 1
+	record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10), []byte("{}"), verdictOf("msg_last", true))
+	if got, want := rc.verified.bytes, rc.verified.kept()[0].size(); len(rc.verified.kept()) != 1 || got != want {
+		t.Errorf("%d records, %d bytes, want one of %d", len(rc.verified.kept()), got, want)
+	}
+}
+
+func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
+	rc := NewRecorder()
+	v := verdictOf("msg_1", true)
+	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100))
+	x.Verified(v, nil, true)
+	x.Forwarded(v)
+	if rc.clear() != 1 {
+		t.Error("it was not there")
+	}
+	x.End(v, nil)
+	if n := len(rc.snapshot().records); n != 0 {
+		t.Errorf("%d records are back", n)
+	}
+}
+
+func TestSinceTellsEveryChangeOnce(t *testing.T) {
+	rc := NewRecorder()
+	e := &Endpoint{Name: "default"}
+	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100))
+	slow.Verified(verdictOf("msg_slow", true), nil, true)
+	slow.Forwarded(verdictOf("msg_slow", true))
+	cursor := rc.snapshot().version
+	record(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100), nil, verdictOf("msg_2", false))
+	slow.End(verdictOf("msg_slow", true), nil)
+
+	now := rc.snapshot()
+	var got []string
+	for _, r := range now.since(cursor) {
+		got = append(got, r.verdict.MessageID)
+	}
+	if strings.Join(got, " ") != "msg_2 msg_slow" {
+		t.Errorf("changed: %v", got)
+	}
+	if rest := now.since(now.version); len(rest) != 0 {
+		t.Errorf("told again: %d", len(rest))
+	}
+}
+
+func TestAddressesOfServers(t *testing.T) {
+	tcp := func(ip string, port int) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: port} }
+	unix := func(name string) net.Addr { return &net.UnixAddr{Name: name, Net: "unix"} }
+	for _, test := range []struct {
+		name            string
+		listener, local net.Addr
+		want            int
+	}{
+		{"the same", tcp("127.0.0.1", 80), tcp("127.0.0.1", 80), 2},
+		{"the same in another form", tcp("127.0.0.1", 80), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1).To4(), Port: 80}, 2},
+		{"any interface", tcp("::", 80), tcp("192.0.2.1", 80), 1},
+		{"any interface of IPv4", tcp("0.0.0.0", 80), tcp("192.0.2.1", 80), 1},
+		{"QUIC, which tells none", tcp("::", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 2},
+		{"QUIC beside an address", tcp("192.0.2.1", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 1},
+		{"another port", tcp("127.0.0.1", 80), tcp("127.0.0.1", 81), 0},
+		{"another interface", tcp("127.0.0.1", 80), tcp("192.0.2.1", 80), 0},
+		{"a socket", unix("/run/caddy"), unix("/run/caddy"), 2},
+		{"another socket", unix("/run/caddy"), unix("/run/other"), 0},
+		{"a socket and a port", unix("/run/caddy"), tcp("127.0.0.1", 80), 0},
+		{"a port and a socket", tcp("127.0.0.1", 80), unix("/run/caddy"), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := matchAddr(test.listener, test.local); got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestPlaceOfASyntaxError(t *testing.T) {
+	for _, test := range []struct {
+		text                 string
+		valid                bool
+		offset, line, column int
+	}{
+		{`{"a":1}`, true, 0, 0, 0},
+		{`{"a":x}`, false, 5, 1, 6},
+		{"{\n  \"é\": é}", false, 10, 2, 8},
+		{"{\n\"a\": 1,\n}", false, 10, 3, 1},
+		{`{"a":1`, false, 6, 1, 7},
+		{``, false, 0, 1, 1},
+		{`{} {}`, false, 3, 1, 4},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			got := syntaxOf([]byte(test.text))
+			if got.Valid != test.valid || got.Offset != test.offset || got.Line != test.line || got.Column != test.column || (got.Message == "") != test.valid {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func TestCutThroughACharacter(t *testing.T) {
+	for _, text := range []string{"aé", "a€", "a😀", "ab"} {
+		for end := 1; end <= len(text); end++ {
+			v := body{state: cut, size: 100, data: []byte(text[:end])}.view()
+			if len(v.Base64) > 0 || !strings.HasPrefix(text, v.Text) || v.Text == "" {
+				t.Errorf("the first %d bytes of %q are shown as %q", end, text, v.Text)
+			}
+		}
+	}
+	if v := (body{state: cut, size: 100, data: []byte("a\xff\xff\xff\xff\xff")}).view(); v.Text != "" {
+		t.Errorf("binary data is shown as %q", v.Text)
+	}
+}
+
+// BenchmarkRecord is what recording adds to a delivery of 2 KB.
+func BenchmarkRecord(b *testing.B) {
+	rc := NewRecorder()
+	e := &Endpoint{Name: "default"}
+	r := newDelivery("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", 2<<10)
+	body, _ := io.ReadAll(r.Body)
+	v := verdictOf("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", true)
+	source := r.Body
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Body = source
+		record(rc, e, answerless{http.Header{"Server": {"Caddy"}}}, r, body, v)
+	}
+}

@@ -1,0 +1,192 @@
+package inspector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+var (
+	errBodyCut    = errors.New("the body was not kept whole, so it can only be replayed with a body of your own")
+	errCannotSign = errors.New("no secret of the endpoint that could sign it is in the configuration now")
+)
+
+// edits are the changes to a replay; what is nil stays as it was.
+type edits struct {
+	Body    *string            `json:"body"`
+	Type    *string            `json:"type"`
+	Headers map[string]*string `json:"headers"`
+	NewID   bool               `json:"new_id"`
+}
+
+// replaySigner returns the secret that a replay of r is signed with. It is not
+// signed where the original was rejected, or verified by a key that cannot
+// sign.
+func (rc *Recorder) replaySigner(r *Record) (secret Secret, signs bool, err error) {
+	if !r.verdict.Verified {
+		return Secret{}, false, nil
+	}
+	secret, found := rc.secretOf(r)
+	switch {
+	case !found:
+		return Secret{}, false, errCannotSign
+	case !secret.Key.Symmetric():
+		return Secret{}, false, nil
+	}
+	return secret, true, nil
+}
+
+// replayability says what a replay of r would do.
+func (rc *Recorder) replayability(r *Record) replayView {
+	secret, signs, err := rc.replaySigner(r)
+	switch {
+	case err != nil:
+		return replayView{WhyNot: err.Error()}
+	case !r.request.body.isComplete():
+		return replayView{Signs: signs, Secret: secret.Name, WhyNot: errBodyCut.Error()}
+	}
+	return replayView{Possible: true, Signs: signs, Secret: secret.Name}
+}
+
+func (b body) isComplete() bool { return b.state == whole || b.state == none }
+
+// replay prepares to send r once more: signed anew by the secret that verified
+// it where that can sign, and else as it was received.
+func (rc *Recorder) replay(r *Record, e edits) (*outgoing, error) {
+	secret, signs, err := rc.replaySigner(r)
+	if err != nil {
+		return nil, err
+	}
+	o, err := prepare(r, e)
+	if err != nil || !signs {
+		return o, err
+	}
+	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
+}
+
+// signAndReplay prepares to send r as a genuine delivery, whatever it was.
+func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgoing, error) {
+	endpoint := rc.endpoint(r.endpoint)
+	if endpoint == nil {
+		return nil, errCannotSign
+	}
+	secret, found := endpoint.signer(secretName)
+	if !found {
+		return nil, errCannotSign
+	}
+	o, err := prepare(r, e)
+	if err != nil {
+		return nil, err
+	}
+	o.target.method = http.MethodPost
+	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
+}
+
+// prepare returns r as it was received, with the edits.
+func prepare(r *Record, e edits) (*outgoing, error) {
+	o := &outgoing{
+		mark:      &mark{origin: Replayed, of: r.seq},
+		target:    r.request,
+		header:    make(http.Header),
+		body:      r.request.body.data,
+		messageID: r.verdict.MessageID,
+	}
+	for _, f := range r.request.header {
+		if !f.redacted {
+			o.header.Add(f.name, f.value)
+		}
+	}
+	switch {
+	case e.Body != nil:
+		o.body = []byte(*e.Body)
+	case !r.request.body.isComplete():
+		return nil, errBodyCut
+	}
+	if err := editHeader(o.header, e.Headers); err != nil {
+		return nil, err
+	}
+	if e.Type == nil {
+		return o, nil
+	}
+	body, err := setType(o.body, *e.Type)
+	if err != nil {
+		return nil, inputError{fmt.Errorf("type: the body: %w", err)}
+	}
+	o.body = body
+	return o, nil
+}
+
+// setType returns the body with another event type.
+func setType(body []byte, eventType string) ([]byte, error) {
+	canonical, err := event.Canonical(body)
+	if err != nil {
+		return nil, err
+	}
+	quoted, err := json.Marshal(eventType) // so that it is not taken for anything but text
+	if err != nil {
+		return nil, err
+	}
+	return event.Set(canonical, "type", string(quoted))
+}
+
+// editHeader sets and removes headers, but not those that the replay itself
+// has to decide about.
+func editHeader(header http.Header, changes map[string]*string) error {
+	for name, value := range changes {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !validHeaderName(name):
+			return inputError{fmt.Errorf("headers: %q is not the name of a header", name)}
+		case isDecided(canonical):
+			return inputError{fmt.Errorf("headers: %s cannot be changed", name)}
+		case value == nil:
+			header.Del(canonical)
+		case strings.ContainsAny(*value, "\r\n\x00"):
+			return inputError{fmt.Errorf("headers: the value of %s has a line break in it", name)}
+		default:
+			header.Set(canonical, *value)
+		}
+	}
+	return nil
+}
+
+func isDecided(name string) bool {
+	for _, set := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
+		if name == set.ID || name == set.Timestamp || name == set.Signature {
+			return true
+		}
+	}
+	return name == "Content-Length" || name == "Transfer-Encoding" || name == "Host"
+}
+
+// validHeaderName reports whether name is a token, as HTTP calls it.
+func validHeaderName(name string) bool {
+	isNoTokenRune := func(c rune) bool {
+		isAlphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		return !isAlphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	}
+	return name != "" && !strings.ContainsFunc(name, isNoTokenRune)
+}
+
+// setOf returns the dialect that r came in.
+func setOf(r *Record) *signature.HeaderSet {
+	isSvix := headerValue(r.request.header, signature.SvixHeaders.ID) != ""
+	if !isSvix && headerValue(r.request.header, signature.StandardHeaders.ID) != "" {
+		return signature.StandardHeaders
+	}
+	return signature.SvixHeaders
+}
+
+// idFor returns the message's id, of which one that was malformed has none.
+func idFor(r *Record, e edits) string {
+	if e.NewID || r.verdict.MessageID == "" {
+		return event.NewID("msg", time.Now())
+	}
+	return r.verdict.MessageID
+}

@@ -1,0 +1,90 @@
+package inspector
+
+import (
+	"maps"
+	"net"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// httpApp returns the HTTP app of the running configuration, or nil if it has
+// none. It must not be kept: after a reload it would serve what was.
+func httpApp() *caddyhttp.App {
+	app, err := caddy.ActiveContext().AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	running, _ := app.(*caddyhttp.App)
+	return running
+}
+
+// findServer returns the server that listens at local now, and its address, or
+// nil. Servers are not found by their names, since these move when sites come
+// and go. An address without an IP stands for any.
+func findServer(local net.Addr) (*caddyhttp.Server, net.Addr) {
+	app := httpApp()
+	if app == nil || local == nil {
+		return nil, nil
+	}
+	var (
+		best    *caddyhttp.Server
+		at      net.Addr
+		closest int
+	)
+	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+		server := app.Servers[name]
+		for _, listener := range server.Listeners() {
+			if match := matchAddr(listener.Addr(), local); match > closest {
+				best, at, closest = server, listener.Addr(), match
+			}
+		}
+	}
+	return best, at
+}
+
+// matchAddr tells how closely a listener's address is that of a connection that
+// it has accepted: 0 is not at all, and more is closer.
+func matchAddr(listener, local net.Addr) int {
+	listenerIP, listenerPort, ok := splitAddr(listener)
+	if !ok {
+		if listener.String() == local.String() {
+			return 2
+		}
+		return 0
+	}
+	ip, port, ok := splitAddr(local)
+	switch {
+	case !ok || port != listenerPort:
+		return 0
+	case listenerIP.Equal(ip):
+		return 2
+	case isAny(listenerIP) || isAny(ip):
+		return 1
+	}
+	return 0
+}
+
+func isAny(ip net.IP) bool { return len(ip) == 0 || ip.IsUnspecified() }
+
+// splitAddr returns the parts of an address of TCP or, with HTTP/3, UDP.
+func splitAddr(addr net.Addr) (ip net.IP, port int, ok bool) {
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		return a.IP, a.Port, true
+	case *net.UDPAddr:
+		return a.IP, a.Port, true
+	}
+	return nil, 0, false
+}
+
+// portOf returns the port at which a server listens, or 0.
+func portOf(server *caddyhttp.Server) int {
+	for _, listener := range server.Listeners() {
+		if _, port, ok := splitAddr(listener.Addr()); ok {
+			return port
+		}
+	}
+	return 0
+}

@@ -1,0 +1,169 @@
+package inspector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	maxStreams      = 64
+	streamKeepAlive = 15 * time.Second
+	streamPause     = 50 * time.Millisecond // between two looks at what has changed
+	// streamWriteTime is for a browser to take what is written. One that takes
+	// nothing holds up a stop for as long.
+	streamWriteTime = 2 * time.Second
+)
+
+var errTooManyStreams = errors.New("too many streams are open")
+
+// stream is one browser that watches.
+type stream struct {
+	recorder *Recorder
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	closed   context.Context
+	seen     uint64 // the version up to which everything was told
+}
+
+// stream tells a browser of changes until it goes or the handler is closed.
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
+	changes, stop, ok := h.recorder.watch(maxStreams)
+	if !ok {
+		return errTooManyStreams
+	}
+	defer stop()
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no") // for proxies in front that would wait for more
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	s := &stream{recorder: h.recorder, w: w, control: http.NewResponseController(w), closed: h.closed}
+	if s.resume(cursorOf(r)) == nil {
+		s.follow(r.Context(), changes)
+	}
+	return nil // the header is sent: an error could only be the connection's
+}
+
+func cursorOf(r *http.Request) string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return id
+	}
+	return r.URL.Query().Get("cursor")
+}
+
+// resume tells what has changed since the cursor, or, without one, where the
+// browser stands.
+func (s *stream) resume(cursor string) error {
+	now := s.recorder.snapshot()
+	s.seen = now.version
+	version, ok := s.recorder.parseCursor(cursor)
+	switch {
+	case cursor != "" && (!ok || version > now.version):
+		if err := s.tell("reset", now.version, struct{}{}); err != nil {
+			return err
+		}
+	case cursor != "":
+		s.seen = version
+		return s.catchUp()
+	default:
+		if err := s.write(fmt.Sprintf("retry: 1000\nid: %s\n\n", s.recorder.cursor(now.version))); err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
+// follow tells of changes as they come, but leaves a pause after each look, so
+// that a flood of deliveries does not make many of them.
+func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
+	keepAlive := time.NewTicker(streamKeepAlive)
+	defer keepAlive.Stop()
+	pause := time.NewTimer(streamPause)
+	defer pause.Stop()
+	var awaited <-chan struct{} // changes, except in a pause
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.closed.Done():
+			_ = s.tell("end", s.seen, struct{}{})
+			_ = s.flush()
+			return
+		case <-keepAlive.C:
+			err = s.keepAlive()
+		case <-awaited:
+			err = s.catchUp()
+			awaited = nil
+			pause.Reset(streamPause)
+		case <-pause.C:
+			awaited = changes
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *stream) keepAlive() error {
+	if err := s.write(":\n\n"); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// catchUp tells what has changed since it was called last.
+func (s *stream) catchUp() error {
+	now := s.recorder.snapshot()
+	if now.clearedAt > s.seen {
+		if err := s.tell("clear", now.clearedAt, struct{}{}); err != nil {
+			return err
+		}
+	}
+	for _, r := range now.since(s.seen) {
+		if err := s.tell("entry", r.version, s.recorder.summarize(r)); err != nil {
+			return err
+		}
+	}
+	s.seen = now.version
+	return s.flush()
+}
+
+// tell writes one event. JSON has no line breaks, so it is one line.
+func (s *stream) tell(name string, version uint64, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", s.recorder.cursor(version), name, text))
+}
+
+func (s *stream) write(text string) error {
+	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTime))
+	_, err := s.w.Write([]byte(text))
+	return err
+}
+
+// flush sends what has been written. No deadline stays behind: on HTTP/2 it
+// would end the stream although nothing is being written.
+func (s *stream) flush() error {
+	err := s.control.Flush()
+	if clearErr := s.control.SetWriteDeadline(time.Time{}); err == nil {
+		err = clearErr
+	}
+	return err
+}
+
+// cursor names a version to the outside. Unlike an id it may be that of
+// nothing yet.
+func (rc *Recorder) cursor(version uint64) string { return fmt.Sprintf("%s-%d", rc.run, version) }
+
+func (rc *Recorder) parseCursor(cursor string) (version uint64, ok bool) {
+	return rc.parseID(strings.TrimSpace(cursor))
+}
