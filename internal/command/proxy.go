@@ -56,6 +56,10 @@ Without --to, a backend that is part of the command prints the events it gets.
 Without a secret, one is generated and printed. The lines printed at the start
 have a command that sends an event to try it.
 
+The inspector, a page at http://localhost:4040, shows every delivery and what
+became of it, repeats it, and sends examples of events. Only this machine can
+open it. It keeps the last deliveries in memory; --inspect=off turns it off.
+
 --config-only prints what is run instead of running it, for a Caddyfile of your
 own: both forms, or 'caddyfile' or 'json' alone. Secrets stand there as
 placeholders for environment variables or files.
@@ -67,7 +71,7 @@ Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
   $ caddy clerk-webhook proxy --to localhost:3000 --event 'user.*' --event session.created
   $ caddy clerk-webhook proxy --to localhost:3000 --from hooks.example.com
   $ caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile > Caddyfile`,
-		Args: cobra.NoArgs,
+		Args: proxyArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := runProxy(cmd); err != nil {
 				return usageError(cmd, err)
@@ -84,6 +88,8 @@ Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
 	f.String("name", "", "Name of the endpoint in logs")
 	f.Bool("report-only", false, "Verify and log, but let every request through")
 	f.Bool("deduplicate", false, "Let each delivery through once, remembered while the command runs")
+	f.String(inspectFlag, defaultInspector, "Address of the page that shows and repeats deliveries, or 'off'")
+	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
 	f.Bool("only", false, "Refuse requests to other paths")
 	f.Bool("access-log", false, "Enable the access log, without signatures")
 	f.BoolP("debug", "v", false, "Enable debug logs, with each rejection")
@@ -108,6 +114,9 @@ type proxy struct {
 	only       bool
 	accessLog  bool
 	debug      bool
+
+	inspector        *site // nil for none
+	anyInspectorPort bool  // as none was asked for
 }
 
 // proxySecret is a secret as the config has it.
@@ -153,6 +162,9 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 		return nil, fmt.Errorf("--from %s: %w", from, err)
 	}
 	if err := p.parseTo(cmd); err != nil {
+		return nil, err
+	}
+	if err := p.parseInspect(cmd); err != nil {
 		return nil, err
 	}
 	return p, p.chooseSecrets(cmd)
@@ -285,6 +297,9 @@ func adapt(text string) ([]byte, error) {
 // always: gracefully, and at once at the second Ctrl-C.
 func (p *proxy) serve(out io.Writer) error {
 	if err := p.listener.checkFree(); err != nil {
+		return listenError(err, "from", "http://localhost:8081")
+	}
+	if err := p.freeInspectorPort(); err != nil {
 		return err
 	}
 	backend := upstream{address: p.to}

@@ -43,6 +43,13 @@ func (p *proxy) caddyfile(backend upstream) string {
 			c.reverseProxy(backend, false)
 		})
 	})
+	if p.inspector != nil {
+		c.line("")
+		c.block(word(p.inspector.address), func(c *configText) {
+			c.line("bind " + strings.Join(p.inspector.binds, " "))
+			c.line("clerk_webhook_inspector")
+		})
+	}
 	return c.String()
 }
 
@@ -98,6 +105,9 @@ func (p *proxy) guardOptions(c *configText) {
 	}
 	if p.once {
 		c.line("deduplicate")
+	}
+	if p.inspector != nil {
+		c.line("inspect")
 	}
 }
 

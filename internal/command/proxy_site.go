@@ -131,17 +131,27 @@ func (s site) checkFree() error {
 		binds = []string{""}
 	}
 	for _, bind := range binds {
-		address := net.JoinHostPort(bind, s.port)
-		listener, err := net.Listen("tcp", address)
-		switch {
-		case errors.Is(err, syscall.EADDRINUSE):
-			return fmt.Errorf("something listens on %s already: stop it, or choose another port with --from, such as --from http://localhost:8081", address)
-		case errors.Is(err, syscall.EACCES):
-			return fmt.Errorf("listening on %s is not permitted: ports below 1024 need privileges; choose another with --from, or see 'caddy help' about setcap", address)
-		case err != nil:
-			return fmt.Errorf("listening on %s: %w", address, err)
+		listener, err := net.Listen("tcp", net.JoinHostPort(bind, s.port))
+		if err != nil {
+			return err
 		}
 		_ = listener.Close()
 	}
 	return nil
+}
+
+// listenError explains an error of checkFree, if it is one. The flag names the
+// address, and another would be right for it.
+func listenError(err error, flag, another string) error {
+	var operation *net.OpError
+	if !errors.As(err, &operation) {
+		return err
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("something listens on %s already: stop it, or choose another port with --%s, such as --%s %s", operation.Addr, flag, flag, another)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listening on %s is not permitted: ports below 1024 need privileges; choose another with --%s, or see 'caddy help' about setcap", operation.Addr, flag)
+	}
+	return fmt.Errorf("listening on %s: %w", operation.Addr, operation.Err)
 }

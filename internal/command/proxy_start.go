@@ -33,6 +33,9 @@ func (p *proxy) printStart(out io.Writer) {
 	if p.once {
 		fmt.Fprintln(out, "  copies       of a handled delivery are answered and go no further")
 	}
+	if p.inspector != nil {
+		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.inspector.url))
+	}
 	if try := p.tryCommand(); try != "" {
 		fmt.Fprintf(out, "\nTry it from a second terminal:\n\n  %s\n\n", colours.bold(try))
 	}

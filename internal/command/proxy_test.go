@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,10 +29,18 @@ type runningProxy struct {
 }
 
 // startProxy returns when the command says where it listens. It is stopped with
-// the test, if not before.
+// the test, if not before. It has no inspector unless the arguments say so.
 func startProxy(t testing.TB, variables []string, args ...string) *runningProxy {
 	t.Helper()
 	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
+	if !slices.Contains(args, "--inspect") {
+		args = append(args, "--inspect=off")
+	}
+	return p.start(t, variables, args...)
+}
+
+func (p *runningProxy) start(t testing.TB, variables []string, args ...string) *runningProxy {
+	t.Helper()
 	p.cmd = caddy(t, append([]string{"clerk-webhook", "proxy", "--from", p.url}, args...)...)
 	p.cmd.Env = append(p.cmd.Env, variables...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
@@ -295,6 +304,11 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"a path without a slash", []string{"--path", "api"}, "slash"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
+		{"an inspector whose port is in use", []string{"--inspect", takenPort}, "something listens on 127.0.0.1:" + takenPort + " already: stop it, or choose another port with --inspect"},
+		{"an inspector for other machines", []string{"--inspect", ":4040"}, "personal data"},
+		{"an inspector on the port of the proxy", []string{"--inspect", "localhost:8080"}, "--inspect=off"},
+		{"an inspector that is no address", []string{"--inspect=a b"}, "not an address"},
+		{"two addresses of an inspector", []string{"--inspect", "localhost:4041", "localhost:4042"}, "unknown command"},
 		{"an unknown form of the config", []string{"--config-only=yaml"}, "caddyfile and json"},
 		{"an argument", []string{"localhost:3000"}, "unknown command"},
 	} {
@@ -321,20 +335,21 @@ func TestProxyConfigOnly(t *testing.T) {
 		args []string
 		has  []string
 	}{
-		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "handle /api/webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN"}},
+		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "handle /api/webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN", "\tinspect\n", "http://:4040 {\n\tbind 127.0.0.1", "\tclerk_webhook_inspector\n"}},
 		{"everything given", []string{
 			"--to", "4000", "--from", "127.0.0.1:9000", "--path", "/a b/c", "--name", `my "shop"`, "--event", "user.*", "--event", "session.created",
-			"--secret", "new=" + sendSecret, "--secret", otherSecret, "--secret-file", secretFile, "--report-only", "--deduplicate", "--only", "--access-log", "--debug",
+			"--secret", "new=" + sendSecret, "--secret", otherSecret, "--secret-file", secretFile, "--report-only", "--deduplicate", "--only", "--access-log", "--debug", "--inspect", "[::1]:5050",
 		}, []string{
 			"http://:9000 {", "bind 127.0.0.1\n", `handle "/a b/c" {`, `name "my \"shop\""`, "events user.* session.created",
 			"secret new {env.CLERK_WEBHOOK_SIGNING_SECRET}", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET_2}", "secret {file." + secretFile + "}",
-			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n",
+			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n", "http://:5050 {\n\tbind ::1\n",
 		}},
 		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {"}},
 		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
 		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
 		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\thandle"}},
 		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
+		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,83 @@
+package command_test
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+var inspectorLine = regexp.MustCompile(`(?m)^  inspector +(http://localhost:\d+)$`)
+
+func TestProxyInspects(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	for _, args := range [][]string{{"--inspect", address}, {"--inspect", "localhost:" + port}, {"--inspect", port}} {
+		t.Run(args[1], func(t *testing.T) {
+			p := startProxy(t, secretVariables, args...)
+			if r := send(t, "user.updated", "--to", p.url+"/api/webhooks"); r.code != 0 {
+				t.Fatal(r.stdout)
+			}
+			if types := inspectedTypes(t, "http://"+address); len(types) != 1 || types[0] != "user.updated" {
+				t.Errorf("the inspector has %v", types)
+			}
+			p.stop(t)
+		})
+	}
+}
+
+// TestProxyInspectsWhereItCan gives the proxy no port, and takes the usual one
+// away.
+func TestProxyInspectsWhereItCan(t *testing.T) {
+	if taken, err := net.Listen("tcp", "127.0.0.1:4040"); err == nil { // or else it is in use already
+		defer taken.Close()
+	}
+	for _, args := range [][]string{nil, {"--inspect=off"}} {
+		t.Run(strings.Join(args, ""), func(t *testing.T) {
+			p := (&runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}).start(t, nil, args...)
+			p.stdout.WaitFor(t, "Try it")
+			line := inspectorLine.FindStringSubmatch(p.stdout.String())
+			if args != nil {
+				if line != nil {
+					t.Errorf("it says %s", line[0])
+				}
+				return
+			}
+			if line == nil || strings.HasSuffix(line[1], ":4040") {
+				t.Fatalf("it does not say where the inspector is:\n%s", p.stdout.String())
+			}
+			if types := inspectedTypes(t, line[1]); len(types) != 0 {
+				t.Errorf("the inspector has %v", types)
+			}
+		})
+	}
+}
+
+// inspectedTypes asks an inspector for the event types that it has recorded.
+func inspectedTypes(t testing.TB, inspector string) (types []string) {
+	t.Helper()
+	res, err := http.Get(inspector + "/api/entries")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Entries []struct{ Type string }
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for _, entry := range list.Entries {
+		types = append(types, entry.Type)
+	}
+	return types
+}
