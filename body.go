@@ -32,9 +32,9 @@ type body struct {
 	released bool
 }
 
-// readBody reads src to its end, which contentLength announces (-1 if unknown),
-// and at most limit bytes. If there is more, the error is a
-// *http.MaxBytesError. What was read is returned with every error.
+// readBody reads src to its end, which contentLength announces (-1 if unknown).
+// If that is beyond limit bytes, it stops reading soon after them, and the error
+// is a *http.MaxBytesError. What was read is returned with every error.
 func readBody(src io.Reader, contentLength, limit int64) (*body, error) {
 	b := &body{}
 	b.grow(wanted(contentLength, limit))
@@ -76,8 +76,6 @@ func (b *body) grow(wanted int) {
 	switch size := bufferSizes[step]; {
 	case len(old) >= size: // beyond the largest step
 		b.data, b.pooled = make([]byte, 0, min(wanted, 4*len(old))), false
-	case wanted <= bufferSizes[0]: // the collector is cheaper than a pool
-		b.data, b.pooled = make([]byte, 0, wanted), false
 	default:
 		b.data, b.pooled = pooledBuffer(step), true
 	}

@@ -30,7 +30,7 @@ func TestReadBody(t *testing.T) {
 		"byte by byte":                    {iotest.OneByteReader(strings.NewReader("12345")), -1, 10, 5, nil},
 		"at the limit":                    {strings.NewReader("1234567890"), -1, 10, 10, nil},
 		"over the limit":                  {strings.NewReader("12345678901"), -1, 10, 11, &http.MaxBytesError{Limit: 10}},
-		"far over the limit":              {bytes.NewReader(pattern('a', 1<<20)), -1, 10, 11, &http.MaxBytesError{Limit: 10}},
+		"far over the limit":              {bytes.NewReader(pattern('a', 1<<20)), -1, 10, bufferSizes[0], &http.MaxBytesError{Limit: 10}},
 		"an error halfway":                {io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(broken)), 10, 10, 5, broken},
 		"beyond the largest buffer":       {bytes.NewReader(pattern('a', 5<<20)), -1, 6 << 20, 5 << 20, nil},
 	}
@@ -83,13 +83,6 @@ func TestMemoryGrowsWithWhatHasArrived(t *testing.T) {
 	}
 }
 
-func TestSmallAnnouncedBodyTakesItsSize(t *testing.T) {
-	b, err := readBody(bytes.NewReader(pattern('a', 100)), 100, 1<<20)
-	if err != nil || cap(b.data) > 128 {
-		t.Errorf("100 bytes take %d, %v", cap(b.data), err)
-	}
-}
-
 func restored(t *testing.T, data []byte) (*body, *http.Request) {
 	t.Helper()
 	b, err := readBody(bytes.NewReader(data), -1, 4<<20)
@@ -115,7 +108,7 @@ func TestRestoredBodyCanBeReadAgain(t *testing.T) {
 }
 
 func TestReleaseRevokesReaders(t *testing.T) {
-	for name, size := range map[string]int{"small": 100, "pooled": 20_000} {
+	for name, size := range map[string]int{"small": 100, "large": 20_000} {
 		t.Run(name, func(t *testing.T) {
 			b, r := restored(t, pattern('a', size))
 			half := make([]byte, size/2)
