@@ -188,7 +188,7 @@ func (b *Buffer) Entries(t testing.TB, msg string) []map[string]any {
 // seconds.
 func (b *Buffer) WaitFor(t testing.TB, text string) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(3 * time.Minute) // for a command that is compiled first
 	for {
 		b.mu.Lock()
 		if strings.Contains(b.text.String(), text) {
