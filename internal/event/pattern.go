@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/tidwall/match"
 )
 
 // Pattern selects event types: a type itself, or a form of it in which each *
@@ -30,8 +28,24 @@ func allowedInType(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
-// Match reports whether the pattern selects the type.
-func (p Pattern) Match(eventType string) bool { return match.Match(eventType, string(p)) }
+// Match reports whether the pattern selects the type. A type is as long as its
+// sender likes, so no part of it is looked at twice for one wildcard.
+func (p Pattern) Match(eventType string) bool {
+	first, rest, isWild := strings.Cut(string(p), "*")
+	if !isWild {
+		return eventType == first
+	}
+	eventType, found := strings.CutPrefix(eventType, first)
+	for found {
+		part, after, isMiddle := strings.Cut(rest, "*")
+		if !isMiddle {
+			return strings.HasSuffix(eventType, part)
+		}
+		_, eventType, found = strings.Cut(eventType, part) // at its first place, which leaves the most to the rest
+		rest = after
+	}
+	return false
+}
 
 // IsLiteral reports whether the pattern selects a single type: itself.
 func (p Pattern) IsLiteral() bool { return !strings.Contains(string(p), "*") }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPatternValidate(t *testing.T) {
@@ -85,6 +86,19 @@ func TestPatternMatch(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever can send genuine events chooses their types.
+func TestPatternMatchTakesNoTimeThatTheSenderChooses(t *testing.T) {
+	start := time.Now()
+	for _, pattern := range []Pattern{"*a*b*", "*a*a*a*a*a*a*b*", "*aa*ab*ba*"} {
+		if pattern.Match(strings.Repeat("a", 1<<20)) {
+			t.Errorf("%s matches", pattern)
+		}
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
 
