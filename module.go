@@ -315,6 +315,11 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if d.body == nil && why != bodyTimeout {
 		stopReading(w, r)
 	}
+	if why == bodyIncomplete && r.ProtoMajor == 1 {
+		// Where a broken body ends is anybody's guess, and net/http can take the
+		// rest of a broken trailer for the next request.
+		w.Header().Set("Connection", "close")
+	}
 	return caddyhttp.Error(rejectionStatus[why], err)
 }
 
@@ -346,9 +351,11 @@ func (h *Handler) settle(r *http.Request, d *delivery, kind eventKind, o outcome
 	}
 }
 
-// removeUnverified removes the headers of the dialect that was not verified, so
-// that nothing unverified travels under a signed name.
+// removeUnverified removes what would let something unverified travel with a
+// delivery: an upgrade, after which the sender could send what it likes on the
+// same connection, and the headers of the dialect that was not verified.
 func removeUnverified(header http.Header, verified *signature.HeaderSet) {
+	delete(header, "Upgrade")
 	if verified != signature.SvixHeaders {
 		return // a set is only taken for the other dialect if no svix-* is there
 	}

@@ -26,6 +26,10 @@ const (
 	// up after 15 seconds, most of which belong to the backend.
 	callTimeout = time.Second
 
+	// clockSkew is how far the clocks of instances may be apart, and how far one
+	// may be set back, without a record being looked for on the wrong day.
+	clockSkew = time.Hour
+
 	// maxCalls bounds the calls under way, for storages that do not return when
 	// they are told to.
 	maxCalls = 256
@@ -96,10 +100,19 @@ func (r *Records) state(found record) State {
 	switch now := r.now(); {
 	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
 		return Done
-	case now.Before(found.ClaimedUntil):
+	case found.isClaimed(now):
 		return InProgress
 	}
 	return New
+}
+
+// isClaimed reports whether the lease has not ended. One that ends later than a
+// lease can, with as much again for clocks that differ, was given before the
+// clock was set back; waiting for its end would hold up the delivery for as long
+// as the clock was wrong.
+func (r record) isClaimed(now time.Time) bool {
+	left := r.ClaimedUntil.Sub(now)
+	return left > 0 && left <= 2*Lease
 }
 
 // markDone overwrites the claim. If it could not be written there is a record
@@ -151,10 +164,10 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 		found record
 		err   error
 	}
-	days := int((r.window+day-1)/day) + 1
-	answers := make(chan answer, days)
-	for i := range days {
-		name := r.name(now.Add(-time.Duration(i)*day), key)
+	days := r.days(now)
+	answers := make(chan answer, len(days))
+	for _, date := range days {
+		name := r.name(date, key)
 		go func() {
 			found, err := r.load(ctx, name)
 			answers <- answer{name, found, err}
@@ -170,10 +183,21 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 			name, found = a.name, a.found
 		}
 	}
-	if !found.Done.IsZero() || now.Before(found.ClaimedUntil) {
+	if !found.Done.IsZero() || found.isClaimed(now) {
 		err = nil // what another day would have said does not matter
 	}
 	return name, found, err
+}
+
+// days returns those on which a record that counts now can have been written:
+// also tomorrow, shortly before midnight, by an instance whose clock is ahead.
+func (r *Records) days(now time.Time) []time.Time {
+	var days []time.Time
+	oldest := now.Add(-r.window).Truncate(day) // UTC, as the names are
+	for date := now.Add(clockSkew).Truncate(day); !date.Before(oldest); date = date.Add(-day) {
+		days = append(days, date)
+	}
+	return days
 }
 
 func (r *Records) load(ctx context.Context, name string) (record, error) {

@@ -22,6 +22,7 @@ type HeaderSet struct {
 	missingID, missingTimestamp, missingSignature       *Error
 	repeatedID, repeatedTimestamp, repeatedSignature    *Error
 	malformedID, malformedTimestamp, malformedSignature *Error
+	hopByHop                                            *Error
 }
 
 // The two dialects. Svix, and so Clerk, sends the first; the second is that of
@@ -45,6 +46,7 @@ func newHeaderSet(prefix string) *HeaderSet {
 	s.malformedID = problem(MalformedHeader, s.ID, "is too long or has characters other than visible ASCII without full stops")
 	s.malformedTimestamp = problem(MalformedHeader, s.Timestamp, "is not a plain number of seconds since 1970")
 	s.malformedSignature = problem(MalformedHeader, s.Signature, "is too long")
+	s.hopByHop = &Error{MalformedHeader, "connection names one of the three headers, which a proxy would then remove"}
 	return s
 }
 
@@ -99,6 +101,9 @@ func ParseHeaders(h map[string][]string) (Headers, error) {
 		return Headers{}, err
 	}
 
+	if set.namedIn(h["Connection"]) {
+		return Headers{}, set.hopByHop
+	}
 	if !validID(parsed.ID) {
 		return Headers{}, set.malformedID
 	}
@@ -111,6 +116,21 @@ func ParseHeaders(h map[string][]string) (Headers, error) {
 	}
 	parsed.Time = time.Unix(seconds, 0)
 	return parsed, nil
+}
+
+// namedIn reports whether the values of a Connection header name one of the
+// set's headers. A proxy takes these for headers between it and the sender, and
+// does not pass them on.
+func (s *HeaderSet) namedIn(connection []string) bool {
+	for _, value := range connection {
+		for name := range strings.SplitSeq(value, ",") {
+			name = strings.Trim(name, " \t")
+			if strings.EqualFold(name, s.ID) || strings.EqualFold(name, s.Timestamp) || strings.EqualFold(name, s.Signature) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func single(values []string, missing, repeated *Error) (string, *Error) {

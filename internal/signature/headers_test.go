@@ -10,7 +10,10 @@ import (
 )
 
 func TestParseHeaders(t *testing.T) {
-	const sig = "v1," + wrongHMAC
+	const (
+		sig               = "v1," + wrongHMAC
+		namedInConnection = "connection names one of the three headers, which a proxy would then remove"
+	)
 	tests := []struct {
 		name   string
 		header http.Header
@@ -60,6 +63,11 @@ func TestParseHeaders(t *testing.T) {
 		{name: "the longest signature list", header: headerOf(SvixHeaders, testID, testTimestamp, strings.Repeat("a", 4096)), set: SvixHeaders},
 		{name: "a byte more than the longest signature list", header: headerOf(SvixHeaders, testID, testTimestamp, strings.Repeat("a", 4097)), reason: MalformedHeader, detail: "svix-signature is too long"},
 		{name: "a byte more than the longest signature list, webhook-*", header: headerOf(StandardHeaders, testID, testTimestamp, strings.Repeat("a", 4097)), reason: MalformedHeader, detail: "webhook-signature is too long"},
+		{name: "Connection names none of them", header: merge(headerOf(SvixHeaders, testID, testTimestamp, sig), http.Header{"Connection": {"keep-alive, svix, svix-id-2, webhook-id"}}), set: SvixHeaders},
+		{name: "Connection names svix-id", header: merge(headerOf(SvixHeaders, testID, testTimestamp, sig), http.Header{"Connection": {"svix-id"}}), reason: MalformedHeader, detail: namedInConnection},
+		{name: "Connection names svix-timestamp among others, in another case", header: merge(headerOf(SvixHeaders, testID, testTimestamp, sig), http.Header{"Connection": {"close,\tSVIX-Timestamp ,x"}}), reason: MalformedHeader, detail: namedInConnection},
+		{name: "Connection names svix-signature in its second line", header: merge(headerOf(SvixHeaders, testID, testTimestamp, sig), http.Header{"Connection": {"close", "svix-signature"}}), reason: MalformedHeader, detail: namedInConnection},
+		{name: "Connection names webhook-signature", header: merge(headerOf(StandardHeaders, testID, testTimestamp, sig), http.Header{"Connection": {"webhook-signature"}}), reason: MalformedHeader, detail: namedInConnection},
 		{name: "a signature list that says nothing is left to the comparison", header: headerOf(SvixHeaders, testID, testTimestamp, " \x00é,"), set: SvixHeaders},
 	}
 	for _, tt := range tests {
