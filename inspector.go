@@ -29,7 +29,8 @@ func init() {
 // It shows personal data, and whoever reaches it can send genuine deliveries to
 // the backend. That is why it answers nobody but this machine: peers that are
 // not on the loopback interface, requests that were forwarded by a proxy, and
-// host names other than `localhost`, `127.0.0.1` and `[::1]` get 403.
+// host names other than `localhost`, `127.0.0.1` and `[::1]` get 403. So does
+// whatever a browser asks of the API for a page of another site, always.
 //
 // What it shows is in memory only, at most 50 MB of it, kept over config
 // reloads as long as there is an inspector or an endpoint with `inspect`.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -27,7 +28,7 @@ func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
 func curlCommand(r *Record) string {
 	var c strings.Builder
 	body := r.request.body.data
-	asText := utf8.Valid(body) && !slices.ContainsFunc(body, isUnprintable)
+	asText := utf8.Valid(body) && !strings.ContainsFunc(string(body), isUnprintable)
 	if !asText {
 		c.WriteString("printf %s " + shellQuote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
 	}
@@ -53,8 +54,11 @@ func curlCommand(r *Record) string {
 	return c.String()
 }
 
-// isUnprintable tells bytes that terminals and shells do not take as they are.
-func isUnprintable(b byte) bool { return b < ' ' && b != '\n' && b != '\t' || b == 0x7f }
+// isUnprintable tells characters that terminals and shells do not take, or
+// show, as they are.
+func isUnprintable(c rune) bool {
+	return unicode.In(c, unicode.Cc, unicode.Bidi_Control) && c != '\n' && c != '\t'
+}
 
 func shellQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

@@ -1,7 +1,6 @@
 package inspector
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -21,8 +20,8 @@ type exampleCall struct {
 }
 
 var (
-	errUnknownEndpoint = errors.New("no endpoint of this name records deliveries now: name one of those in the status")
-	errUnknownPlace    = errors.New("it is not known where the endpoint is: give its url")
+	errUnknownEndpoint = newCallError(http.StatusConflict, "unknown_endpoint", "no endpoint of this name records deliveries now: name one of those in the status")
+	errUnknownPlace    = newCallError(http.StatusConflict, "unknown_endpoint", "it is not known where the endpoint is: give its url")
 )
 
 // example prepares to send an event as Svix would. remoteAddr is that of who
@@ -44,7 +43,7 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 	}
 	target, err := targetOf(c.URL, remoteAddr)
 	if err != nil {
-		return nil, inputError{err}
+		return nil, badRequest(err)
 	}
 	body, err := c.body()
 	if err != nil {
@@ -78,7 +77,7 @@ func (c exampleCall) body() ([]byte, error) {
 	}
 	payload, known := event.NewStory().Tell(c.Type, time.Now())
 	if !known {
-		return nil, inputError{fmt.Errorf("type: %q is not in the catalogue, so it needs a payload", c.Type)}
+		return nil, badRequest(fmt.Errorf("type: %q is not in the catalogue, so it needs a payload", c.Type))
 	}
 	return payload, nil
 }
@@ -93,7 +92,7 @@ func (c exampleCall) id() (string, error) {
 		signature.SvixHeaders.Signature: {"v1,"},
 	}
 	if _, err := signature.ParseHeaders(headers); err != nil {
-		return "", inputError{fmt.Errorf("message_id: %w", err)}
+		return "", badRequest(fmt.Errorf("message_id: %w", err))
 	}
 	return c.MessageID, nil
 }

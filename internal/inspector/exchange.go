@@ -1,9 +1,7 @@
 package inspector
 
 import (
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -52,16 +50,15 @@ func newRequest(r *http.Request) request {
 	if !ok {
 		original = *r
 	}
-	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return request{
 		method:     original.Method,
 		protocol:   r.Proto,
 		major:      r.ProtoMajor,
 		minor:      r.ProtoMinor,
 		host:       r.Host,
-		uri:        original.RequestURI,
+		uri:        original.URL.RequestURI(), // without the host that some clients send with it
 		remoteAddr: original.RemoteAddr,
-		local:      local,
+		local:      arrivedAt(r.Context()),
 		tls:        copyTLS(r.TLS),
 		header:     copyHeader(r.Header),
 		body:       body{state: unread},
@@ -90,9 +87,6 @@ func (x *Exchange) Verified(v Verdict, body []byte, isRead bool) {
 
 // Forwarded makes the delivery visible before it is answered.
 func (x *Exchange) Forwarded(v Verdict) {
-	if x.kept { // as when a handler in front calls the guard twice
-		return
-	}
 	x.record.verdict = v
 	x.record.stages.forwarded = x.elapsed()
 	pending := x.record
@@ -107,12 +101,11 @@ func (x *Exchange) Abort() { x.aborted = true }
 func (x *Exchange) End(v Verdict, err error) {
 	x.record.stages.answered = x.elapsed()
 	x.record.answer = x.writer.answer(err, x.aborted)
+	x.record.verdict = v
 	done := x.record
 	if x.kept {
-		done.verdict.Outcome, done.verdict.Reason = v.Outcome, v.Reason
 		x.recorder.replace(&done)
 	} else {
-		done.verdict = v
 		x.recorder.add(&done)
 	}
 	if x.mark != nil {
@@ -135,90 +128,3 @@ func (t *bodyTimer) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// answerWriter keeps a copy of what is written.
-type answerWriter struct {
-	caddyhttp.ResponseWriterWrapper
-	status int
-	header []field
-	kept   []byte
-	size   int64
-}
-
-func newAnswerWriter(w http.ResponseWriter) *answerWriter {
-	return &answerWriter{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
-}
-
-// WriteHeader keeps the status and the header, but not those of early hints.
-func (w *answerWriter) WriteHeader(status int) {
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-		w.header = copyHeader(w.Header())
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *answerWriter) Write(p []byte) (int, error) {
-	w.begin()
-	n, err := w.ResponseWriter.Write(p)
-	w.size += int64(n)
-	w.kept = append(w.kept, p[:min(n, keptAnswerBody-len(w.kept))]...)
-	return n, err
-}
-
-// begin notes the header that net/http sends if none was written.
-func (w *answerWriter) begin() {
-	if w.status == 0 {
-		w.status = http.StatusOK
-		w.header = copyHeader(w.Header())
-	}
-}
-
-// ReadFrom must not bypass Write.
-func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{w}, r)
-}
-
-// FlushError sends the header, as the first Write does.
-func (w *answerWriter) FlushError() error {
-	w.begin()
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// answer returns what has been written, or what err makes Caddy write.
-func (w *answerWriter) answer(err error, isAborted bool) *answer {
-	a := &answer{status: w.status, header: w.header, body: body{state: none, size: w.size}}
-	if w.size > 0 {
-		a.body.state, a.body.data = whole, append([]byte(nil), w.kept...)
-		if w.size > int64(len(w.kept)) {
-			a.body.state = cut
-		}
-	}
-	switch {
-	case isAborted:
-		a.state = aborted
-	case err != nil && w.status == 0:
-		a.state, a.status, a.body.state = failed, statusOf(err), unread
-		a.header = copyHeader(w.Header())
-	case w.status == 0:
-		a.state, a.status, a.header = answered, http.StatusOK, copyHeader(w.Header())
-	default:
-		a.state = answered
-	}
-	return a
-}
-
-// statusOf is what Caddy makes of an error.
-func statusOf(err error) int {
-	var handlerErr caddyhttp.HandlerError
-	if errors.As(err, &handlerErr) && handlerErr.StatusCode != 0 {
-		return handlerErr.StatusCode
-	}
-	return http.StatusInternalServerError
-}
-
-// Interface guards
-var (
-	_ http.ResponseWriter = (*answerWriter)(nil)
-	_ io.ReaderFrom       = (*answerWriter)(nil)
-)

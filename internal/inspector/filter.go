@@ -16,6 +16,10 @@ import (
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
+
+	// What may be given, since all records are compared with it.
+	maxValues     = 100
+	maxValueBytes = 1000
 )
 
 // filter selects records. What is empty selects all.
@@ -38,11 +42,24 @@ type filter struct {
 func (rc *Recorder) parseFilter(query url.Values) (filter, error) {
 	f := filter{limit: defaultLimit}
 	for name, values := range query {
+		if err := checkValues(values); err != nil {
+			return filter{}, fmt.Errorf("%s: %w", name, err)
+		}
 		if err := rc.setFilter(&f, name, values); err != nil {
 			return filter{}, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return f, nil
+}
+
+func checkValues(values []string) error {
+	if len(values) > maxValues {
+		return fmt.Errorf("there are %d values, which is more than %d", len(values), maxValues)
+	}
+	if slices.ContainsFunc(values, func(v string) bool { return len(v) > maxValueBytes }) {
+		return fmt.Errorf("a value is longer than %d bytes", maxValueBytes)
+	}
+	return nil
 }
 
 func (rc *Recorder) setFilter(f *filter, name string, values []string) error {

@@ -1,9 +1,7 @@
 package inspector
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -92,7 +90,7 @@ func (h *Handler) harOfOne(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) har(w http.ResponseWriter, r *http.Request) error {
 	f, err := h.recorder.parseFilter(r.URL.Query())
 	if err != nil {
-		return inputError{err}
+		return badRequest(err)
 	}
 	if !r.URL.Query().Has("limit") {
 		f.limit = maxLimit
@@ -185,13 +183,4 @@ func unescapeQuery(text string) string {
 		return plain
 	}
 	return text
-}
-
-// indent makes JSON readable.
-func indent(payload []byte) string {
-	var readable bytes.Buffer
-	if err := json.Indent(&readable, payload, "", "  "); err != nil {
-		return string(payload)
-	}
-	return readable.String()
 }

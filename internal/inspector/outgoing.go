@@ -86,8 +86,9 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 }
 
 var (
-	errBusy = errors.New("too many replays are under way")
-	errGone = errors.New("nothing listens any more where the delivery arrived")
+	errBusy = newCallError(http.StatusTooManyRequests, "busy", "too many replays are under way")
+	errLoop = newCallError(http.StatusLoopDetected, "loop", "a replay arrived at the inspector itself")
+	errGone = newCallError(http.StatusConflict, "route_gone", "nothing listens any more where the delivery arrived")
 )
 
 // send lets the running configuration handle the request and returns what the

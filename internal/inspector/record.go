@@ -3,9 +3,6 @@ package inspector
 import (
 	"crypto/tls"
 	"net"
-	"net/http"
-	"slices"
-	"strings"
 	"time"
 	"unsafe"
 )
@@ -98,92 +95,6 @@ type answer struct {
 	body   body
 }
 
-type bodyState string
-
-const (
-	whole  bodyState = "whole"
-	cut    bodyState = "cut"
-	none   bodyState = "none"
-	unread bodyState = "unread"
-)
-
-// body is what was kept of a body.
-type body struct {
-	state bodyState
-	data  []byte
-	size  int64 // of all of it
-}
-
-// newBody copies at most limit bytes of data.
-func newBody(data []byte, limit int) body {
-	if len(data) == 0 {
-		return body{state: none}
-	}
-	b := body{state: whole, size: int64(len(data))}
-	if len(data) > limit {
-		b.state, data = cut, data[:limit]
-	}
-	b.data = append([]byte(nil), data...) // whose capacity tells what was allocated
-	return b
-}
-
-// field is one line of a header.
-type field struct {
-	name, value string
-	redacted    bool
-}
-
-// copyHeader copies a header without the values of credentials. All strings
-// share one allocation, so that little is held besides the text itself.
-func copyHeader(header http.Header) []field {
-	count, length := 0, 0
-	for name, values := range header {
-		for _, value := range values {
-			count++
-			length += len(name)
-			if !isCredential(name) {
-				length += len(value)
-			}
-		}
-	}
-	fields := slices.Grow([]field(nil), count)
-	var text strings.Builder
-	text.Grow(length)
-	for name, values := range header {
-		credential := isCredential(name)
-		for _, value := range values {
-			if credential {
-				value = ""
-			}
-			start := text.Len()
-			text.WriteString(name)
-			text.WriteString(value)
-			line := text.String()[start:]
-			fields = append(fields, field{line[:len(name)], line[len(name):], credential})
-		}
-	}
-	return fields
-}
-
-// isCredential tells headers whose values are not kept.
-func isCredential(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie":
-		return true
-	}
-	return false
-}
-
-// headerValue returns the first value of the header of this name.
-func headerValue(fields []field, name string) string {
-	for _, f := range fields {
-		if strings.EqualFold(f.name, name) {
-			return f.value
-		}
-	}
-	return ""
-}
-
 // copyTLS keeps what routes can ask for. The original could also derive keys of
 // its connection.
 func copyTLS(state *tls.ConnectionState) *tls.ConnectionState {
@@ -227,14 +138,6 @@ func (r *Record) size() int64 {
 		size += answerSize + headerSize(r.answer.header) + int64(cap(r.answer.body.data))
 	}
 	return size
-}
-
-func headerSize(fields []field) int64 {
-	size := int64(cap(fields)) * fieldSize
-	for _, f := range fields {
-		size += int64(len(f.name) + len(f.value))
-	}
-	return size + size/16 // what the allocator adds to the text
 }
 
 // isRejected reports whether the record counts against the room of strangers.

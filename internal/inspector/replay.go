@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,8 +12,8 @@ import (
 )
 
 var (
-	errBodyCut    = errors.New("the body was not kept whole, so it can only be replayed with a body of your own")
-	errCannotSign = errors.New("no secret of the endpoint that could sign it is in the configuration now")
+	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not kept whole, so it can only be replayed with a body of your own")
+	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "no secret of the endpoint that could sign it is in the configuration now")
 )
 
 // edits are the changes to a replay; what is nil stays as it was.
@@ -53,8 +52,6 @@ func (rc *Recorder) replayability(r *Record) replayView {
 	}
 	return replayView{Possible: true, Signs: signs, Secret: secret.Name}
 }
-
-func (b body) isComplete() bool { return b.state == whole || b.state == none }
 
 // replay prepares to send r once more: signed anew by the secret that verified
 // it where that can sign, and else as it was received.
@@ -116,7 +113,7 @@ func prepare(r *Record, e edits) (*outgoing, error) {
 	}
 	body, err := setType(o.body, *e.Type)
 	if err != nil {
-		return nil, inputError{fmt.Errorf("type: the body: %w", err)}
+		return nil, badRequest(fmt.Errorf("type: the body: %w", err))
 	}
 	o.body = body
 	return o, nil
@@ -142,13 +139,13 @@ func editHeader(header http.Header, changes map[string]*string) error {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
 		case !validHeaderName(name):
-			return inputError{fmt.Errorf("headers: %q is not the name of a header", name)}
+			return badRequest(fmt.Errorf("headers: %q is not the name of a header", name))
 		case isDecided(canonical):
-			return inputError{fmt.Errorf("headers: %s cannot be changed", name)}
+			return badRequest(fmt.Errorf("headers: %s cannot be changed", name))
 		case value == nil:
 			header.Del(canonical)
-		case strings.ContainsAny(*value, "\r\n\x00"):
-			return inputError{fmt.Errorf("headers: the value of %s has a line break in it", name)}
+		case strings.ContainsFunc(*value, isControl):
+			return badRequest(fmt.Errorf("headers: the value of %s has a line break or another control character in it", name))
 		default:
 			header.Set(canonical, *value)
 		}
@@ -164,6 +161,8 @@ func isDecided(name string) bool {
 	}
 	return name == "Content-Length" || name == "Transfer-Encoding" || name == "Host"
 }
+
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 
 // validHeaderName reports whether name is a token, as HTTP calls it.
 func validHeaderName(name string) bool {

@@ -1,8 +1,10 @@
 package inspector
 
 import (
+	"context"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,14 +36,37 @@ func findServer(local net.Addr) (*caddyhttp.Server, net.Addr) {
 		closest int
 	)
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
-		server := app.Servers[name]
-		for _, listener := range server.Listeners() {
-			if match := matchAddr(listener.Addr(), local); match > closest {
-				best, at, closest = server, listener.Addr(), match
-			}
+		if addr, match := closestListener(app.Servers[name], local); match > closest {
+			best, at, closest = app.Servers[name], addr, match
 		}
 	}
 	return best, at
+}
+
+// arrivedAt returns the local address of the connection of a request with this
+// context. Where a load balancer in front tells another one, by the PROXY
+// protocol, that would not be found again, so it is a listener's.
+func arrivedAt(ctx context.Context) net.Addr {
+	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || local == nil || len(server.Listeners()) == 0 {
+		return local
+	}
+	if _, match := closestListener(server, local); match > 0 {
+		return local
+	}
+	return server.Listeners()[0].Addr()
+}
+
+// closestListener returns the address of the server's that is closest to that
+// of a connection, and how close it is, as matchAddr tells.
+func closestListener(server *caddyhttp.Server, local net.Addr) (closest net.Addr, match int) {
+	for _, listener := range server.Listeners() {
+		if m := matchAddr(listener.Addr(), local); m > match {
+			closest, match = listener.Addr(), m
+		}
+	}
+	return closest, match
 }
 
 // matchAddr tells how closely a listener's address is that of a connection that

@@ -3,7 +3,6 @@ package inspector
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,12 +13,13 @@ const (
 	maxStreams      = 64
 	streamKeepAlive = 15 * time.Second
 	streamPause     = 50 * time.Millisecond // between two looks at what has changed
-	// streamWriteTime is for a browser to take what is written. One that takes
-	// nothing holds up a stop for as long.
+	// streamWriteTime is for a browser to take all that a look has found. One
+	// that takes nothing holds up a stop for as long; one that takes little at a
+	// time would otherwise hold what the recorder has long forgotten.
 	streamWriteTime = 2 * time.Second
 )
 
-var errTooManyStreams = errors.New("too many streams are open")
+var errTooManyStreams = newCallError(http.StatusTooManyRequests, "busy", "too many streams are open")
 
 // stream is one browser that watches.
 type stream struct {
@@ -60,6 +60,7 @@ func cursorOf(r *http.Request) string {
 // resume tells what has changed since the cursor, or, without one, where the
 // browser stands.
 func (s *stream) resume(cursor string) error {
+	s.limitTime()
 	now := s.recorder.snapshot()
 	s.seen = now.version
 	version, ok := s.recorder.parseCursor(cursor)
@@ -93,6 +94,7 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-s.closed.Done():
+			s.limitTime()
 			_ = s.tell("end", s.seen, struct{}{})
 			_ = s.flush()
 			return
@@ -112,6 +114,7 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 }
 
 func (s *stream) keepAlive() error {
+	s.limitTime()
 	if err := s.write(":\n\n"); err != nil {
 		return err
 	}
@@ -120,14 +123,15 @@ func (s *stream) keepAlive() error {
 
 // catchUp tells what has changed since it was called last.
 func (s *stream) catchUp() error {
+	s.limitTime()
 	now := s.recorder.snapshot()
 	if now.clearedAt > s.seen {
 		if err := s.tell("clear", now.clearedAt, struct{}{}); err != nil {
 			return err
 		}
 	}
-	for _, r := range now.since(s.seen) {
-		if err := s.tell("entry", r.version, s.recorder.summarize(r)); err != nil {
+	for _, summary := range s.recorder.summarizeAll(now.since(s.seen)) { // no bodies are held meanwhile
+		if err := s.tell("entry", summary.Version, summary); err != nil {
 			return err
 		}
 	}
@@ -144,8 +148,12 @@ func (s *stream) tell(name string, version uint64, data any) error {
 	return s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", s.recorder.cursor(version), name, text))
 }
 
-func (s *stream) write(text string) error {
+// limitTime bounds how long what is written from here to flush may take.
+func (s *stream) limitTime() {
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTime))
+}
+
+func (s *stream) write(text string) error {
 	_, err := s.w.Write([]byte(text))
 	return err
 }

@@ -1,14 +1,10 @@
 package inspector
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/tls"
-	"encoding/json"
-	"errors"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -77,23 +73,6 @@ type fieldView struct {
 	Value    string `json:"value"`
 	Verified bool   `json:"verified"`
 	Redacted bool   `json:"redacted"`
-}
-
-type bodyView struct {
-	State  bodyState  `json:"state"`
-	Size   int64      `json:"size"`
-	Text   string     `json:"text"`
-	Base64 []byte     `json:"base64"`
-	JSON   syntaxView `json:"json"`
-}
-
-// syntaxView says where a text stops being JSON.
-type syntaxView struct {
-	Valid   bool   `json:"valid"`
-	Message string `json:"message"`
-	Offset  int    `json:"offset"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
 }
 
 // replayView says what a replay would do.
@@ -240,55 +219,6 @@ func (a *answer) view() answerView {
 	}
 	return answerView{string(a.state), a.status, viewFields(a.header, nil), a.body.view()}
 }
-
-func (b body) view() bodyView {
-	v := bodyView{State: b.state, Size: b.size, Base64: []byte{}, JSON: syntaxOf(b.data)}
-	if text := wholeRunes(b); utf8.Valid(text) {
-		v.Text = string(text)
-	} else {
-		v.Base64 = b.data
-	}
-	return v
-}
-
-// wholeRunes returns the data without the bytes of a character that a cut went
-// through.
-func wholeRunes(b body) []byte {
-	if b.state != cut {
-		return b.data
-	}
-	for end := len(b.data) - 1; end >= max(0, len(b.data)-utf8.UTFMax); end-- {
-		if !utf8.RuneStart(b.data[end]) {
-			continue
-		}
-		if !utf8.FullRune(b.data[end:]) {
-			return b.data[:end]
-		}
-		break
-	}
-	return b.data
-}
-
-// syntaxOf says whether data is JSON, and otherwise where not.
-func syntaxOf(data []byte) syntaxView {
-	var value json.RawMessage
-	err := json.Unmarshal(data, &value)
-	if err == nil {
-		return syntaxView{Valid: true}
-	}
-	v := syntaxView{Message: err.Error(), Offset: len(data)}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && syntax.Error() != unexpectedEnd {
-		v.Offset = max(0, int(syntax.Offset)-1) // which counts the wrong byte too
-	}
-	before := data[:v.Offset]
-	v.Line = 1 + bytes.Count(before, []byte("\n"))
-	v.Column = 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
-	return v
-}
-
-// unexpectedEnd is how encoding/json says that there should be more.
-const unexpectedEnd = "unexpected end of JSON input"
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

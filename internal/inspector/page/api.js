@@ -69,6 +69,10 @@ export class Stream {
 		source.addEventListener("entry", noted((event) => this.#on.entry(JSON.parse(event.data))));
 		source.addEventListener("clear", noted(() => this.#on.clear()));
 		source.addEventListener("reset", noted(() => this.#on.reset()));
+		source.addEventListener("end", noted(() => {
+			this.stop();
+			this.#timer = setTimeout(() => this.#open(), 100); // to the new configuration, which is there already
+		}));
 		source.addEventListener("error", noted(() => {
 			this.#on.state("lost");
 			if (source.readyState !== EventSource.CLOSED) return;

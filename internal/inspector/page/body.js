@@ -2,6 +2,7 @@
 
 import { copy, h, icon, size } from "./dom.js";
 import { indexOf, pretty, scan } from "./json.js";
+import { visible } from "./visible.js";
 
 const mostColoured = 20000; // tokens; more would make the page slow
 const mostNested = 100;     // levels; beyond, indentation grows with the square
@@ -16,12 +17,13 @@ export function bodyView(body, { what, unread }) {
 	const binary = body.text === "" && body.base64 ? Uint8Array.from(atob(body.base64), (c) => c.charCodeAt(0)) : null;
 	const parsed = !binary && body.state === "whole" && body.json.valid ? scan(body.text) : {};
 	const canIndent = Boolean(parsed.tokens) && parsed.depth <= mostNested;
+	const note = syntaxNote(body, binary, what);
 	const content = h("div", {});
 	const show = () => {
 		for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
 		if (binary) content.replaceChildren(pre(dump(binary)));
 		else if (mode === "pretty" && canIndent) content.replaceChildren(coloured(pretty(parsed.tokens)));
-		else content.replaceChildren(mode === "pretty" ? marked(body) : pre(body.text));
+		else content.replaceChildren(mode === "pretty" && note ? marked(body) : pre(body.text));
 	};
 	const choice = h("div", { class: "choice", role: "group", "aria-label": "Form of the body" },
 		["pretty", "raw"].map((name) => h("button", { type: "button", "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));
@@ -31,7 +33,7 @@ export function bodyView(body, { what, unread }) {
 	const bar = h("div", { class: "body-bar" }, binary ? "" : choice, h("span", { class: "dim" }, facts.join(" · ")),
 		binary ? "" : h("button", { type: "button", class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
 	show();
-	return h("div", { class: "body" }, bar, syntaxNote(body, binary, what), content);
+	return h("div", { class: "body" }, bar, note, content);
 }
 
 // syntaxNote says where a body that looks like JSON stops being that.
@@ -41,7 +43,7 @@ function syntaxNote(body, binary, what) {
 }
 
 function pre(...children) {
-	return h("pre", { tabindex: "0", "aria-label": "Body" }, children);
+	return h("pre", { tabindex: "0", "aria-label": "Body" }, children.flat().map((part) => (typeof part === "string" ? visible(part) : part)));
 }
 
 function coloured(tokens) {
@@ -54,7 +56,7 @@ function coloured(tokens) {
 			run += t.text;
 			continue;
 		}
-		parts.push(run, h("span", { class: classes[t.kind] }, t.text));
+		parts.push(run, h("span", { class: classes[t.kind] }, visible(t.text)));
 		run = "";
 	}
 	return pre(...parts, run);
@@ -62,11 +64,10 @@ function coloured(tokens) {
 
 // marked shows text with a mark at the place of its syntax error.
 function marked(body) {
-	if (body.state !== "whole" || body.json.valid) return pre(body.text);
 	const at = indexOf(body.text, body.json.line, body.json.column);
 	if (at >= body.text.length) return pre(body.text, h("mark", { class: "ends" }, "end"));
 	const wrong = String.fromCodePoint(body.text.codePointAt(at));
-	return pre(body.text.slice(0, at), h("mark", {}, wrong), body.text.slice(at + wrong.length));
+	return pre(body.text.slice(0, at), h("mark", {}, visible(wrong)), body.text.slice(at + wrong.length));
 }
 
 function dump(bytes) {

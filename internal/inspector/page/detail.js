@@ -3,8 +3,9 @@
 
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
-import { $, capital, clock, copy, h, icon, outcomeIcon, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { eventOf } from "./list.js";
+import { visible } from "./visible.js";
 
 const tabs = ["payload", "headers", "answer", "attempts"];
 
@@ -13,16 +14,19 @@ export class Detail {
 	entry = null;
 	#root = $("#detail");
 	#tab = "payload";
+	#shown = "";
 	#loading = null;
 	#on;
+	#actions;
 
-	constructor(on) {
-		this.#on = on;
+	constructor({ open, close, actions }) {
+		this.#on = { open, close };
+		this.#actions = actions;
 	}
 
 	// show opens a delivery. It stays as it is until it is there.
 	async show(id, { tab, focus = false } = {}) {
-		if (tab) this.#tab = tab;
+		if (tab && tab !== this.#tab) [this.#tab, this.#shown] = [tab, ""];
 		const isOther = id !== this.id;
 		this.id = id;
 		this.#loading?.abort();
@@ -34,10 +38,13 @@ export class Detail {
 			const related = await Promise.all([this.#attempts(entry, signal), this.#counterpart(entry, signal)]);
 			if (signal.aborted) return;
 			this.entry = entry;
-			this.#render(entry, ...related);
+			const shown = JSON.stringify([entry, related]);
+			if (shown !== this.#shown) this.#render(entry, ...related); // else what is selected, or clicked, stays
+			this.#shown = shown;
 		} catch (error) {
 			if (signal.aborted) return;
 			this.entry = null;
+			this.#shown = "";
 			this.#root.replaceChildren(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
 		}
 		if (isOther) this.#root.scrollTop = 0;
@@ -47,6 +54,7 @@ export class Detail {
 		this.#loading?.abort();
 		this.id = "";
 		this.entry = null;
+		this.#shown = "";
 		this.#root.hidden = true;
 		this.#root.replaceChildren();
 	}
@@ -109,13 +117,13 @@ export class Detail {
 			$("#tab-" + next).focus();
 		});
 		choose(this.#tab);
-		this.#root.replaceChildren(this.#head(entry), this.#actions(entry), this.#diagnosis(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+		this.#root.replaceChildren(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#facts(entry), this.#timing(entry), bar, panel);
 		if (focused !== null) ((focused && document.getElementById(focused)) || this.#root).focus({ preventScroll: true });
 	}
 
 	#head(entry) {
 		return h("header", { class: "detail-head" },
-			h("span", { class: "badge " + entry.outcome }, outcomeIcon(entry.outcome), capital(entry.outcome)),
+			h("span", { class: "badge " + outcomeKind(entry) }, outcomeIcon(entry), capital(entry.outcome)),
 			h("h2", { id: "detail-title" }, eventOf(entry)),
 			h("span", { class: "status " + statusKind(entry), title: "Status of the answer" }, statusText(entry)),
 			this.#closeButton());
@@ -125,16 +133,16 @@ export class Detail {
 		return h("button", { type: "button", class: "icon end", id: "detail-close", "aria-label": "Close the delivery", title: "Close (Esc)", onclick: () => this.#on.close() }, icon("close"));
 	}
 
-	#actions(entry) {
+	#buttons(entry) {
 		const action = (name, symbol, title, act, properties = {}) =>
 			h("button", { type: "button", id: "do-" + name, onclick: act, ...properties }, icon(symbol), title);
 		const { replay } = entry;
 		const isPlain = !replay.signs;
 		return h("div", { class: "actions" },
-			action("replay", "replay", "Replay", () => this.#on.replay(entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
-			action("edit", "edit", "Edit and replay", () => this.#on.edit(entry), { title: "Edit and replay (e)" }),
-			isPlain && action("sign", "key", "Sign and replay", () => this.#on.sign(entry), { title: "Make a genuine delivery of it and send that" }),
-			action("curl", "copy", "Copy as curl", () => this.#on.curl(entry), { title: "Copy as curl (c)" }),
+			action("replay", "replay", "Replay", () => this.#actions.replay(entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
+			action("edit", "edit", "Edit and replay", () => this.#actions.edit(entry), { title: "Edit and replay (e)" }),
+			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(entry), { title: "Make a genuine delivery of it and send that" }),
+			action("curl", "copy", "Copy as curl", () => this.#actions.curl(entry), { title: "Copy as curl (c)" }),
 			h("a", { class: "button", href: "api/" + entryPath(entry.id) + "/har", download: `delivery-${entry.id}.har`, title: "Save as HTTP Archive" }, icon("save"), "HAR"),
 			replay.why_not && h("p", { class: "note" }, `Replay: ${replay.why_not}.`));
 	}
@@ -142,7 +150,7 @@ export class Detail {
 	#diagnosis(entry) {
 		const d = entry.diagnosis;
 		if (!d) return "";
-		const findings = d.findings.map((f) => h("li", {}, capital(f.message), f.proven && h("span", { class: "tag proven", title: "Without this cause the delivery verifies" }, "proven")));
+		const findings = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "Without this cause the delivery verifies" }, "proven")));
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), "Rejected: " + words(entry.reason)),
 			h("ul", {}, findings),
@@ -151,19 +159,18 @@ export class Detail {
 	}
 
 	#facts(entry) {
-		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, value)) : "");
+		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
 		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
-		const copied = (text, what) => h("button", { type: "button", class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, text, icon("copy"));
 		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : ", by its own account"}`;
 		return h("dl", { class: "facts" },
-			fact("Message", entry.message_id && copied(entry.message_id, "Message id")),
+			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
+			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
 			fact("Received", timestamp(new Date(entry.time)), { title: entry.time }),
+			fact("From", [entry.remote_addr, entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
 			fact("Signed", age, { title: entry.signed_at }),
 			fact("Secret", entry.secret),
 			fact("Endpoint", entry.endpoint),
-			fact("From", [entry.remote_addr, entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
-			fact("Entry", copied(entry.id, "Entry id")),
-			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
+			fact("Entry", copyable(entry.id, "Entry id")),
 			fact("Replay of", entry.replay_of && link(entry.replay_of)));
 	}
 
@@ -181,17 +188,16 @@ export class Detail {
 			bar.append(part);
 			legend.append(h("li", {}, h("i", { class: css, "aria-hidden": "true" }), stage.name + " ", h("b", {}, span(stage.duration_ms))));
 		}
-		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "under way" : ["in all ", h("b", {}, span(entry.duration_ms))]));
+		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "under way" : ["total ", h("b", {}, span(entry.duration_ms))]));
 		return h("section", { class: "timing", "aria-label": "Time taken" }, bar, legend);
 	}
 
 	#headers(headers) {
 		if (headers.length === 0) return h("p", { class: "note" }, "There are no headers.");
-		return h("table", { class: "headers" },
-			h("thead", { class: "unseen" }, h("tr", {}, h("th", { scope: "col" }, "Header"), h("th", { scope: "col" }, "Value"))),
+		return h("table", { class: "headers", "aria-label": "Headers" },
 			h("tbody", {}, headers.map((f) => h("tr", {},
-				h("th", { scope: "row" }, f.name),
-				h("td", {}, f.redacted ? h("i", { class: "dim" }, "not kept") : f.value,
+				h("th", { scope: "row" }, visible(f.name)),
+				h("td", {}, f.redacted ? h("i", { class: "dim" }, "not kept") : visible(f.value),
 					f.verified && h("span", { class: "tag verified", title: "The signature proves it" }, icon("shield"), "verified"))))));
 	}
 
@@ -230,7 +236,7 @@ export class Detail {
 			const says = [a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), a.message_id !== entry.message_id && "another id"];
 			return h("li", { class: current ? "current" : "" },
 				h("button", { type: "button", id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
-					outcomeIcon(a.outcome), h("b", {}, capital(a.outcome)),
+					outcomeIcon(a), h("b", {}, capital(a.outcome)),
 					h("span", { class: "status " + statusKind(a) }, statusText(a)),
 					h("span", { class: "dim" }, says.filter(Boolean).join(" · ")),
 					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));

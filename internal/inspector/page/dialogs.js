@@ -54,7 +54,7 @@ class Editor {
 		this.area = form.elements.body;
 		this.exact = form.elements.exact;
 		this.check = $(".check", form);
-		this.area.addEventListener("input", () => this.#look());
+		this.area.addEventListener("input", () => this.#lookSoon());
 		this.exact.addEventListener("change", () => this.#look());
 		this.area.addEventListener("keydown", (event) => {
 			if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
@@ -80,12 +80,20 @@ class Editor {
 		if (this.exact.checked) return this.area.value;
 		const { tokens, error } = scan(this.area.value);
 		if (tokens) return compact(tokens);
+		this.#look();
 		this.area.focus();
 		this.area.setSelectionRange(error.index, Math.min(error.index + 1, this.area.value.length));
 		return null;
 	}
 
+	// #lookSoon waits for a rest: the outcome is read out.
+	#lookSoon() {
+		clearTimeout(this.timer);
+		this.timer = setTimeout(() => this.#look(), 300);
+	}
+
 	#look() {
+		clearTimeout(this.timer);
 		const { error } = scan(this.area.value);
 		this.check.classList.toggle("wrong", Boolean(error));
 		this.area.setAttribute("aria-invalid", Boolean(error));
@@ -222,5 +230,3 @@ function grouped(types) {
 const sure = new Form("#sure");
 
 export const openClear = (act) => sure.open(act);
-
-export const openKeys = () => $("#keys").showModal();

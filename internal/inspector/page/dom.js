@@ -1,6 +1,8 @@
 // Building the page. What senders have written gets in as text only, never as
 // markup, and never as the name of an element or attribute.
 
+import { visible } from "./visible.js";
+
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 // h makes an element. A property that begins with "on" is a listener.
@@ -11,11 +13,9 @@ export function h(tag, properties, ...children) {
 		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 		else element.setAttribute(name, value === true ? "" : value);
 	}
-	element.append(...children.flat().filter((child) => child || child === 0));
+	element.append(...children.flat(Infinity).filter((child) => child || child === 0));
 	return element;
 }
-
-const outcomes = ["forwarded", "filtered", "duplicate", "rejected"];
 
 export function icon(name, css = "") {
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -27,7 +27,14 @@ export function icon(name, css = "") {
 	return svg;
 }
 
-export const outcomeIcon = (outcome) => (outcomes.includes(outcome) ? icon(outcome, "o " + outcome) : "");
+// outcomeKind is the class of an outcome for its icon and colour. What was
+// forwarded is no success before the backend has said so.
+export function outcomeKind(entry) {
+	if (entry.outcome !== "forwarded" || statusKind(entry) === "s2") return entry.outcome;
+	return entry.state === "pending" ? "pending" : "untaken";
+}
+
+export const outcomeIcon = (entry) => icon(outcomeKind(entry), "o " + outcomeKind(entry));
 
 export const words = (code) => code.replaceAll("_", " ");
 
@@ -51,6 +58,7 @@ export function size(bytes) {
 
 export function span(ms) {
 	const seconds = Math.abs(ms) / 1000;
+	if (seconds < 1e-3) return Math.round(seconds * 1e6) + " µs";
 	if (seconds < 1) return plain.format(Math.abs(ms)) + " ms";
 	if (seconds < 60) return plain.format(seconds) + " s";
 	if (seconds < 3600) return Math.floor(seconds / 60) + " min " + Math.floor(seconds % 60) + " s";
@@ -78,14 +86,19 @@ export function timestamp(date) {
 
 // toast tells what has happened, and for long enough to read it.
 export function toast(text, { failed = false, action, act } = {}) {
-	const line = h("div", { class: failed ? "toast failed" : "toast" }, h("span", {}, text));
+	const line = h("div", { class: failed ? "toast failed" : "toast" }, h("span", {}, visible(text)));
 	if (action) line.append(h("button", { type: "button", class: "quiet", onclick: () => { line.remove(); act(); } }, action));
 	line.append(h("button", { type: "button", class: "icon", "aria-label": "Dismiss", onclick: () => line.remove() }, icon("close")));
 	const all = $("#toasts");
 	all.append(line);
 	while (all.children.length > 3) all.firstChild.remove();
-	setTimeout(() => line.remove(), failed ? 15000 : 7000);
+	const leave = () => (line.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : line.remove());
+	setTimeout(leave, failed ? 15000 : 7000);
 }
+
+// copyable is a text that a click copies.
+export const copyable = (text, what) =>
+	h("button", { type: "button", class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, visible(text), icon("copy"));
 
 // copy puts text on the clipboard, also where the page is not on localhost and
 // not on HTTPS, so that browsers have no navigator.clipboard.

@@ -1,6 +1,7 @@
 // The list shows only the rows that are in view: its length costs nothing.
 
-import { $, ago, clock, h, outcomeIcon, capital, span, statusKind, statusText, words } from "./dom.js";
+import { $, ago, clock, h, outcomeIcon, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { visible } from "./visible.js";
 
 const beyond = 8; // rows kept ready above and below what is in view
 
@@ -130,14 +131,16 @@ export class List {
 	}
 
 	#write(part, entry) {
-		part.outcome.replaceChildren(outcomeIcon(entry.outcome), h("span", {}, capital(entry.outcome)));
+		part.outcome.replaceChildren(outcomeIcon(entry), h("span", {}, capital(entry.outcome)));
 		part.event.replaceChildren(...eventOf(entry));
-		part.id.textContent = entry.message_id;
+		part.event.title = part.event.textContent;
+		part.id.textContent = part.id.title = visible(entry.message_id);
 		part.status.textContent = statusText(entry);
 		part.status.className = "c-status " + statusKind(entry);
 		part.took.textContent = entry.state === "pending" ? "" : span(entry.duration_ms);
 		part.time.textContent = clock(new Date(entry.at));
 		part.time.dateTime = entry.time;
+		part.time.title = timestamp(new Date(entry.at));
 	}
 
 	#tick() {
@@ -177,7 +180,7 @@ export class List {
 // eventOf names the event, or why there is none.
 export function eventOf(entry) {
 	const parts = [];
-	if (entry.type) parts.push(h("span", { class: "type" }, entry.type));
+	if (entry.type) parts.push(h("span", { class: "type" }, visible(entry.type)));
 	else parts.push(h("span", { class: "untyped" }, entry.reason ? capital(words(entry.reason)) : "no type"));
 	if (entry.outcome === "duplicate" && entry.reason) parts.push(h("span", { class: "tag" }, words(entry.reason)));
 	if (entry.origin !== "received") parts.push(h("span", { class: "tag" }, entry.origin));

@@ -1,165 +1,75 @@
 // The inspector's page: what is selected, what is open, and what goes on.
 
-import { clearEntries, entryPath, get, getText, post, Stream } from "./api.js";
-import { openClear, openEdit, openExample, openKeys } from "./dialogs.js";
+import { Actions } from "./actions.js";
+import { clearEntries } from "./api.js";
 import { Detail } from "./detail.js";
-import { $, copy, h, size, span, toast } from "./dom.js";
+import { openClear } from "./dialogs.js";
+import { $ } from "./dom.js";
+import { Feed } from "./feed.js";
 import * as filters from "./filter.js";
+import { listen, openKeys } from "./keyboard.js";
 import { List } from "./list.js";
-
-const pageSize = 1000;
-const most = 15000; // entries kept here; the inspector keeps fewer
+import { Status } from "./status.js";
 
 const form = $("#filter");
 let state = filters.parse(location.hash);
-let entries = new Map();
-let next = "";          // where the list goes on
-let loading = null;     // the list being read
-let paused = false;
-let held = new Map();   // what has changed during a pause
-let status = { endpoints: [] };
-let types = [];
 
-const list = new List({ open, move, end: loadMore });
-const detail = new Detail({ open, close, replay, edit, sign, curl });
-const stream = new Stream({ state: showConnection, entry: changed, clear: cleared, reset: load });
-
-const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: Number(entry.id.split("-").pop()) });
-
-// load reads the list from its beginning and follows what happens after it.
-async function load() {
-	loading?.abort();
-	const { signal } = (loading = new AbortController());
-	stream.stop();
-	try {
-		const page = await get(`entries?${query()}`, signal);
-		held.clear();
-		entries = new Map(page.entries.map((e) => [e.id, withTime(e)]));
-		next = page.next;
-		loading = null;
+const status = new Status(() => {
+	showEndpoints();
+	showEmpty();
+});
+const actions = new Actions({
+	status, open, answered: async (entry) => { if (detail.id === entry.id) await detail.show(entry.id, { tab: "answer" }); },
+});
+const detail = new Detail({ open, close, actions });
+const feed = new Feed({
+	state: showConnection,
+	held: showPause,
+	problem: showProblem,
+	loaded() {
 		showProblem("");
-		show();
-		stream.start(page.cursor);
-		if (detail.id) detail.show(detail.id);
-		loadStatus();
-	} catch (error) {
-		if (signal.aborted) return;
-		loading = null;
-		if (error.code === "bad_request") {
-			showProblem(error.message);
-			return;
-		}
-		showConnection("lost");
-		setTimeout(() => { if (!loading) load(); }, 3000);
-	}
-}
-
-async function loadMore() {
-	if (!next || loading) return;
-	const { signal } = (loading = new AbortController());
-	try {
-		const page = await get(`entries?${query()}&before=${encodeURIComponent(next)}`, signal);
-		for (const e of page.entries) if (!entries.has(e.id)) entries.set(e.id, withTime(e));
-		next = page.next;
-		show();
-	} catch {
-		// It is tried again when the end comes into view the next time.
-	} finally {
-		if (loading?.signal === signal) loading = null;
-	}
-}
-
-const query = () => `limit=${pageSize}&${state.filter}`;
-
-// Changes are shown together, once for each frame.
-let waiting = new Map();
-
-function changed(entry) {
-	if (paused) {
-		held.set(entry.id, entry);
 		showPause();
-		return;
-	}
-	if (waiting.size === 0) setTimeout(take, 30);
-	waiting.set(entry.id, entry);
-}
+		if (detail.id) detail.show(detail.id);
+		status.load();
+	},
+	show(entries, fresh) {
+		list.set(entries, fresh);
+		showEmpty();
+	},
+	changed(batch) {
+		if (batch.some((e) => detail.concerns(e))) detail.show(detail.id);
+		status.loadSoon();
+	},
+	cleared() {
+		showPause();
+		close();
+		status.loadSoon();
+	},
+});
+const list = new List({ open, move, end: () => feed.more() });
 
-async function take() {
-	const batch = [...waiting.values()];
-	waiting.clear();
-	const matches = filters.matcher(state.filter);
-	if (matches) merge(batch, batch.filter(matches));
-	else lookUp(batch);
-	if (batch.some((e) => detail.concerns(e))) detail.show(detail.id);
-	loadStatusSoon();
-}
+// What goes on.
 
-function merge(batch, matching) {
-	const fresh = matching.filter((e) => !entries.has(e.id)).map((e) => e.id);
-	for (const e of batch) if (!matching.includes(e)) entries.delete(e.id);
-	for (const e of matching) entries.set(e.id, withTime(e));
-	show(fresh);
-}
-
-// lookUp asks the server what of a batch matches: it alone has the bodies.
-let lookUpTimer = 0;
-let unknown = new Map();
-
-function lookUp(batch) {
-	for (const e of batch) unknown.set(e.id, e);
-	clearTimeout(lookUpTimer);
-	lookUpTimer = setTimeout(async () => {
-		const asked = [...unknown.values()];
-		const filter = state.filter;
-		unknown.clear();
-		try {
-			const page = await get(`entries?${query()}`);
-			if (filter !== state.filter) return;
-			merge(asked, page.entries);
-		} catch {
-			// The connection is lost: when it is back, the stream says so.
-		}
-	}, 200);
-}
-
-function show(fresh) {
-	const sorted = [...entries.values()].sort((a, b) => b.seq - a.seq);
-	for (const e of sorted.splice(most)) entries.delete(e.id);
-	list.set(sorted, fresh);
-	showEmpty(sorted.length === 0);
-}
-
-function cleared() {
-	held.clear();
-	waiting.clear();
-	entries.clear();
-	next = "";
-	show();
-	close();
-	loadStatusSoon();
-}
-
-function showEmpty(isEmpty) {
-	const box = $("#empty");
-	box.hidden = !isEmpty;
-	$("#list").hidden = isEmpty;
-	if (!isEmpty) return;
-	if (filters.count(state.filter) > 0) {
-		box.replaceChildren(h("h3", {}, "No delivery matches"), h("p", {}, "Others may come, or the filter is too narrow."), h("button", { type: "button", onclick: resetFilter }, "Reset filter"));
-	} else if (status.endpoints.length === 0) {
-		box.replaceChildren(h("h3", {}, "No endpoint is recorded"), h("p", {}, "Put ", h("code", {}, "inspect"), " into a ", h("code", {}, "clerk_webhook"), " block of the Caddyfile and reload Caddy."));
-	} else {
-		box.replaceChildren(h("h3", {}, "Waiting for deliveries"),
-			h("p", {}, "They appear here as they arrive at"),
-			h("ul", {}, status.endpoints.map((e) => h("li", {}, h("code", {}, e.url || e.name)))),
-			h("button", { type: "button", onclick: send }, "Send example"));
-	}
-}
+let connection = "connecting";
 
 function showConnection(name) {
-	const text = { live: "Live", lost: "Connection lost, trying again" }[name];
+	connection = name;
 	$("#connection").dataset.state = name;
-	$("#connection-text").textContent = text;
+	const live = feed.paused ? "Paused" : "Live";
+	$("#connection-text").textContent = { connecting: "Connecting", live, lost: "Connection lost, trying again" }[name];
+}
+
+function showPause() {
+	const button = $("#pause");
+	$("use", button).setAttribute("href", feed.paused ? "#i-play" : "#i-pause");
+	$("span", button).textContent = !feed.paused ? "Pause" : feed.waiting > 0 ? `Resume (${feed.waiting})` : "Resume";
+}
+
+function togglePause() {
+	feed.pause(!feed.paused);
+	document.body.classList.toggle("paused", feed.paused);
+	showPause();
+	showConnection(connection);
 }
 
 function showProblem(message) {
@@ -167,25 +77,17 @@ function showProblem(message) {
 	$("#problem").textContent = message;
 }
 
-let statusTimer = 0;
+let emptyShown = "";
 
-function loadStatusSoon() {
-	statusTimer ||= setTimeout(loadStatus, 1000);
-}
-
-async function loadStatus() {
-	clearTimeout(statusTimer);
-	statusTimer = 0;
-	try {
-		status = await get("status");
-	} catch {
-		return; // what it was is good enough
-	}
-	const { verified, rejected } = status;
-	$("#kept").textContent = `${verified.entries + rejected.entries} kept · ${size(verified.bytes + rejected.bytes)}`;
-	$("#kept").title = `Verified: ${verified.entries}, ${size(verified.bytes)} of ${size(verified.max_bytes)}. Rejected: ${rejected.entries}, ${size(rejected.bytes)} of ${size(rejected.max_bytes)}. Made room: ${verified.evicted + rejected.evicted}.`;
-	showEndpoints();
-	showEmpty(entries.size === 0);
+function showEmpty() {
+	const isEmpty = feed.size === 0;
+	$("#empty").hidden = !isEmpty;
+	$("#list").hidden = $("#heads").hidden = isEmpty;
+	const isFiltered = filters.count(state.filter) > 0;
+	const shown = JSON.stringify([isFiltered, status.endpoints]);
+	if (!isEmpty || shown === emptyShown) return; // what has the focus stays
+	emptyShown = shown;
+	$("#empty").replaceChildren(...status.emptyList({ isFiltered, reset: resetFilter, send }));
 }
 
 function showEndpoints() {
@@ -197,7 +99,7 @@ function showEndpoints() {
 	field.hidden = names.size < 2;
 }
 
-// The address says what is selected and open.
+// What is selected. The address says it, and what is open.
 
 function remember(push = false) {
 	history[push ? "pushState" : "replaceState"](null, "", filters.format(state));
@@ -219,7 +121,7 @@ function applyFilter(filter) {
 	if (filter.toString() === state.filter.toString()) return;
 	state = { ...state, filter };
 	remember();
-	load();
+	feed.load(filter);
 }
 
 function resetFilter() {
@@ -227,6 +129,8 @@ function resetFilter() {
 	applyFilter(new URLSearchParams());
 	form.elements.text.focus();
 }
+
+// What is open.
 
 const isNarrow = () => matchMedia("(max-width: 760px)").matches;
 
@@ -269,124 +173,26 @@ function restore() {
 	state = filters.parse(location.hash);
 	filters.toForm(form, state.filter);
 	remember();
-	if (before.filter.toString() !== state.filter.toString()) load();
+	if (before.filter.toString() !== state.filter.toString()) feed.load(state.filter);
 	if (state.open) open(state.open);
 	else shut();
 }
 
-// What a person can do.
+// What a person does.
 
-function tellSent(answer, what) {
-	const shown = answer.answer.status || { aborted: "cut off", pending: "no answer" }[answer.answer.state] || "no answer";
-	const failed = !answer.guarded || answer.answer.status < 200 || answer.answer.status > 299;
-	const parts = [`${what}: ${shown}${answer.outcome ? ", " + answer.outcome : ""}, ${span(answer.duration_ms)}`];
-	if (answer.note) parts.push(answer.note);
-	toast(parts.join(". "), { failed, action: answer.entry && "Open", act: () => open(answer.entry, { focus: true }) });
-}
+const send = () => actions.send();
 
-async function replay(entry) {
-	const button = $("#do-replay");
-	if (!button || button.disabled) return;
-	button.disabled = true;
-	try {
-		tellSent(await post(`${entryPath(entry.id)}/replay`, {}), "Replayed");
-		if (detail.id === entry.id) await detail.show(entry.id, { tab: "answer" });
-	} catch (error) {
-		toast("Not replayed: " + error.message, { failed: true });
-		button.disabled = false;
-	}
-}
+const withOpen = (act) => () => { if (detail.entry) act(detail.entry); };
 
-const secretsOf = (entry) => status.endpoints.find((e) => e.name === entry.endpoint)?.secrets ?? [];
-
-function openEditor(entry, sign) {
-	openEdit(entry, {
-		sign, secrets: secretsOf(entry), done: (answer) => {
-			tellSent(answer, sign ? "Signed and replayed" : "Replayed");
-			if (detail.id === entry.id) detail.show(entry.id, { tab: "answer" });
-		},
-	});
-}
-
-function edit(entry) { openEditor(entry, false); }
-
-function sign(entry) { openEditor(entry, true); }
-
-async function curl(entry) {
-	try {
-		await copy(await getText(entryPath(entry.id) + "/curl"), "curl command");
-	} catch (error) {
-		toast("Not copied: " + error.message, { failed: true });
-	}
-}
-
-async function send() {
-	await loadStatus(); // an endpoint's place is known once something has arrived there
-	if (status.endpoints.length === 0) {
-		toast("No endpoint with inspect is configured", { failed: true });
-		return;
-	}
-	try {
-		await loadTypes();
-		await openExample({
-			types, endpoints: status.endpoints, done: (answer) => {
-				tellSent(answer, "Sent");
-				if (answer.entry) open(answer.entry, { tab: "payload" });
-			},
-		});
-	} catch (error) {
-		toast("Not sent: " + error.message, { failed: true });
-	}
-}
-
-async function loadTypes() {
-	if (types.length > 0) return;
-	types = (await get("events")).events;
-	const families = [...new Set(types.map((type) => type.split(".")[0] + ".*"))];
-	$("#event-types").replaceChildren(...[...families, ...types].map((type) => h("option", { value: type })));
-}
-
-function togglePause() {
-	paused = !paused;
-	showPause();
-	if (paused) return;
-	const missed = [...held.values()];
-	held.clear();
-	missed.forEach(changed);
-}
-
-function showPause() {
-	const button = $("#pause");
-	button.setAttribute("aria-pressed", paused);
-	$("use", button).setAttribute("href", paused ? "#i-play" : "#i-pause");
-	$("span", button).textContent = !paused ? "Pause" : held.size > 0 ? `Resume (${held.size})` : "Resume";
-}
-
-const clear = () => openClear(clearEntries); // the stream says that it is done
-
-const keys = {
+listen({
 	"/": () => { form.elements.text.focus(); form.elements.text.select(); },
 	"?": openKeys,
 	p: togglePause,
 	s: send,
-	r: () => { if (detail.entry) replay(detail.entry); },
-	e: () => { if (detail.entry) edit(detail.entry); },
-	c: () => { if (detail.entry) curl(detail.entry); },
-};
-
-addEventListener("keydown", (event) => {
-	if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
-	const field = event.target.closest("input, textarea, select");
-	if (event.key === "Escape") {
-		if (field) list.focus();
-		else close();
-		return;
-	}
-	const act = keys[event.key];
-	if (!act || (field && field.type !== "checkbox")) return;
-	event.preventDefault();
-	act();
-});
+	r: withOpen((entry) => actions.replay(entry)),
+	e: withOpen((entry) => actions.edit(entry)),
+	c: withOpen((entry) => actions.curl(entry)),
+}, { escape: (field) => (field ? list.focus() : close()) });
 
 form.addEventListener("input", (event) => filterChanged(event.target.matches("[name=text], [name=type], [name=id]") ? 250 : 0));
 form.addEventListener("submit", (event) => { event.preventDefault(); filterChanged(0); });
@@ -402,13 +208,14 @@ $("#filter-more").addEventListener("click", () => {
 	$("#filter-more").setAttribute("aria-expanded", shown);
 });
 $("#pause").addEventListener("click", togglePause);
-$("#clear").addEventListener("click", clear);
+$("#clear").addEventListener("click", () => openClear(clearEntries)); // the stream says that it is done
 $("#send").addEventListener("click", send);
+$("#help").addEventListener("click", openKeys);
 addEventListener("popstate", restore);
-addEventListener("pageshow", (event) => { if (event.persisted) load(); });
+addEventListener("pageshow", (event) => { if (event.persisted) feed.load(); });
 
 filters.toForm(form, state.filter);
 remember();
-load();
-loadTypes().catch(() => {}); // asked for again when they are needed
+feed.load(state.filter);
+actions.types().catch(() => {}); // asked for again when they are needed
 if (state.open) open(state.open);

@@ -1,0 +1,47 @@
+package clerkwebhook_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestInspectExplainsRejections(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	for _, test := range []struct {
+		name string
+		sent message
+		code string
+		text string
+	}{
+		{"another secret", message{body: userCreated, secret: otherSecret}, "secret_unknown", "signing secret"},
+		{"an old one", message{body: userCreated, age: 372 * time.Second}, "timestamp_too_old", "6m1"},
+		{"one from the future", message{body: userCreated, age: -400 * time.Second}, "timestamp_too_new", "clock"},
+		{"a missing header", message{body: userCreated, header: http.Header{"Svix-Signature": nil}}, "missing_header", "svix-signature"},
+		{"no POST", message{method: http.MethodGet}, "method_not_allowed", "POST"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d.deliver(t, test.sent)
+			e := d.last(t)
+			if e.Diagnosis == nil || len(e.Diagnosis.Findings) == 0 {
+				t.Fatal("there is no diagnosis")
+			}
+			if f := e.Diagnosis.Findings[0]; f.Code != test.code || !strings.Contains(f.Message, test.text) {
+				t.Errorf("%s: %s", f.Code, f.Message)
+			}
+		})
+	}
+}
+
+func TestInspectProvesThatABodyWasReserialised(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	timestamp, signature := sign(t, testSecret, "msg_1", time.Now(), userCreated)
+	d.deliver(t, message{body: strings.ReplaceAll(userCreated, ":", ": "), header: http.Header{
+		"Svix-Timestamp": {timestamp}, "Svix-Signature": {signature},
+	}})
+	e := d.last(t)
+	if e.Diagnosis == nil || !e.Diagnosis.Verified || e.Diagnosis.Findings[0].Code != "json_spacing" || !e.Diagnosis.Findings[0].Proven {
+		t.Errorf("diagnosis %+v", e.Diagnosis)
+	}
+}

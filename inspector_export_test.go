@@ -1,0 +1,94 @@
+package clerkwebhook_test
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExports(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	body := `{"type":"user.created","data":"it's $(touch /tmp/no) ` + "`id`" + ` & <script>"}`
+	d.deliver(t, message{body: body, header: http.Header{"X-Quote": {"it's; $HOME"}, "Authorization": {"Bearer x"}}})
+	first := d.last(t)
+
+	t.Run("curl sends the same request", func(t *testing.T) {
+		command := d.callText(t, http.MethodGet, "api/entries/"+first.ID+"/curl", nil, http.StatusOK)
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		again := d.last(t)
+		if again.ID == first.ID || again.Outcome != "forwarded" || again.Request.Body.Text != body || fieldOf(again.Request.Headers, "X-Quote").Value != "it's; $HOME" {
+			t.Errorf("%s, %+v", again.Outcome, again.Request)
+		}
+		if fieldOf(again.Request.Headers, "Authorization").Name != "" {
+			t.Error("a redacted header was sent")
+		}
+	})
+	t.Run("curl sends bytes that are no text", func(t *testing.T) {
+		d.deliver(t, message{body: "\x00\xff'"})
+		binary := d.last(t)
+		command := d.callText(t, http.MethodGet, "api/entries/"+binary.ID+"/curl", nil, http.StatusOK)
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if again := d.last(t); again.ID == binary.ID || again.Outcome != "forwarded" {
+			t.Errorf("%+v", again)
+		}
+	})
+	t.Run("HAR", func(t *testing.T) {
+		var har struct {
+			Log struct {
+				Version string
+				Entries []struct {
+					StartedDateTime time.Time
+					Request         struct {
+						Method, URL string
+						PostData    struct{ MimeType, Text string }
+					}
+					Response struct {
+						Status  int
+						Content struct{ Text string }
+					}
+					Delivery entry `json:"_delivery"`
+				}
+			}
+		}
+		d.call(t, http.MethodGet, "api/har?id="+first.ID, nil, http.StatusOK, &har)
+		if har.Log.Version != "1.2" || len(har.Log.Entries) != 1 {
+			t.Fatalf("%+v", har)
+		}
+		e := har.Log.Entries[0]
+		if e.Request.Method != "POST" || e.Request.URL != first.URL || e.Request.PostData.Text != body || e.Response.Status != 200 || e.Response.Content.Text != "ok" || e.Delivery.ID != first.ID || e.StartedDateTime.IsZero() {
+			t.Errorf("%+v", e)
+		}
+	})
+	t.Run("no credentials", func(t *testing.T) {
+		d.deliver(t, message{body: userCreated, header: http.Header{"Authorization": {"Bearer sesame"}, "Cookie": {"a=sesame"}, "Proxy-Authorization": {"sesame"}}})
+		id := d.last(t).ID
+		for _, path := range []string{"api/entries", "api/entries/" + id, "api/entries/" + id + "/curl", "api/entries/" + id + "/har", "api/har"} {
+			if text := d.callText(t, http.MethodGet, path, nil, http.StatusOK); strings.Contains(text, "sesame") {
+				t.Errorf("%s tells them", path)
+			}
+		}
+		if found := d.list(t, "text=sesame"); len(found) > 0 {
+			t.Errorf("they are found in %s", found[0].ID)
+		}
+	})
+	t.Run("a command looks like what it is", func(t *testing.T) {
+		body := "{\"type\":\"user.created\",\"data\":\"\u009b2J \u202e \u2066\"}"
+		d.deliver(t, message{body: body})
+		command := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/curl", nil, http.StatusOK)
+		if strings.ContainsAny(command, "\u009b\u202e\u2066") {
+			t.Errorf("it has what a terminal obeys: %q", command)
+		}
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if again := d.last(t); again.Request.Body.Text != body {
+			t.Errorf("it sent %q", again.Request.Body.Text)
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package clerkwebhook_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+func TestSendAnExample(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	for _, test := range []struct {
+		name   string
+		call   map[string]any
+		body   string // or the beginning
+		wantID string
+	}{
+		{"of the catalogue", map[string]any{"type": "user.created"}, `{"data":{`, ""},
+		{"to a named endpoint", map[string]any{"type": "user.created", "endpoint": "default"}, `{"data":{`, ""},
+		{"with a payload", map[string]any{"payload": userCreated, "message_id": "msg_mine"}, userCreated, "msg_mine"},
+		{"with another secret", map[string]any{"type": "session.ended", "secret": "previous"}, `{"data":{`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := openDesk(t, "secret previous "+otherSecret, "reverse_proxy "+backend.Address)
+			var s sent
+			d.call(t, http.MethodPost, "api/send", test.call, http.StatusOK, &s)
+			got := onlyRequest(t, backend)
+			if !strings.HasPrefix(string(got.Payload), test.body) || got.URL.Path != "/webhooks/" || got.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("the backend got %s at %s with %v", got.Payload, got.URL, got.Header)
+			}
+			if id := got.Header.Get("Svix-Id"); id != s.MessageID || test.wantID != "" && id != test.wantID {
+				t.Errorf("its id is %s", id)
+			}
+			e := d.one(t, s.Entry)
+			want := cmp.Or(fmt.Sprint(test.call["secret"]), "production")
+			if test.call["secret"] == nil {
+				want = "production"
+			}
+			if e.Origin != "example" || e.Outcome != "forwarded" || e.Secret != want {
+				t.Errorf("it is recorded as %s, %s, %s", e.Origin, e.Outcome, e.Secret)
+			}
+		})
+	}
+}
+
+func TestSendGoesWhereTheLastDeliveryCameIn(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	d := openDesk(t, "", "reverse_proxy "+backend.Address)
+	d.deliver(t, message{body: userCreated})
+	onlyRequest(t, backend)
+	d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created"}, http.StatusOK, nil)
+	if got := onlyRequest(t, backend); got.URL.Path != hookPath {
+		t.Errorf("it went to %s", got.URL.Path)
+	}
+	d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "url": "http://" + d.hooks + "/webhooks/other"}, http.StatusOK, nil)
+	if got := onlyRequest(t, backend); got.URL.Path != "/webhooks/other" {
+		t.Errorf("it went to %s", got.URL.Path)
+	}
+}
+
+func TestSendRefuses(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	for _, test := range []struct {
+		name, code string
+		call       map[string]any
+		status     int
+	}{
+		{"an unknown type without a payload", "bad_request", map[string]any{"type": "user.exploded"}, 400},
+		{"an unknown endpoint", "unknown_endpoint", map[string]any{"type": "user.created", "endpoint": "other"}, 409},
+		{"an unknown secret", "cannot_sign", map[string]any{"type": "user.created", "secret": "other"}, 409},
+		{"an id that cannot be one", "bad_request", map[string]any{"type": "user.created", "message_id": "a b"}, 400},
+		{"another host", "bad_request", map[string]any{"type": "user.created", "url": "http://192.0.2.1/"}, 400},
+		{"another scheme", "bad_request", map[string]any{"type": "user.created", "url": "file:///etc/passwd"}, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if code := d.refusal(t, http.MethodPost, "api/send", test.call, test.status); code != test.code {
+				t.Errorf("code %s, want %s", code, test.code)
+			}
+		})
+	}
+}
+
+func TestSendFindsEndpointsInTheConfiguration(t *testing.T) {
+	address, inspector := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	guard := func(name string) string {
+		return fmt.Sprintf("clerk_webhook {\nname %s\nsecret %s\ninspect\n}\nrespond ok\n", name, testSecret)
+	}
+	testcaddy.Run(t, fmt.Sprintf(`
+http://%s {
+	handle_path /prefix/* {
+		handle /deep/hook {
+			%s
+		}
+		handle {
+			%s
+		}
+	}
+	@special path /special/one /special/two
+	handle @special {
+		%s
+	}
+	handle {
+		%s
+	}
+}
+http://%s {
+	clerk_webhook_inspector
+}
+`, address, guard("deep"), guard("prefix"), guard("special"), guard("rest"), inspector))
+	d := &desk{inspector: inspector, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	var status struct{ Endpoints []struct{ Name, URL string } }
+	d.call(t, http.MethodGet, "api/status", nil, http.StatusOK, &status)
+	got := map[string]string{}
+	for _, e := range status.Endpoints {
+		got[e.Name] = strings.TrimPrefix(e.URL, "http://"+address)
+		var s sent
+		d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": e.Name}, http.StatusOK, &s)
+		if !s.Guarded || d.one(t, s.Entry).Endpoint != e.Name {
+			t.Errorf("%s was sent to %s, but %+v", e.Name, e.URL, s)
+		}
+	}
+	want := map[string]string{"deep": "/prefix/deep/hook", "prefix": "/prefix/", "special": "/special/one", "rest": "/"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

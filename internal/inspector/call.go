@@ -1,0 +1,72 @@
+package inspector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+)
+
+// maxCall bounds the body of a call.
+const maxCall = 4 << 20
+
+// callError tells a caller what is wrong with a call: by a status, by a code to
+// rely on, and in words.
+type callError struct {
+	status int
+	code   string
+	error
+}
+
+func newCallError(status int, code, text string) error {
+	return &callError{status, code, errors.New(text)}
+}
+
+// badRequest is for faults in what a call says.
+func badRequest(err error) error { return &callError{http.StatusBadRequest, "bad_request", err} }
+
+func forbidden(err error) error { return &callError{http.StatusForbidden, "forbidden", err} }
+
+var (
+	errNoPath   = newCallError(http.StatusNotFound, "not_found", "there is no such path, or not with this method")
+	errTooLarge = newCallError(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body of the call is over %d bytes", maxCall))
+	errMedia    = newCallError(http.StatusUnsupportedMediaType, "media_type", "a call that acts has a body of the type application/json")
+)
+
+// readCall reads the body of a call.
+func readCall(w http.ResponseWriter, r *http.Request, call any) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return errMedia
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	decoder.DisallowUnknownFields()
+	var tooLarge *http.MaxBytesError
+	switch err := decoder.Decode(call); {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return badRequest(fmt.Errorf("the body of the call: %w", err))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return badRequest(errors.New("the body of the call: there is more than one JSON value"))
+	}
+	return nil
+}
+
+// writeError answers with an error, its status and its code.
+func writeError(w http.ResponseWriter, err error) {
+	failure := &callError{http.StatusInternalServerError, "internal", err}
+	errors.As(err, &failure)
+	writeJSON(w, failure.status, map[string]string{"code": failure.code, "error": err.Error()})
+}
+
+// writeJSON leaves the escaping of <, > and & on, so that no browser can take
+// what a sender wrote for a page.
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // who has hung up needs no answer
+}

@@ -1,0 +1,88 @@
+// What can be done with a delivery, and what is told of how it went.
+
+import { entryPath, get, getText, post } from "./api.js";
+import { openEdit, openExample } from "./dialogs.js";
+import { $, copy, h, span, toast } from "./dom.js";
+
+export class Actions {
+	#types = [];
+	#status;
+	#open;
+	#answered;
+
+	// answered is called with the entry that has been replayed.
+	constructor({ status, open, answered }) {
+		this.#status = status;
+		this.#open = open;
+		this.#answered = answered;
+	}
+
+	async replay(entry) {
+		const button = $("#do-replay");
+		if (!button || button.disabled) return;
+		button.disabled = true;
+		try {
+			this.#tell(await post(`${entryPath(entry.id)}/replay`, {}), "Replayed");
+			await this.#answered(entry);
+		} catch (error) {
+			toast("Not replayed: " + error.message, { failed: true });
+		} finally {
+			button.disabled = false;
+		}
+	}
+
+	edit(entry, sign = false) {
+		openEdit(entry, {
+			sign, secrets: this.#status.endpoint(entry.endpoint)?.secrets ?? [], done: (answer) => {
+				this.#tell(answer, sign ? "Signed and replayed" : "Replayed");
+				this.#answered(entry);
+			},
+		});
+	}
+
+	sign(entry) { this.edit(entry, true); }
+
+	async curl(entry) {
+		try {
+			await copy(await getText(entryPath(entry.id) + "/curl"), "curl command");
+		} catch (error) {
+			toast("Not copied: " + error.message, { failed: true });
+		}
+	}
+
+	async send() {
+		await this.#status.load(); // an endpoint's place is known once something has arrived there
+		const { endpoints } = this.#status;
+		if (endpoints.length === 0) {
+			toast("No endpoint with inspect is configured", { failed: true });
+			return;
+		}
+		try {
+			await openExample({
+				types: await this.types(), endpoints, done: (answer) => {
+					this.#tell(answer, "Sent");
+					if (answer.entry) this.#open(answer.entry, { tab: "payload" });
+				},
+			});
+		} catch (error) {
+			toast("Not sent: " + error.message, { failed: true });
+		}
+	}
+
+	// types returns the catalogue, and lets fields suggest what is in it.
+	async types() {
+		if (this.#types.length > 0) return this.#types;
+		this.#types = (await get("events")).events;
+		const families = [...new Set(this.#types.map((type) => type.split(".")[0] + ".*"))];
+		$("#event-types").replaceChildren(...[...families, ...this.#types].map((type) => h("option", { value: type })));
+		return this.#types;
+	}
+
+	#tell(answer, what) {
+		const shown = answer.answer.status || { aborted: "cut off", pending: "no answer" }[answer.answer.state] || "no answer";
+		const failed = !answer.guarded || answer.answer.status < 200 || answer.answer.status > 299;
+		const parts = [`${what}: ${shown}${answer.outcome ? ", " + answer.outcome : ""}, ${span(answer.duration_ms)}`];
+		if (answer.note) parts.push(answer.note);
+		toast(parts.join(". "), { failed, action: answer.entry && "Open", act: () => this.#open(answer.entry, { focus: true }) });
+	}
+}

@@ -1,0 +1,25 @@
+// Single keys that act. They can be turned off, for whom they get in the way of:
+// with speech input, a spoken word is many of them.
+
+import { $ } from "./dom.js";
+
+const box = $("#keys [name=on]");
+box.checked = localStorage.getItem("keys") !== "off";
+box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
+
+export const openKeys = () => $("#keys").showModal();
+
+export function listen(keys, { escape }) {
+	addEventListener("keydown", (event) => {
+		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+		const field = event.target.closest("input, textarea, select");
+		if (event.key === "Escape") {
+			escape(field);
+			return;
+		}
+		const act = keys[event.key];
+		if (!act || !box.checked || event.repeat || (field && field.type !== "checkbox")) return;
+		event.preventDefault();
+		act();
+	});
+}

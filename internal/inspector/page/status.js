@@ -1,0 +1,75 @@
+// What the inspector keeps, and which endpoints it sees: in the bar, in a dialog
+// and where the list is empty.
+
+import { get } from "./api.js";
+import { $, copyable, h, size, timestamp } from "./dom.js";
+
+export class Status {
+	endpoints = [];
+	#now = null;
+	#timer = 0;
+	#on;
+
+	// on is called when it is known anew.
+	constructor(on) {
+		this.#on = on;
+		$("#kept").addEventListener("click", async () => {
+			await this.load();
+			if (this.#now) $("#status").showModal();
+		});
+	}
+
+	endpoint(name) { return this.endpoints.find((e) => e.name === name); }
+
+	loadSoon() { this.#timer ||= setTimeout(() => this.load(), 1000); }
+
+	async load() {
+		clearTimeout(this.#timer);
+		this.#timer = 0;
+		try {
+			this.#now = await get("status");
+		} catch {
+			return; // what it was is good enough
+		}
+		this.endpoints = this.#now.endpoints;
+		const { verified, rejected } = this.#now;
+		$("#kept span").textContent = `${verified.entries + rejected.entries} kept · ${size(verified.bytes + rejected.bytes)}`;
+		this.#write();
+		this.#on();
+	}
+
+	#write() {
+		const { started, verified, rejected } = this.#now;
+		const room = (r) => `${r.entries} kept, ${size(r.bytes)} of ${size(r.max_bytes)}` + (r.evicted ? `; ${r.evicted} made room for newer ones` : "");
+		const line = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+		$("#status dl").replaceChildren(
+			line("Verified", room(verified)),
+			line("Rejected", room(rejected)),
+			line("Running since", timestamp(new Date(started))),
+			...this.endpoints.map((e) => line("Endpoint", h("b", {}, e.name), e.url && [" at ", h("code", {}, e.url)],
+				`, with ${e.secrets.length === 1 ? "the secret" : "the secrets"} ${e.secrets.map((s) => s.name + (s.signs ? "" : " (verifies only)")).join(", ")}`)));
+	}
+
+	// emptyList says why the list is empty and what to do about it.
+	emptyList({ isFiltered, reset, send }) {
+		if (!this.#now) return [];
+		if (isFiltered) {
+			return [h("h3", {}, "No delivery matches"), h("p", {}, "Others may come, or the filter is too narrow."),
+				h("button", { type: "button", onclick: reset }, "Reset filter")];
+		}
+		if (this.endpoints.length === 0) {
+			return [h("h3", {}, "No endpoint is recorded"),
+				h("p", {}, "Put ", h("code", {}, "inspect"), " into a ", h("code", {}, "clerk_webhook"), " block of the Caddyfile and reload Caddy.")];
+		}
+		const url = this.endpoints.find((e) => e.url)?.url;
+		return [h("h3", {}, "Waiting for deliveries"),
+			h("p", {}, "They appear here as they arrive at"),
+			h("ul", {}, this.endpoints.map((e) => h("li", {}, h("code", {}, e.url || e.name)))),
+			h("button", { type: "button", class: "primary", onclick: send }, "Send example"),
+			url && h("p", {}, "or in a terminal, with the endpoint's secret:"),
+			url && copyable(`caddy clerk-webhook send user.created --to ${quoted(url)} --secret whsec_…`, "Command")].filter(Boolean);
+	}
+}
+
+// quoted makes one word of a text for a POSIX shell.
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
