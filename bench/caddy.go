@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
 // comparison is a load of the guarded site against the same load of another.
@@ -120,20 +122,26 @@ func (t *testbed) run(c comparison, s side, o options) (r run, lost int, err err
 	if err != nil {
 		return run{}, 0, err
 	}
-	req := newRequest(c.method, s.address, header, c.body, s.status)
-	before, err := cpuOf(t.caddy.pid())
+	load := rig.Load{
+		Address:     s.address,
+		Requests:    []rig.Request{rig.NewRequest(c.method, s.address, header, c.body)},
+		Status:      s.status,
+		Connections: o.connections,
+		Duration:    o.duration,
+	}
+	before, err := rig.CPUOf(t.caddy.PID())
 	if err != nil {
 		return run{}, 0, err
 	}
-	if r.count, lost, r.wall, err = load(req, o.connections, o.duration); err != nil {
+	result, err := load.Run()
+	if err != nil {
 		return run{}, 0, err
 	}
-	if r.count == 0 {
+	if result.Answered == 0 {
 		return run{}, 0, fmt.Errorf("%s answered nothing", s.address)
 	}
-	after, err := cpuOf(t.caddy.pid())
-	r.cpu = after - before
-	return r, lost, err
+	after, err := rig.CPUOf(t.caddy.PID())
+	return run{result.Answered, result.Wall, after - before}, result.Lost, err
 }
 
 // profile loads each side some more and saves what Caddy does meanwhile.

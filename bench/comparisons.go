@@ -5,18 +5,20 @@ package main
 import (
 	"net/http"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
 // proxyComparisons are genuine deliveries, which the upstream gets.
 func proxyComparisons(t *testbed) ([]comparison, error) {
 	var all []comparison
-	for _, size := range []int{2 * kilobyte, 20 * kilobyte, 250 * kilobyte} {
-		body, err := payload(size)
+	for _, size := range []int{2 * rig.Kilobyte, 20 * rig.Kilobyte, 250 * rig.Kilobyte} {
+		body, err := rig.Payload(size)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, comparison{
-			name:   sizeName(size),
+			name:   rig.SizeName(size),
 			method: http.MethodPost,
 			header: func() (http.Header, error) { return signedHeaders(time.Now(), body) },
 			body:   body,
@@ -37,8 +39,8 @@ type flood struct {
 }
 
 var (
-	anySize  = []int{0, 2 * kilobyte, 20 * kilobyte}
-	someSize = []int{2 * kilobyte, 20 * kilobyte}
+	anySize  = []int{0, 2 * rig.Kilobyte, 20 * rig.Kilobyte}
+	someSize = []int{2 * rig.Kilobyte, 20 * rig.Kilobyte}
 	noBody   = []int{0}
 )
 
@@ -87,7 +89,7 @@ func floodComparisons(t *testbed) ([]comparison, error) {
 			var body []byte
 			if size > 0 {
 				var err error
-				if body, err = payload(size); err != nil {
+				if body, err = rig.Payload(size); err != nil {
 					return nil, err
 				}
 			}
@@ -96,7 +98,7 @@ func floodComparisons(t *testbed) ([]comparison, error) {
 				guarded = t.strict
 			}
 			all = append(all, comparison{
-				name:   f.name + ", " + sizeName(size),
+				name:   f.name + ", " + rig.SizeName(size),
 				method: f.method,
 				header: func() (http.Header, error) { return f.header(body) },
 				body:   body,

@@ -3,94 +3,16 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	svix "github.com/svix/svix-webhooks/go"
-
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-const (
-	kilobyte = 1 << 10
+const deliveryID = "msg_2bNiO3fLmZ8QJm4rXqf0Tt9yWcD"
 
-	secret     = "whsec_bm90IGEgc2VjcmV0LCBvbmx5IGZvciBiZW5jaA=="
-	deliveryID = "msg_2bNiO3fLmZ8QJm4rXqf0Tt9yWcD"
-	eventType  = "organizationMembership.created"
-)
-
-// payload returns an event as Clerk sends it, compact and with its type last,
-// padded within its data to exactly size bytes.
-func payload(size int) ([]byte, error) {
-	example, known := event.Example(eventType)
-	if !known {
-		return nil, fmt.Errorf("there is no example of %s", eventType)
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, example); err != nil {
-		return nil, err
-	}
-	const opening = `{"data":{`
-	rest, ok := bytes.CutPrefix(compact.Bytes(), []byte(opening))
-	if !ok || !bytes.HasSuffix(rest, []byte(`,"type":"`+eventType+`"}`)) {
-		return nil, fmt.Errorf("the example of %s does not begin with its data and end with its type", eventType)
-	}
-	padding, err := padding(size - compact.Len())
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat([]byte(opening), padding, rest), nil
-}
-
-// padding returns members of a JSON object, with a comma after the last: as
-// many small records as fit into size, then a string.
-func padding(size int) ([]byte, error) {
-	const (
-		record  = `{"id":"inv_2bNiO3fLmZ8QJm4rXqf0Tt9yWcD","role":"org:member","created_at":1771059845123,"accepted":true},`
-		records = `"records":[`
-		filler  = `null],"note":"",`
-	)
-	room := size - len(records) - len(filler)
-	if room < 0 {
-		return nil, fmt.Errorf("the example of %s is too large to be padded", eventType)
-	}
-	members := records + strings.Repeat(record, room/len(record)) + strings.TrimSuffix(filler, `",`)
-	return []byte(members + strings.Repeat("x", room%len(record)) + `",`), nil
-}
-
-// signedHeaders returns the headers of a delivery of body made at the given
-// time, signed by Svix's library.
+// signedHeaders returns the headers of a genuine delivery of body made at the
+// given time.
 func signedHeaders(at time.Time, body []byte) (http.Header, error) {
-	wh, err := svix.NewWebhook(secret)
-	if err != nil {
-		return nil, err
-	}
-	signatures, err := wh.Sign(deliveryID, at, body)
-	if err != nil {
-		return nil, err
-	}
-	return http.Header{
-		"Content-Type":   {"application/json"},
-		"User-Agent":     {"Svix-Webhooks/1.84.0 (bench)"},
-		"Svix-Id":        {deliveryID},
-		"Svix-Timestamp": {strconv.FormatInt(at.Unix(), 10)},
-		"Svix-Signature": {signatures},
-	}, nil
-}
-
-// sizeName returns a body's size as the tables show it.
-func sizeName(size int) string {
-	switch {
-	case size == 0:
-		return "none"
-	case size >= kilobyte*kilobyte:
-		return fmt.Sprintf("%d MB", size/kilobyte/kilobyte)
-	}
-	return fmt.Sprintf("%d KB", size/kilobyte)
+	return rig.SignedHeaders(rig.Secret, deliveryID, at, body)
 }

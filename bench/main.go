@@ -14,6 +14,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
 type options struct {
@@ -42,7 +44,7 @@ func main() {
 	o.duration = time.Duration(*seconds * float64(time.Second))
 
 	if *role == "upstream" {
-		exitOn(serveUpstream(os.Stdout))
+		exitOn(rig.ServeUpstream(os.Stdout))
 		return
 	}
 	var report bytes.Buffer
@@ -61,7 +63,7 @@ func exitOn(err error) {
 
 func measure(o options, w io.Writer) error {
 	fmt.Fprintf(w, "%s, %d processors, %s, %d pairs of %v.\n",
-		runtime.Version(), runtime.NumCPU(), processorName(), o.pairs, o.duration)
+		runtime.Version(), runtime.NumCPU(), rig.ProcessorName(), o.pairs, o.duration)
 	fmt.Fprintln(w, "Ratios are medians over the pairs, with [quartiles] and (extremes).")
 
 	all := o.what == "all"

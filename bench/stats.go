@@ -4,8 +4,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
 // run is what one run of one contender came to.
@@ -34,7 +35,7 @@ func median(runs []run, value func(run) float64) float64 {
 	for i, r := range runs {
 		values[i] = value(r)
 	}
-	return quantile(values, 0.5)
+	return rig.Quantile(values, 0.5)
 }
 
 // ratios divides pair by pair: the runs of one index were made together.
@@ -49,17 +50,6 @@ func ratios(a, b []run, value func(run) float64) []float64 {
 // spread formats a median with its quartiles and extremes.
 func spread(values []float64) string {
 	return fmt.Sprintf("**%.2f** [%.2f–%.2f] (%.2f–%.2f)",
-		quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75),
-		quantile(values, 0), quantile(values, 1))
-}
-
-// quantile interpolates between the two values nearest to q, from 0 to 1.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	position := q * float64(len(sorted)-1)
-	below := int(position)
-	if below == len(sorted)-1 {
-		return sorted[below]
-	}
-	return sorted[below] + (position-float64(below))*(sorted[below+1]-sorted[below])
+		rig.Quantile(values, 0.5), rig.Quantile(values, 0.25), rig.Quantile(values, 0.75),
+		rig.Quantile(values, 0), rig.Quantile(values, 1))
 }

@@ -18,11 +18,12 @@ import (
 
 	svix "github.com/svix/svix-webhooks/go"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-var verificationSizes = []int{2 * kilobyte, 20 * kilobyte, 250 * kilobyte, kilobyte * kilobyte}
+var verificationSizes = []int{2 * rig.Kilobyte, 20 * rig.Kilobyte, 250 * rig.Kilobyte, rig.Kilobyte * rig.Kilobyte}
 
 // contender is one way to treat a message.
 type contender struct {
@@ -62,11 +63,11 @@ func measureVerificationOn(processors int, o options, w io.Writer) error {
 		}
 		runs, err := alternate(contenders, o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", sizeName(size), err)
+			return fmt.Errorf("%s: %w", rig.SizeName(size), err)
 		}
 		for i, c := range contenders {
 			once := c.newWorker()
-			fmt.Fprintf(&each, "| %s | %s | %.0f/s | %.0f MB/s | %.2f µs | %.0f |\n", sizeName(size), c.name,
+			fmt.Fprintf(&each, "| %s | %s | %.0f/s | %.0f MB/s | %.2f µs | %.0f |\n", rig.SizeName(size), c.name,
 				median(runs[i], run.perSecond), float64(size)*median(runs[i], run.perSecond)/1e6,
 				median(runs[i], run.cpuEach), testing.AllocsPerRun(100, func() { _ = once() }))
 		}
@@ -79,7 +80,7 @@ func measureVerificationOn(processors int, o options, w io.Writer) error {
 			{"guard ÷ HMAC, keyed each time", guard, bareNew},
 			{"Svix's library ÷ guard", library, guard},
 		} {
-			fmt.Fprintf(&compared, "| %s | %s | %s | %s |\n", sizeName(size), c.name,
+			fmt.Fprintf(&compared, "| %s | %s | %s | %s |\n", rig.SizeName(size), c.name,
 				spread(ratios(c.a, c.b, run.wallEach)), spread(ratios(c.a, c.b, run.cpuEach)))
 		}
 	}
@@ -93,7 +94,7 @@ func measureVerificationOn(processors int, o options, w io.Writer) error {
 }
 
 func newContenders(size int) ([]contender, error) {
-	body, err := payload(size)
+	body, err := rig.Payload(size)
 	if err != nil {
 		return nil, err
 	}
@@ -102,15 +103,15 @@ func newContenders(size int) ([]contender, error) {
 	if err != nil {
 		return nil, err
 	}
-	guardKey, err := signature.ParseSecret(secret)
+	guardKey, err := signature.ParseSecret(rig.Secret)
 	if err != nil {
 		return nil, err
 	}
-	library, err := svix.NewWebhook(secret)
+	library, err := svix.NewWebhook(rig.Secret)
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(rig.Secret, "whsec_"))
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func decide(keys []*signature.Secret, header http.Header, body []byte) error {
 	if _, err := signature.Verify(keys, &h, body); err != nil {
 		return err
 	}
-	if string(event.TypeOf(body)) != eventType {
+	if string(event.TypeOf(body)) != rig.EventType {
 		return errType
 	}
 	return nil

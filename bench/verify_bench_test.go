@@ -2,7 +2,11 @@
 
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+)
 
 // BenchmarkVerification measures the same as the command does, one contender at
 // a time: for profiles, not for ratios.
@@ -13,7 +17,7 @@ func BenchmarkVerification(b *testing.B) {
 			b.Fatal(err)
 		}
 		for _, c := range contenders {
-			b.Run(sizeName(size)+"/"+c.name, func(b *testing.B) {
+			b.Run(rig.SizeName(size)+"/"+c.name, func(b *testing.B) {
 				once := c.newWorker()
 				b.ReportAllocs()
 				b.SetBytes(int64(size))

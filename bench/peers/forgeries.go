@@ -1,0 +1,146 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+)
+
+const (
+	forgerySize = 2 * rig.Kilobyte
+
+	// Genuine deliveries come on few connections and forgeries on many, as a
+	// flood does, so that the forgeries keep to their rate when the app is late.
+	genuineConnections = 16
+	forgedConnections  = 128
+
+	// The search for the rate stops somewhat below a half, so that noise does
+	// not bring the app above it later.
+	searchedShare = 0.45
+	trials        = 3 // of each rate, in a quick run fewer
+	rateStep      = 1.1
+	lowestRate    = 0.25 // times the valid rate
+	highestRate   = 8
+)
+
+// measureForgeries finds the rate of forgeries that halves what the app does
+// alone, and measures all that verify with it and without it.
+func (t *testbed) measureForgeries(o options) (forgeries, error) {
+	var verifying []subject
+	for _, s := range t.subjects {
+		if s.name == expressAlone || s.name == guard || s.name == nginxLua {
+			verifying = append(verifying, s)
+		}
+	}
+	rate, err := findRate(verifying[0], o)
+	if err != nil {
+		return forgeries{}, err
+	}
+	f := forgeries{Rate: rate, Series: make([]forgedSeries, len(verifying))}
+	for number := range o.rounds {
+		for _, i := range order(len(verifying), number) {
+			f.Series[i].Subject = verifying[i].name
+			if err := f.Series[i].add(verifying[i], rate, o); err != nil {
+				return forgeries{}, fmt.Errorf("%s: %w", verifying[i].name, err)
+			}
+		}
+	}
+	return f, nil
+}
+
+// findRate raises the rate until the subject does less than searchedShare of
+// what it does without forgeries, in every trial.
+func findRate(s subject, o options) (float64, error) {
+	var valid []float64
+	for range trials {
+		without, err := flood(s, 0, o)
+		if err != nil {
+			return 0, err
+		}
+		valid = append(valid, without.genuine)
+	}
+	alone := slices.Max(valid)
+	for rate := lowestRate * alone; rate < highestRate*alone; rate *= rateStep {
+		var tried forgedSeries
+		for range min(trials, o.rounds) {
+			if err := tried.add(s, rate, o); err != nil {
+				return 0, err
+			}
+		}
+		if slices.Max(tried.kept()) < searchedShare {
+			return rate, nil
+		}
+	}
+	return 0, errors.New("no rate of forgeries takes the app below half of its valid rate")
+}
+
+// add measures one pair: without forgeries and with them.
+func (fs *forgedSeries) add(s subject, rate float64, o options) error {
+	without, err := flood(s, 0, o)
+	if err != nil {
+		return err
+	}
+	with, err := flood(s, rate, o)
+	if err != nil {
+		return err
+	}
+	fs.Without = append(fs.Without, round(without.genuine))
+	fs.With = append(fs.With, round(with.genuine))
+	fs.Forged = append(fs.Forged, round(with.forged))
+	return nil
+}
+
+// flooded is how many deliveries of each kind were answered in a second.
+type flooded struct{ genuine, forged float64 }
+
+// flood sends genuine deliveries as fast as they are answered, and forgeries at
+// a fixed rate beside them.
+func flood(s subject, rate float64, o options) (flooded, error) {
+	genuine, err := newLoad(s, false, o)
+	if err != nil {
+		return flooded{}, err
+	}
+	if rate == 0 {
+		result, err := genuine.Run()
+		return flooded{genuine: result.PerSecond()}, err
+	}
+	forged, err := newLoad(s, true, o)
+	if err != nil {
+		return flooded{}, err
+	}
+	forged.Rate = rate
+
+	var forgedResult rig.Result
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		forgedResult, err = forged.Run()
+		ended <- err
+	}()
+	genuineResult, err := genuine.Run()
+	err = errors.Join(err, <-ended)
+	if lost := genuineResult.Lost + forgedResult.Lost; err == nil && lost > 0 {
+		err = fmt.Errorf("%d requests were broken off", lost)
+	}
+	return flooded{genuineResult.PerSecond(), forgedResult.PerSecond()}, err
+}
+
+func newLoad(s subject, forged bool, o options) (rig.Load, error) {
+	requests, err := newDeliveries(forgerySize, forged)
+	load := rig.Load{
+		Address:     s.addresses[express],
+		Requests:    requests,
+		Status:      http.StatusOK,
+		Connections: genuineConnections,
+		Duration:    o.turn,
+	}
+	if forged {
+		load.Status, load.Connections = s.refusal, forgedConnections
+	}
+	return load, err
+}

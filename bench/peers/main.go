@@ -1,0 +1,120 @@
+//go:build linux
+
+// Command peers measures the guard beside what else could verify a delivery:
+// Clerk's verifyWebhook in Express alone, and nginx with Lua. Run it with
+// bench/peers/run, which brings what it needs. See docs/performance.md.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+)
+
+// The files that a run writes, seen from the top of the checkout.
+const (
+	resultsFile = "bench/peers/results.json"
+	docsFile    = "docs/performance.md"
+	imageFolder = "docs/images"
+)
+
+type options struct {
+	nginx       string
+	rounds      int
+	warmUps     int // rounds that are not counted
+	turn        time.Duration
+	connections int
+	servers     int // processors of theirs, half of all if 0
+}
+
+func main() {
+	var o options
+	seconds := flag.Float64("seconds", 1, "length of each turn")
+	quick := flag.Bool("quick", false, "one round of short turns, to check the answers; writes nothing")
+	render := flag.Bool("render", false, "write the tables and plots anew from "+resultsFile+", measure nothing")
+	flag.StringVar(&o.nginx, "nginx", "", "folder with nginx and its Lua modules, as packages unpacked there have it")
+	flag.IntVar(&o.rounds, "rounds", 15, "rounds, in each of which every subject has a turn")
+	flag.IntVar(&o.connections, "connections", 32, "connections with deliveries, kept alive")
+	flag.IntVar(&o.servers, "servers", 0, "processors for the servers; the senders get the others, or share if there are none (default half)")
+	role := flag.String("role", "", "used by the command itself: upstream")
+	flag.Parse()
+	o.turn = time.Duration(*seconds * float64(time.Second))
+	o.warmUps = 1
+	if *quick {
+		o.rounds, o.warmUps, o.turn = 1, 0, 100*time.Millisecond
+	}
+
+	switch {
+	case *role == "upstream":
+		exitOn(rig.ServeUpstream(os.Stdout))
+	case *render:
+		r, err := readResults(resultsFile)
+		exitOn(err)
+		exitOn(writeDocs(r))
+	default:
+		r, err := measure(o)
+		exitOn(err)
+		fmt.Println(r.markdown())
+		if *quick {
+			return
+		}
+		exitOn(r.check())
+		exitOn(r.write(resultsFile))
+		exitOn(writeDocs(r))
+	}
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+// measure starts all subjects and measures them.
+func measure(o options) (results, error) {
+	if o.nginx == "" {
+		return results{}, errors.New("-nginx is missing: bench/peers/run gives it")
+	}
+	processors, err := ownProcessors()
+	if err != nil {
+		return results{}, err
+	}
+	servers, senders := divide(processors, o.servers)
+	dir, err := os.MkdirTemp("", "clerk-webhook-peers")
+	if err != nil {
+		return results{}, err
+	}
+	defer os.RemoveAll(dir)
+
+	// This process and the fast backend that it starts stay off the processors
+	// of what they measure.
+	if err := pinSelf(senders); err != nil {
+		return results{}, err
+	}
+	runtime.GOMAXPROCS(1)
+	t, err := newTestbed(dir, o.nginx, servers)
+	if err != nil {
+		return results{}, err
+	}
+	defer t.stop()
+
+	if err := t.checkAnswers(); err != nil {
+		return results{}, err
+	}
+	r := results{Environment: t.environment(o)}
+	r.Environment.Senders = len(senders)
+	for _, c := range plannedCases() {
+		if err := t.measureCase(&c, o); err != nil {
+			return results{}, fmt.Errorf("%s: %w", c.name(), err)
+		}
+		r.Cases = append(r.Cases, c)
+	}
+	r.Forgeries, err = t.measureForgeries(o)
+	return r, err
+}

@@ -1,0 +1,83 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// ownProcessors returns the processors that this process may use.
+func ownProcessors() ([]int, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return nil, err
+	}
+	return parseProcessors(string(status))
+}
+
+// divide gives so many processors to the servers, half of them if none are
+// wanted, and the rest to what plays the senders. If none are left, they share.
+func divide(all []int, wanted int) (servers, senders []int) {
+	if wanted == 0 {
+		wanted = max(1, len(all)/2)
+	}
+	if wanted >= len(all) {
+		return all, all
+	}
+	return all[:wanted], all[wanted:]
+}
+
+// parseProcessors takes the processors that a process may use out of the
+// content of its /proc/PID/status.
+func parseProcessors(status string) (all []int, err error) {
+	_, list, found := strings.Cut(status, "\nCpus_allowed_list:")
+	if !found {
+		return nil, errors.New("/proc/PID/status has no Cpus_allowed_list")
+	}
+	list, _, _ = strings.Cut(list, "\n")
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err := strconv.Atoi(from)
+		if err != nil {
+			return nil, err
+		}
+		last, err := strconv.Atoi(to)
+		if err != nil {
+			return nil, err
+		}
+		for n := first; n <= last; n++ {
+			all = append(all, n)
+		}
+	}
+	return all, nil
+}
+
+// on lets a command run on these processors only.
+func on(processors []int, command ...string) *exec.Cmd {
+	return exec.Command("taskset", append([]string{"-c", listOf(processors)}, command...)...)
+}
+
+// pinSelf keeps this process, with all its threads, on these processors.
+func pinSelf(processors []int) error {
+	command := exec.Command("taskset", "-a", "-p", "-c", listOf(processors), strconv.Itoa(os.Getpid()))
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return nil
+}
+
+func listOf(processors []int) string {
+	var list []string
+	for _, n := range processors {
+		list = append(list, strconv.Itoa(n))
+	}
+	return strings.Join(list, ",")
+}
