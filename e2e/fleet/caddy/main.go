@@ -2,10 +2,10 @@
 package main
 
 import (
+	_ "github.com/caddyclerk/caddy-clerk-webhook"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/caddyclerk/caddy-clerk-webhook"
 	_ "github.com/caddyclerk/caddy-clerk-webhook/e2e/fleet/redisstorage"
 )
 
