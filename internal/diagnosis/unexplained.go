@@ -128,10 +128,11 @@ func endsEarly(body []byte) bool {
 // unknownSecret is the last explanation, and the most probable one where
 // nothing else stands out.
 func unknownSecret(d Delivery, otherFindings bool) Finding {
-	message := "it was signed with none of the given secrets, and no usual alteration of headers, body or secret explains it: compare with the signing secret of exactly this endpoint in exactly this environment"
+	known := "any of the known secrets"
 	if len(d.Secrets)+len(d.OtherSecrets) == 1 {
-		message = strings.Replace(message, "none of the given secrets", "another secret than the one given", 1)
+		known = "the known secret"
 	}
+	message := "it was not signed with " + known + ", and no usual alteration of headers, body or secret explains it: compare with the signing secret of exactly this endpoint in exactly this environment"
 	if otherFindings {
 		message = "otherwise: " + message
 	}

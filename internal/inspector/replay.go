@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not kept whole, so it can only be replayed with a body of your own")
+	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not read, or not kept whole, so it can only be replayed with a body of your own")
 	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "no secret of the endpoint that could sign it is in the configuration now")
 )
 

@@ -14,20 +14,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// readmeTable returns the rows of the table below a heading of README.md, by
-// the code in their key column, without quotes.
-func readmeTable(t testing.TB, heading string, key int) map[string][]string {
+// referenceTable returns the rows of the table below a heading of
+// docs/reference.md, by the code in their key column, without quotes.
+func referenceTable(t testing.TB, heading string, key int) map[string][]string {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("docs/reference.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n### "+heading+"\n")
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
 	if !found {
-		t.Fatalf("README.md has no heading %q", heading)
+		t.Fatalf("docs/reference.md has no heading %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
-	section, _, _ = strings.Cut(section, "\n### ")
 	rows := make(map[string][]string)
 	for line := range strings.Lines(section) {
 		if !strings.HasPrefix(line, "|") {
@@ -55,14 +54,14 @@ func wantSame(t testing.TB, documented, actual []string) {
 	}
 }
 
-func TestReadmeHasEveryOption(t *testing.T) {
+func TestReferenceHasEveryOption(t *testing.T) {
 	var actual []string
 	for field := range reflect.TypeFor[Handler]().Fields() {
 		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
 			actual = append(actual, name)
 		}
 	}
-	documented := readmeTable(t, "Options", 0)
+	documented := referenceTable(t, "Options", 0)
 	wantSame(t, slices.Collect(maps.Keys(documented)), actual)
 
 	var options strings.Builder
@@ -71,18 +70,18 @@ func TestReadmeHasEveryOption(t *testing.T) {
 			options.WriteString(name + " " + value + "\n")
 		}
 	}
-	var fromReadme, defaults Handler
-	if err := fromReadme.UnmarshalCaddyfile(caddyfile.NewTestDispenser("clerk_webhook {\n" + options.String() + "}")); err != nil {
+	var documentedDefaults, defaults Handler
+	if err := documentedDefaults.UnmarshalCaddyfile(caddyfile.NewTestDispenser("clerk_webhook {\n" + options.String() + "}")); err != nil {
 		t.Fatal(err)
 	}
 	defaults.setDefaults()
-	if !reflect.DeepEqual(fromReadme, defaults) {
-		t.Errorf("the documented defaults are %+v, the actual ones %+v", fromReadme, defaults)
+	if !reflect.DeepEqual(documentedDefaults, defaults) {
+		t.Errorf("the documented defaults are %+v, the actual ones %+v", documentedDefaults, defaults)
 	}
 }
 
-func TestReadmeHasEveryReasonWithItsStatus(t *testing.T) {
-	documented := readmeTable(t, "Statuses and reasons", 1)
+func TestReferenceHasEveryReasonWithItsStatus(t *testing.T) {
+	documented := referenceTable(t, "Statuses and reasons", 1)
 	statuses := maps.Clone(rejectionStatus)
 	statuses[inProgress], statuses[done] = http.StatusConflict, http.StatusOK
 	var actual []string
@@ -95,8 +94,8 @@ func TestReadmeHasEveryReasonWithItsStatus(t *testing.T) {
 	wantSame(t, slices.Collect(maps.Keys(documented)), actual)
 }
 
-func TestReadmeHasOnlyRealPlaceholders(t *testing.T) {
-	documented := readmeTable(t, "Placeholders", 0)
+func TestReferenceHasOnlyRealPlaceholders(t *testing.T) {
+	documented := referenceTable(t, "Placeholders", 0)
 	d := &delivery{}
 	for placeholder := range documented {
 		name := strings.TrimSuffix(strings.TrimPrefix(placeholder, "{"+placeholderPrefix), "}")
@@ -109,17 +108,17 @@ func TestReadmeHasOnlyRealPlaceholders(t *testing.T) {
 	}
 }
 
-func TestReadmeHasEveryMetricWithItsLabels(t *testing.T) {
+func TestReferenceHasEveryMetricWithItsLabels(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	if err := registerMetrics(registry); err != nil {
 		t.Fatal(err)
 	}
-	newMetrics("readme", []Secret{{Name: "1"}})
+	newMetrics("reference", []Secret{{Name: "1"}})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := readmeTable(t, "Metrics", 0)
+	documented := referenceTable(t, "Metrics", 0)
 	var actual []string
 	for _, family := range families {
 		actual = append(actual, family.GetName())

@@ -1,0 +1,160 @@
+package browser
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestDetail(t *testing.T) {
+	d := newDesk(t)
+	failures := 1
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Backend", "users")
+		if failures > 0 {
+			failures--
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, "the database is away")
+			return
+		}
+		_, _ = io.WriteString(w, "thank you")
+	})
+	for range 3 { // fails, is handled, is a duplicate
+		d.deliver("msg_ada", user("user.created", "Ada"))
+	}
+	b := openPage(d)
+	b.waitForRows(3)
+	b.click(`.row[aria-posinset="2"]`)
+	b.waitForText(".facts", "production")
+	b.waitForText(".facts", "POST "+d.site)
+	b.waitForText(".timing", "verify")
+	b.waitForText(".timing", "upstream")
+
+	t.Run("the payload is indented and unchanged", func(t *testing.T) {
+		b.within(t)
+		b.waitForText("#panel pre", "\n    \"first_name\": \"Ada\",\n")
+		b.waitForText("#panel pre", "12345678901234567890") // JSON.parse would round it
+	})
+	t.Run("raw it is as it came", func(t *testing.T) {
+		b.within(t)
+		b.click(`[data-mode=raw]`)
+		b.waitForText("#panel pre", user("user.created", "Ada"))
+		b.click(`[data-mode=pretty]`)
+	})
+	t.Run("the headers that were verified are marked", func(t *testing.T) {
+		b.within(t)
+		b.click("#tab-headers")
+		marked := evaluate[[]string](b, `[...document.querySelectorAll("#panel tr")].filter((r) => r.querySelector(".verified")).map((r) => r.querySelector("th").innerText)`)
+		if want := []string{"Svix-Id", "Svix-Signature", "Svix-Timestamp"}; !slices.Equal(marked, want) {
+			t.Errorf("marked are %q, not %q", marked, want)
+		}
+		b.waitForText("#panel", "application/json")
+	})
+	t.Run("the answer has its status, headers and body", func(t *testing.T) {
+		b.within(t)
+		b.click("#tab-answer")
+		b.waitForText("#panel", "thank you")
+		b.waitForText("#panel", "X-Backend")
+		b.waitForText("#panel .status", "200")
+	})
+	t.Run("all attempts are on one timeline", func(t *testing.T) {
+		b.within(t)
+		b.waitForText("#tab-attempts", "3")
+		b.click("#tab-attempts")
+		outcomes := evaluate[[]string](b, `[...document.querySelectorAll(".timeline li")].map((l) => l.querySelector("b").innerText + " " + l.querySelector(".status").innerText)`)
+		if want := []string{"Forwarded 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
+			t.Errorf("the timeline is %q, not %q", outcomes, want)
+		}
+		b.click(".timeline li:first-child button")
+		b.waitForText(".detail-head .status", "500")
+		b.click("#tab-answer")
+		b.waitForText("#panel", "the database is away")
+	})
+}
+
+func TestPlaceOfSyntaxErrorIsShown(t *testing.T) {
+	tests := []struct{ name, body, says, marked string }{
+		{"wrong character", "{\n  \"a\": 1,\n  \"ä\": oops\n}", "line 3, column 8", "o"},
+		{"early end", `{"type":"user.created"`, "line 1, column 23", "end"},
+	}
+	d := newDesk(t, strings.Replace(siteAndInspector, "events user.* organization*", "", 1), "/")
+	b := openPage(d)
+	for i, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b.within(t)
+			id := fmt.Sprintf("msg_%d", i)
+			d.deliver(id, test.body)
+			b.openRow(id)
+			b.waitForText("#panel .syntax", test.says)
+			if marked := b.text("#panel mark"); marked != test.marked {
+				t.Errorf("marked is %q, not %q", marked, test.marked)
+			}
+		})
+	}
+}
+
+func TestHostilePayloadShowsAsText(t *testing.T) {
+	const markup = `</pre></script><script>alert("script")</script><img src=x onerror=alert('image')><svg onload=alert(1)><iframe srcdoc="<script>parent.alert(2)</script>"></iframe><style>body{display:none}</style>`
+	d := newDesk(t)
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Hostile", markup)
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, markup)
+	})
+	body := strings.Replace(user("user.created", markup), `"user_2b"`, "\"user_\u202etxt.exe\u202c 👩‍🚀\"", 1)
+	d.deliver("msg_hostile", body)
+	d.deliver(`msg_<img/src=x/onerror=alert(3)>`, `{"type":"<b>x</b>"}`)
+	d.deliver("msg_deep", `{"type":"user.created","data":`+strings.Repeat("[", 50000)+strings.Repeat("]", 50000)+`}`)
+	b := openPage(d)
+	b.openRow("msg_hostile")
+	b.waitForText("#panel pre", `<img src=x onerror=alert('image')>`)
+	b.waitForText("#panel pre", "user_⟨U+202E⟩txt.exe⟨U+202C⟩ 👩‍🚀") // what would turn text around is seen
+	b.click("[data-mode=raw]")
+	b.waitForText("#panel pre", `<svg onload=alert(1)>`)
+	b.waitForText("#panel pre", "user_⟨U+202E⟩txt.exe")
+	b.click("#tab-headers")
+	b.click("#tab-answer")
+	b.waitForText("#panel pre", markup)
+	b.waitForText("#panel .headers", markup)
+	b.click("#tab-attempts")
+	b.click("#do-edit")
+	b.waitFor("it is text in the editor", `document.querySelector("#edit [name=body]").value.includes("<iframe srcdoc=")`)
+	b.press(kb.Escape)
+	b.write("[name=text]", markup)
+	b.waitForRows(2) // in the answers
+	b.is("nothing of it became part of the page", `document.querySelectorAll("img, iframe, script:not([src]), body style, [onerror], [onload], b[class=x]").length === 0`)
+	b.click("#reset")
+	b.waitForRows(3)
+	b.openRow("msg_deep")
+	b.click("#tab-payload")
+	b.click("[data-mode=pretty]")
+	b.waitForText("#panel pre", "[[[[[[")
+}
+
+func TestAnswerThatNeverMeantToBeJSONHasNoSyntaxError(t *testing.T) {
+	d := newDesk(t)
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "thank you") })
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.click("#tab-answer")
+	b.waitForText("#panel pre", "thank you")
+	b.is("no place is marked", `document.querySelector("#panel mark, #panel .syntax") === null`)
+}
+
+func TestSavedArchiveIsOfTheDelivery(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.is("the link leads to an archive", `(async () => {
+		const link = [...document.querySelectorAll("a[download$='.har']")][0];
+		const { log } = await (await fetch(link.href)).json();
+		return log.version === "1.2" && log.entries.length === 1 && log.entries[0].request.postData.text.includes("Ada");
+	})()`)
+}

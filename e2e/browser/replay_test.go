@@ -1,0 +1,211 @@
+package browser
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReplay(t *testing.T) {
+	d := newDesk(t)
+	n := 0
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) {
+		n++
+		_, _ = fmt.Fprintf(w, "answer %d", n)
+	})
+	body := user("user.created", "Ada")
+	d.deliver("msg_ada", body)
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.click("#do-replay")
+	b.waitForText(".toast", "Replayed: 200, forwarded")
+	b.waitForRows(2)
+	b.waitForText(".row .tag", "replay")
+	b.waitForText(".answer:first-child", "answer 1") // beside each other
+	b.waitForText(".answer:first-child h3", "This delivery")
+	b.waitForText(".answer:last-child", "answer 2")
+	b.waitForText(".answer:last-child h3", "Its latest replay")
+	b.is("they are beside each other", `new Set([...document.querySelectorAll(".answer")].map((a) => a.getBoundingClientRect().top)).size === 1`)
+	b.click(".answer:last-child .link") // Open
+	b.waitForText(".facts", "Replay of")
+	b.waitForText(".answer:first-child h3", "Its original")
+	b.waitForText(".answer:last-child h3", "This replay")
+	if got := d.received(); !slices.Equal(got, []string{body, body}) {
+		t.Errorf("the backend was given %q", got)
+	}
+}
+
+func TestEditAndReplay(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+
+	b.click("#do-edit")
+	b.waitForText("#edit .what", "production")
+	b.is("the body is indented for editing", `document.querySelector("#edit [name=body]").value.includes('\n    "first_name": "Ada"')`)
+	b.write("#edit [name=body]", "{\n  \"data\": {\"id\": \"user_2b\",}\n}")
+	b.waitForText("#edit .check", "Not JSON: line 2, column 28")
+	b.click("#edit [type=submit]")
+	b.is("what is not JSON is not sent, but shown", `document.querySelector("#edit").open && document.querySelector("#edit [name=body]").selectionStart === 29`)
+	if n := len(d.received()); n != 1 {
+		t.Fatalf("the backend was given %d deliveries", n)
+	}
+
+	b.write("#edit [name=body]", "{\n  \"data\": {\"id\": \"user_2b\", \"seats\": 12345678901234567890},\n  \"type\": \"user.updated\"\n}")
+	b.waitForText("#edit .check", "JSON, sent without the white space")
+	b.click("#edit summary")
+	b.write("#edit [name=headers]", "Content-Type: application/json\nX-Trace: 7")
+	b.click("#edit [name=new_id]")
+	b.click("#edit [type=submit]")
+	b.waitForText(".toast", "Replayed: 200, forwarded")
+	b.waitForRows(2)
+	const edited = `{"data":{"id":"user_2b","seats":12345678901234567890},"type":"user.updated"}`
+	if got := d.received(); got[len(got)-1] != edited {
+		t.Errorf("the backend was given %q, not %q", got[len(got)-1], edited)
+	}
+	b.click(".toast .quiet") // Open
+	b.waitForText(".detail-head", "user.updated")
+	b.is("it has an id of its own", `!document.querySelector(".facts").innerText.includes("msg_ada")`)
+	b.click("#tab-headers")
+	b.waitForText("#panel", "X-Trace")
+	b.is("a header that was taken out is not sent", `!document.querySelector("#panel").innerText.includes("User-Agent")`)
+}
+
+func TestEditWithoutChangesKeepsEveryByte(t *testing.T) {
+	d := newDesk(t)
+	body := "{ \"type\" : \"user.created\",\r\n\t\"data\": {} }\n"
+	d.deliver("msg_ada", body)
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.click("#do-edit")
+	b.click("#edit [type=submit]")
+	b.waitForText(".toast", "Replayed: 200")
+	if got := d.received(); !slices.Equal(got, []string{body, body}) {
+		t.Errorf("the backend was given %q", got)
+	}
+}
+
+func TestSendExample(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	b.click("#send")
+	b.waitFor("there is a payload", `document.querySelector("#example [name=body]").value.includes('"type": "user.created"')`)
+	if types := evaluate[[]string](b, `[...document.querySelectorAll("#example [name=type] option")].map((o) => o.value)`); len(types) < 40 || !slices.Contains(types, "waitlistEntry.updated") {
+		t.Errorf("only %d events can be sent: %q", len(types), types)
+	}
+	b.choose("#example [name=type]", "organization.created")
+	b.waitFor("there is another payload", `document.querySelector("#example [name=body]").value.includes('"type": "organization.created"')`)
+	before := evaluate[string](b, `document.querySelector("#example [name=body]").value`)
+	b.click("#example [name=fresh]")
+	b.waitFor("its ids are new", fmt.Sprintf(`document.querySelector("#example [name=body]").value !== %s`, js(before)))
+	b.write("#example [name=body]", "{\n  \"data\": {\"name\": \"Édith & Söhne <gmbh>\"},\n  \"type\": \"organization.created\"\n}")
+	b.click("#example [type=submit]")
+	b.waitForText(".toast", "Sent: 200, forwarded")
+	b.waitForText(".detail-head", "organization.created")
+	b.waitForText(".detail-head .tag", "example")
+	const sent = `{"data":{"name":"Édith & Söhne <gmbh>"},"type":"organization.created"}`
+	if got := d.received(); !slices.Equal(got, []string{sent}) {
+		t.Errorf("the backend was given %q, not %q", got, sent)
+	}
+}
+
+func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
+	d := newDesk(t)
+	body := user("user.created", "Mallory")
+	d.deliverSigned(otherSecret, "msg_forged", body, time.Now())
+	d.deliverSigned(secret, "msg_old", body, time.Now().Add(-10*time.Minute))
+	b := openPage(d)
+	b.openRow("msg_old")
+	b.waitForText(".diagnosis", "Rejected: timestamp too old")
+	b.waitForText(".diagnosis", "is the clock right")
+	b.waitForText("#panel", "The body was not read")
+	b.openRow("msg_forged")
+	b.waitForText(".diagnosis", "Rejected: signature mismatch")
+	b.waitForText(".diagnosis", "secret")
+	b.click("#tab-headers")
+	b.is("nothing of it counts as verified", `document.querySelector("#panel .verified") === null`)
+
+	t.Run("a replay does not make it genuine", func(t *testing.T) {
+		b.within(t)
+		b.click("#do-replay")
+		b.waitForText(".toast", "Replayed: 403, rejected")
+		if n := len(d.received()); n != 0 {
+			t.Errorf("the backend was given %d deliveries", n)
+		}
+	})
+	t.Run("signing it is an act of its own", func(t *testing.T) {
+		b.within(t)
+		b.click("#do-sign")
+		b.waitForText("#edit h2", "Sign and replay")
+		b.waitForText("#edit .what", "genuine")
+		b.click("#edit [type=submit]")
+		b.waitForText(".toast", "Signed and replayed: 200, forwarded")
+		if got := d.received(); !slices.Equal(got, []string{body}) {
+			t.Errorf("the backend was given %q", got)
+		}
+	})
+}
+
+func TestCopyAsCurlSendsTheDelivery(t *testing.T) {
+	d := newDesk(t)
+	body := user("user.created", "O'Hara & Söhne $(id) `id` \\ %")
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }) // so that the next is no duplicate
+	d.deliver("msg_ada", body)
+	b := openPage(d)
+	b.allowClipboard()
+	b.openRow("msg_ada")
+	b.click("#do-curl")
+	b.waitForText(".toast", "curl command copied")
+	command := evaluate[string](b, `navigator.clipboard.readText()`)
+
+	if output, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s\n%s", err, output, command)
+	}
+	b.waitForRows(2)
+	b.is("it is a copy of the same message", `[...document.querySelectorAll(".row:not([hidden])")].every((row) => row.textContent.includes("msg_ada"))`)
+	if got := d.received(); !slices.Equal(got, []string{body, body}) {
+		t.Errorf("the backend was given %q", got)
+	}
+}
+
+// What is verified by a public key cannot be signed with it: it is replayed as
+// it was received, and signing it with another secret is an act of its own.
+func TestReplayOfWhatAPublicKeyVerifies(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(t, strings.Replace(siteAndInspector, "secret production", "secret asymmetric whpk_"+base64.StdEncoding.EncodeToString(public)+"\n\t\t\tsecret production", 1), "/")
+	now, body := time.Now(), user("user.created", "Ada")
+	signature := ed25519.Sign(private, fmt.Appendf(nil, "msg_ada.%d.%s", now.Unix(), body))
+	d.deliverAs("msg_ada", body, now, "v1a,"+base64.StdEncoding.EncodeToString(signature))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.waitForText(".facts", "asymmetric")
+
+	b.click("#do-replay")
+	b.waitForText(".toast", "Replayed: 200, forwarded")
+	b.click(".toast .quiet")
+	b.waitForText(".detail-head .tag", "replay")
+	b.waitForText(".facts", "asymmetric")
+	b.click("#tab-headers")
+	b.waitForText("#panel", "v1a,"+base64.StdEncoding.EncodeToString(signature))
+
+	b.click("#do-sign")
+	b.waitForText("#edit .what", "genuine")
+	b.choose("#edit [name=secret]", "production")
+	b.click("#edit [type=submit]")
+	b.waitForText(".toast", "Signed and replayed: 200, forwarded")
+	b.click(".toast:last-child .quiet")
+	b.waitForText(".facts", "production")
+	if got := d.received(); !slices.Equal(got, []string{body, body, body}) {
+		t.Errorf("the backend was given %q", got)
+	}
+}

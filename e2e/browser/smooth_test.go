@@ -1,0 +1,129 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// A frame whose work takes longer than this is seen.
+const longestTask = 50 * time.Millisecond
+
+// scroll goes down through the list and up again, as fast as frames come, and
+// measures each of them.
+const scroll = `(async () => {
+	const list = document.querySelector("#list");
+	const times = [];
+	let last = await new Promise(requestAnimationFrame), nodes = 0, blank = 0;
+	for (let i = 0; i < 240; i++) {
+		list.scrollTop += i < 120 ? 500 : -500;
+		const now = await new Promise(requestAnimationFrame);
+		times.push(now - last);
+		last = now;
+		nodes = Math.max(nodes, document.querySelectorAll("*").length);
+		const box = list.getBoundingClientRect();
+		if (!document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest(".row")) blank++;
+	}
+	times.sort((a, b) => a - b);
+	return { Median: times[120], Worst: times.at(-1), Long: times.filter((t) => t > 50).length, Nodes: nodes, Blank: blank };
+})()`
+
+type frames struct {
+	Median, Worst      float64
+	Long, Nodes, Blank int
+}
+
+func TestManyDeliveriesStaySmooth(t *testing.T) {
+	const deliveries = 2000
+	d := newDesk(t)
+	b := openPage(d)
+	for i := range deliveries {
+		d.deliver(fmt.Sprintf("msg_%04d", i), user("user.created", fmt.Sprint("user ", i)))
+	}
+	b.waitForRows(deliveries)
+	b.do(chromedp.Reload())
+	b.waitUntilLive()
+	b.waitForRows(1000) // the rest is read when it is needed
+
+	t.Run("scrolling", func(t *testing.T) {
+		b.within(t)
+		b.isSmooth()
+	})
+	b.waitForRows(deliveries)
+	t.Run("scrolling while others arrive", func(t *testing.T) {
+		b.within(t)
+		stop := d.keepDelivering(50 * time.Millisecond)
+		b.isSmooth()
+		stop()
+		b.is("they have arrived", fmt.Sprintf(`%s > %d`, rowCount, deliveries))
+	})
+	t.Run("keys go to both ends", func(t *testing.T) {
+		b.within(t)
+		b.do(chromedp.Focus(chromedp.CSS("#list")))
+		b.press(kb.End)
+		b.waitForText(".row", "msg_0000")
+		b.press(kb.Home)
+		b.waitFor("the first row is there", `document.querySelector('.row[aria-posinset="1"][aria-selected=true]') !== null`)
+	})
+	t.Run("what arrives does not move what is looked at", func(t *testing.T) {
+		b.within(t)
+		evaluate[bool](b, `(document.querySelector("#list").scrollTop = 20000) > 0`)
+		const inView = `[...document.querySelectorAll(".row:not([hidden])")].filter((r) => r.getBoundingClientRect().top >= document.querySelector("#list").getBoundingClientRect().top - 1).sort((a, b) => a.ariaPosInSet - b.ariaPosInSet)[0].dataset.id`
+		b.waitFor("the rows are drawn", `document.querySelector('.row[aria-posinset="600"]') !== null`)
+		before, rows := evaluate[string](b, inView), evaluate[int](b, rowCount)
+		d.deliver("msg_new", user("user.created", "new"))
+		b.waitForRows(rows + 1)
+		b.waitFor("the rows are drawn", `document.querySelector('.row[aria-posinset="601"]') !== null`)
+		if after := evaluate[string](b, inView); after != before {
+			t.Errorf("the first row in view was %s and is %s", before, after)
+		}
+	})
+}
+
+// isSmooth scrolls, and fails the test if any piece of work takes as long as a
+// frame that is seen. The time that the page's thread worked is what counts:
+// how long it had to wait for a busy machine is only told.
+func (b *tab) isSmooth() {
+	b.t.Helper()
+	var f frames
+	tasks := b.tasks(func() { f = evaluate[frames](b, scroll) })
+	if len(tasks) < 240 {
+		b.t.Fatalf("the trace has only %d tasks", len(tasks))
+	}
+	longest := slices.Max(tasks)
+	b.t.Logf("a frame takes %.1f ms, %d of 240 over 50 ms, the worst %.1f ms; of its work, the longest piece takes %v; %d elements", f.Median, f.Long, f.Worst, longest, f.Nodes)
+	if longest > longestTask {
+		b.t.Errorf("a piece of work takes %v", longest)
+	}
+	if f.Nodes > 1500 {
+		b.t.Errorf("there are %d elements: their number should not depend on the list's length", f.Nodes)
+	}
+	if f.Blank > 0 {
+		b.t.Errorf("%d frames showed no row", f.Blank)
+	}
+}
+
+// keepDelivering delivers at an even pace until it is told to stop.
+func (d *desk) keepDelivering(pause time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(d.t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		every := time.NewTicker(pause)
+		defer every.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+				d.deliver(fmt.Sprintf("msg_more_%d", i), user("user.created", "more"))
+			}
+		}
+	}()
+	return func() { cancel(); <-stopped }
+}
