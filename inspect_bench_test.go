@@ -25,7 +25,7 @@ func BenchmarkInspect(b *testing.B) {
 		inspect bool
 	}{{"off", false}, {"on", true}} {
 		b.Run(test.name, func(b *testing.B) {
-			deliver := deliverer(b, test.inspect)
+			deliver := deliverer(b, twoKilobytes, test.inspect)
 			b.ReportAllocs()
 			for b.Loop() {
 				deliver()
@@ -53,15 +53,16 @@ func TestWithoutInspectNothingIsAllocatedForIt(t *testing.T) {
 	}
 }
 
-// deliverer returns a function that delivers 2 KB to a guard.
-func deliverer(t testing.TB, inspect bool) func() {
+var twoKilobytes = `{"data":"` + strings.Repeat("x", 2000) + `","type":"user.created"}`
+
+// deliverer returns a function that delivers a body to a guard.
+func deliverer(t testing.TB, body string, inspect bool) func() {
 	t.Helper()
 	now := time.Now()
 	h := provisioned(t, now)
 	if inspect {
 		h.inspection = newInspection(h) // which the guard's Cleanup releases
 	}
-	body := `{"data":"` + strings.Repeat("x", 2000) + `","type":"user.created"}`
 	w, server := httptest.NewRecorder(), new(caddyhttp.Server)
 	r := deliveryAt(t, now, body)
 	r.Header.Set("Content-Type", "application/json")
