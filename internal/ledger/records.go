@@ -83,7 +83,8 @@ func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, cl
 	name = r.name(r.now(), key)
 	mine := record{ClaimedUntil: until, ClaimedBy: rand.Text()}
 	if err := r.store(ctx, name, mine); err != nil {
-		return "", "", New, time.Time{}, err
+		// It may be there all the same, or come to be, if the storage is only slow.
+		return name, mine.ClaimedBy, New, time.Time{}, err
 	}
 	found, err = r.load(ctx, name)
 	switch {

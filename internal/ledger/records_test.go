@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -72,6 +73,37 @@ func TestUnreadableRecordDoesNotHideAnother(t *testing.T) {
 		newNode(storage).expect(t, "1", InProgress)
 		_ = claim.Done(t.Context())
 		newNode(storage).expect(t, "1", Done)
+		synctest.Wait()
+	})
+}
+
+// lateStorage takes longer to write than is waited for, but does write.
+type lateStorage struct{ *certmagic.FileStorage }
+
+func (s lateStorage) Store(ctx context.Context, key string, value []byte) error {
+	time.Sleep(callTimeout + callTimeout/2)
+	return s.FileStorage.Store(context.WithoutCancel(ctx), key, value)
+}
+
+// A claim that was given up waiting for must not hold up the retry of a delivery
+// that has failed.
+func TestClaimThatIsWrittenLateIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		slow := newNode(lateStorage{storage})
+		claim, state, _, err := slow.Claim(t.Context(), numberedKey(1), window, slow.records)
+		if state != New || err == nil {
+			t.Fatalf("state %d, error %v", state, err)
+		}
+		time.Sleep(callTimeout) // the handlers take longer than the storage
+		if err := claim.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n := newNode(storage)
+		if _, state, _, err := n.Claim(t.Context(), numberedKey(1), window, n.records); state != New || err != nil {
+			t.Errorf("the retry finds state %d, error %v", state, err)
+		}
+		time.Sleep(time.Minute) // until the slow storage has been cleaned, too
 		synctest.Wait()
 	})
 }
