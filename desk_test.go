@@ -28,10 +28,16 @@ const hookPath = "/webhooks/clerk"
 // behind it.
 func openDesk(t testing.TB, options, behind string) *desk {
 	t.Helper()
+	d := newDesk(t)
+	testcaddy.Run(t, d.caddyfile(options, behind))
+	return d
+}
+
+func newDesk(t testing.TB) *desk {
+	t.Helper()
 	d := &desk{hooks: testcaddy.FreeAddress(t), inspector: testcaddy.FreeAddress(t)}
 	d.client = &http.Client{Transport: patientTransport{&http.Transport{}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(d.client.CloseIdleConnections)
-	testcaddy.Run(t, d.caddyfile(options, behind))
 	return d
 }
 

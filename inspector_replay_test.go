@@ -405,9 +405,8 @@ func TestReplayOfATargetWithAHost(t *testing.T) {
 }
 
 func TestReplayBehindALoadBalancer(t *testing.T) {
-	d := openDesk(t, "report_only", "respond {http.request.remote}")
-	config := d.caddyfile("report_only", "respond {http.request.remote}")
-	testcaddy.Reload(t, config, "servers "+d.hooks+" {\nlistener_wrappers {\nproxy_protocol {\nallow 127.0.0.1/32\n}\n}\n}")
+	d := newDesk(t)
+	testcaddy.Run(t, d.caddyfile("report_only", "respond {http.request.remote}"), "servers "+d.hooks+" {\nlistener_wrappers {\nproxy_protocol {\nallow 127.0.0.1/32\n}\n}\n}")
 	status, text := exchangeRaw(t, "tcp", d.hooks, "PROXY TCP4 198.51.100.7 203.0.113.9 4711 443\r\nPOST "+hookPath+" HTTP/1.1\r\nHost: "+d.hooks+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	if status != http.StatusOK || text != "198.51.100.7:4711" {
 		t.Fatalf("%d %s", status, text)
@@ -419,8 +418,8 @@ func TestReplayBehindALoadBalancer(t *testing.T) {
 
 func TestReplayOfWhatCameThroughASocket(t *testing.T) {
 	socket := filepath.Join(testcaddy.StorageDir(t), "s")
-	d := openDesk(t, "report_only", "respond ok")
-	d.load(t, strings.Replace(d.caddyfile("report_only", "respond ok"), "http://"+d.hooks+" {", "http://localhost {\nbind unix/"+socket, 1))
+	d := newDesk(t)
+	testcaddy.Run(t, strings.Replace(d.caddyfile("report_only", "respond ok"), "http://"+d.hooks+" {", "http://localhost {\nbind unix/"+socket, 1))
 	exchangeRaw(t, "unix", socket, "POST "+hookPath+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	if s := d.act(t, d.last(t).ID, "replay", nil); !s.Guarded || s.Answer.Body.Text != "ok" {
 		t.Errorf("%+v", s)
