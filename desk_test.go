@@ -36,8 +36,8 @@ func openDesk(t testing.TB, options, behind string) *desk {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{hooks: testcaddy.FreeAddress(t), inspector: testcaddy.FreeAddress(t)}
-	d.client = &http.Client{Transport: patientTransport{&http.Transport{}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	t.Cleanup(d.client.CloseIdleConnections)
+	// A connection that is kept can be closed by a reload just when it is used.
+	d.client = &http.Client{Transport: patientTransport{&http.Transport{DisableKeepAlives: true}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return d
 }
 
@@ -71,7 +71,6 @@ func (d *desk) reload(t testing.TB, options, behind string) {
 func (d *desk) load(t testing.TB, config string) {
 	t.Helper()
 	testcaddy.Reload(t, config)
-	d.client.CloseIdleConnections() // which are those of the old configuration
 }
 
 func (d *desk) caddyfile(options, behind string) string {
