@@ -3,12 +3,10 @@ package clerkwebhook_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,30 +34,8 @@ func openDesk(t testing.TB, options, behind string) *desk {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{hooks: testcaddy.FreeAddress(t), inspector: testcaddy.FreeAddress(t)}
-	// A connection that is kept can be closed by a reload just when it is used.
-	d.client = &http.Client{Transport: patientTransport{&http.Transport{DisableKeepAlives: true}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	d.client = &http.Client{Transport: newConnections.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return d
-}
-
-// patientTransport sends again what a reload has cut off. With the old listener
-// Caddy closes the connections that nobody has accepted there yet.
-type patientTransport struct{ *http.Transport }
-
-func (p patientTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	for range 5 {
-		res, err := p.Transport.RoundTrip(r)
-		if !errors.Is(err, syscall.ECONNRESET) {
-			return res, err
-		}
-		if r.GetBody == nil {
-			continue
-		}
-		r = r.Clone(r.Context())
-		if r.Body, err = r.GetBody(); err != nil {
-			return nil, err
-		}
-	}
-	return p.Transport.RoundTrip(r)
 }
 
 func (d *desk) reload(t testing.TB, options, behind string) {

@@ -29,15 +29,16 @@ func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		res, err := rc.Transport.RoundTrip(r)
 		unread := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
-		if attempt == 5 || r.GetBody == nil || !unread {
+		if attempt == 5 || !unread || r.Body != nil && r.GetBody == nil {
 			return res, err
 		}
-		body, err := r.GetBody()
-		if err != nil {
+		r = r.Clone(r.Context())
+		if r.GetBody == nil {
+			continue
+		}
+		if r.Body, err = r.GetBody(); err != nil {
 			return nil, err
 		}
-		r = r.Clone(r.Context())
-		r.Body = body
 	}
 }
 
