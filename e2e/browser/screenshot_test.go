@@ -45,7 +45,7 @@ func TestScreenshots(t *testing.T) {
 			b.click(".toast .icon")
 		}},
 		{"dark", "dark", 1280, 800, "msg_3AbTaMnBvCxZlKjHgFdSaPoIuYt", func(b *tab) {
-			b.waitForText(".diagnosis", "signed with another secret")
+			b.waitForText(".diagnosis", "not signed with the known secret")
 		}},
 		{"narrow", "light", 360, 740, "", func(b *tab) { b.waitForText(".row", "Rejected") }},
 	}
