@@ -38,7 +38,7 @@ func main() {
 	quick := flag.Bool("quick", false, "one round of short turns, to check the answers; writes nothing")
 	render := flag.Bool("render", false, "write the tables and plots anew from "+resultsFile+", measure nothing")
 	flag.StringVar(&o.nginx, "nginx", "", "folder with nginx and its Lua modules, as packages unpacked there have it")
-	flag.IntVar(&o.rounds, "rounds", 15, "rounds, in each of which every subject has a turn")
+	flag.IntVar(&o.rounds, "rounds", 9, "rounds, in each of which every subject has a turn")
 	flag.IntVar(&o.connections, "connections", 32, "connections with deliveries, kept alive")
 	flag.IntVar(&o.servers, "servers", 0, "processors for the servers; the senders get the others, or share if there are none (default half)")
 	role := flag.String("role", "", "used by the command itself: upstream")
