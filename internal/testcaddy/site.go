@@ -1,9 +1,18 @@
 package testcaddy
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,7 +25,8 @@ type Site struct {
 	Secure  string // the address that speaks HTTP over TLS and QUIC
 	Clients []Client
 
-	options []string
+	options     []string
+	certificate string // the file that has it and its key
 }
 
 // Client speaks one version of HTTP, over connections of its own.
@@ -32,8 +42,8 @@ func RunSite(t testing.TB, directives, serverOptions string) *Site {
 	t.Helper()
 	s := &Site{Plain: FreeAddress(t), Secure: FreeAddress(t)}
 	s.options = []string{"servers {\nprotocols h1 h2 h2c h3\n" + serverOptions + "\n}"}
+	s.certificate = writeCertificate(t)
 	Run(t, s.caddyfile(directives), s.options...)
-	s.awaitCertificate(t)
 	s.Clients = []Client{
 		s.client(t, "HTTP/1.1", httpTransport((*http.Protocols).SetHTTP1), "http://"+s.Plain),
 		s.client(t, "HTTP/2 without TLS", httpTransport((*http.Protocols).SetUnencryptedHTTP2), "http://"+s.Plain),
@@ -43,24 +53,6 @@ func RunSite(t testing.TB, directives, serverOptions string) *Site {
 	return s
 }
 
-// awaitCertificate returns when Caddy, which issues certificates in the
-// background, has one.
-func (s *Site) awaitCertificate(t testing.TB) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		conn, err := tls.Dial("tcp", s.Secure, anyCertificate())
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting for the certificate: %v", err)
-		}
-		<-time.After(5 * time.Millisecond) // Caddy has no event that tells
-	}
-}
-
 // Reload changes the directives, gracefully.
 func (s *Site) Reload(t testing.TB, directives string) {
 	t.Helper()
@@ -68,7 +60,7 @@ func (s *Site) Reload(t testing.TB, directives string) {
 }
 
 func (s *Site) caddyfile(directives string) string {
-	return fmt.Sprintf("(site) {\n%s\n}\nhttp://%s {\nimport site\n}\nhttps://%s {\ntls internal\nimport site\n}\n", directives, s.Plain, s.Secure)
+	return fmt.Sprintf("(site) {\n%s\n}\nhttp://%s {\nimport site\n}\nhttps://%s {\ntls %s %s\nimport site\n}\n", directives, s.Plain, s.Secure, s.certificate, s.certificate)
 }
 
 func (*Site) client(t testing.TB, name string, transport http.RoundTripper, url string) Client {
@@ -89,7 +81,37 @@ func httpTransport(choose func(*http.Protocols, bool)) *http.Transport {
 	return &http.Transport{Protocols: protocols, TLSClientConfig: anyCertificate(), DisableCompression: true}
 }
 
-// anyCertificate trusts the certificate that Caddy has just issued to itself.
+// writeCertificate makes a certificate for this machine. One that Caddy issues to
+// itself comes in the background, where Caddy's start and its events race.
+func writeCertificate(t testing.TB) (file string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encodedKey, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	content = append(content, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encodedKey})...)
+	file = filepath.Join(t.TempDir(), "certificate.pem")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// anyCertificate trusts whatever the server shows.
 func anyCertificate() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true}
 }
