@@ -15,8 +15,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/quic-go/quic-go/http3"
 )
 
 // Site is a Caddy site that can be reached over every version of HTTP.
@@ -41,14 +39,14 @@ type Client struct {
 func RunSite(t testing.TB, directives, serverOptions string) *Site {
 	t.Helper()
 	s := &Site{Plain: FreeAddress(t), Secure: FreeAddress(t)}
-	s.options = []string{"servers {\nprotocols h1 h2 h2c h3\n" + serverOptions + "\n}"}
+	s.options = []string{"servers {\nprotocols h1 h2 h2c h3\npacket_conn_wrappers {\nordered\n}\n" + serverOptions + "\n}"}
 	s.certificate = writeCertificate(t)
 	Run(t, s.caddyfile(directives), s.options...)
 	s.Clients = []Client{
 		s.client(t, "HTTP/1.1", httpTransport((*http.Protocols).SetHTTP1), "http://"+s.Plain),
 		s.client(t, "HTTP/2 without TLS", httpTransport((*http.Protocols).SetUnencryptedHTTP2), "http://"+s.Plain),
 		s.client(t, "HTTP/2", httpTransport((*http.Protocols).SetHTTP2), "https://"+s.Secure),
-		s.client(t, "HTTP/3", &http3.Transport{TLSClientConfig: anyCertificate(), DisableCompression: true}, "https://"+s.Secure),
+		s.client(t, "HTTP/3", http3Transport(t), "https://"+s.Secure),
 	}
 	return s
 }
@@ -69,9 +67,6 @@ func (*Site) client(t testing.TB, name string, transport http.RoundTripper, url 
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(client.CloseIdleConnections)
-	if closer, ok := transport.(*http3.Transport); ok {
-		t.Cleanup(func() { _ = closer.Close() })
-	}
 	return Client{Client: client, Name: name, URL: url}
 }
 
