@@ -91,7 +91,7 @@ func (s *storm) run(t *testing.T) {
 	reloads := s.reloadConstantly(t)
 	s.deliverAll(t)
 	reloaded := reloads()
-	s.backend.await()
+	s.backend.stop(t)
 	t.Logf("%d messages and %d copies in %s, with %d reloads", s.messages, s.copies, time.Since(start).Round(time.Millisecond), reloaded)
 	s.report(t)
 	s.judge(t, reloaded)
@@ -271,8 +271,8 @@ func kindFor(random *rand.Rand) kind {
 // stormBackend counts, for each message, how often it has worked on it, and how
 // many of these were completed by a 2xx and how many remained unanswered.
 type stormBackend struct {
+	server   http.Server
 	address  string
-	underWay sync.WaitGroup
 	requests atomic.Int64
 	kinds    [kinds]atomic.Int64
 
@@ -289,23 +289,21 @@ func newStormBackend(t *testing.T, messages int) *stormBackend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: b}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() {
-		if err := server.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	b.server.Handler = b
+	go func() { _ = b.server.Serve(listener) }()
+	t.Cleanup(func() { b.stop(t) })
 	b.address = listener.Addr().String()
 	return b
 }
 
-// await returns when no request is under way any more.
-func (b *stormBackend) await() { b.underWay.Wait() }
+// stop returns when no request is under way any more.
+func (b *stormBackend) stop(t *testing.T) {
+	if err := b.server.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
 
 func (b *stormBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.underWay.Add(1)
-	defer b.underWay.Done()
 	var message int
 	if _, err := fmt.Sscanf(r.Header.Get("Svix-Id"), "msg_%d", &message); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
