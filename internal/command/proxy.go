@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -225,7 +226,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 		case i < len(literal):
 			s.flag = " --" + secretFlag + " whsec_…"
 		case file < len(paths):
-			s.flag = " --" + secretFileFlag + " " + shellWord(paths[file])
+			s.flag = " --" + secretFileFlag + " " + shell.Word(paths[file])
 			s.placeholder = filePlaceholder(paths[file])
 		}
 		if s.placeholder == "" || s.name != "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
 // printStart says what runs and how to try it.
@@ -83,7 +84,7 @@ func (p *proxy) tryCommand() string {
 		}
 		line := programName() + " clerk-webhook send " + p.exampleType()
 		if endpoint := p.listener.url + p.path; endpoint != defaultEndpoint {
-			line += " --to " + shellWord(strings.TrimSuffix(endpoint, "*"))
+			line += " --to " + shell.Word(strings.TrimSuffix(endpoint, "*"))
 		}
 		return line + s.flag
 	}
@@ -116,7 +117,7 @@ func (p *proxy) exampleType() string {
 func programName() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return shellWord(os.Args[0])
+		return shell.Word(os.Args[0])
 	}
 	return startedAs(os.Args[0], info.Path, info.Main.Path)
 }
@@ -125,7 +126,7 @@ func programName() string {
 // "go run" has built.
 func startedAs(arg0, pkg, module string) string {
 	if !strings.Contains(filepath.ToSlash(arg0), "/go-build") {
-		return shellWord(arg0)
+		return shell.Word(arg0)
 	}
 	if inModule, ok := strings.CutPrefix(pkg, module+"/"); ok {
 		if _, err := os.Stat(inModule); err == nil {
@@ -133,13 +134,4 @@ func startedAs(arg0, pkg, module string) string {
 		}
 	}
 	return "go run " + pkg
-}
-
-// shellWord quotes s for a POSIX shell if it needs it.
-func shellWord(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,~"
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
-	}
-	return shellQuote(s)
 }

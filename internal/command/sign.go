@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -146,21 +147,18 @@ const maxInlineBody = 100 << 10
 // curlCommand writes a command that sends the body byte for byte.
 func curlCommand(url string, headers []headerLine, data string, body []byte) (string, error) {
 	var b strings.Builder
-	b.WriteString("curl -sS " + shellQuote(url))
+	b.WriteString("curl -sS " + shell.Quote(url))
 	for _, h := range append(headers, headerLine{"content-type", "application/json"}) {
-		b.WriteString(" \\\n  -H " + shellQuote(h.name+": "+h.value))
+		b.WriteString(" \\\n  -H " + shell.Quote(h.name+": "+h.value))
 	}
 	fits := len(body) <= maxInlineBody && !bytes.ContainsRune(body, 0)
 	switch {
 	case fits:
-		b.WriteString(" \\\n  --data-raw " + shellQuote(string(body)))
+		b.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
 	case data == "-":
 		return "", fmt.Errorf("the body does not fit into a command: give its file with --data")
 	default:
-		b.WriteString(" \\\n  --data-binary " + shellQuote("@"+data))
+		b.WriteString(" \\\n  --data-binary " + shell.Quote("@"+data))
 	}
 	return b.String() + "\n", nil
 }
-
-// shellQuote makes one word of s for POSIX shells.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

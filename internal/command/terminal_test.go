@@ -55,17 +55,3 @@ func TestStartedAs(t *testing.T) {
 		})
 	}
 }
-
-func TestShellWord(t *testing.T) {
-	for in, want := range map[string]string{
-		"":               "''",
-		"a/b.c:8080":     "a/b.c:8080",
-		"it's":           `'it'\''s'`,
-		"$HOME; rm x":    "'$HOME; rm x'",
-		"whsec_abc+/d==": "whsec_abc+/d==",
-	} {
-		if got := shellWord(in); got != want {
-			t.Errorf("%s becomes %s, want %s", in, got, want)
-		}
-	}
-}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
 func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
@@ -30,9 +32,9 @@ func curlCommand(r *Record) string {
 	body := r.request.body.data
 	asText := utf8.Valid(body) && !strings.ContainsFunc(string(body), isUnprintable)
 	if !asText {
-		c.WriteString("printf %s " + shellQuote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
+		c.WriteString("printf %s " + shell.Quote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
 	}
-	c.WriteString("curl --globoff --request " + shellQuote(r.request.method) + " --url " + shellQuote(r.url()))
+	c.WriteString("curl --globoff --request " + shell.Quote(r.request.method) + " --url " + shell.Quote(r.url()))
 	for _, f := range sortedFields(r.request.header) {
 		if f.redacted || f.name == "Content-Length" {
 			continue
@@ -41,12 +43,12 @@ func curlCommand(r *Record) string {
 		if f.value == "" {
 			line = f.name + ";" // which is how curl sends an empty one
 		}
-		c.WriteString(" \\\n  --header " + shellQuote(line))
+		c.WriteString(" \\\n  --header " + shell.Quote(line))
 	}
 	switch {
 	case len(body) == 0:
 	case asText:
-		c.WriteString(" \\\n  --data-raw " + shellQuote(string(body)))
+		c.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
 	default:
 		c.WriteString(" \\\n  --data-binary @-")
 	}
@@ -58,10 +60,6 @@ func curlCommand(r *Record) string {
 // show, as they are.
 func isUnprintable(c rune) bool {
 	return unicode.In(c, unicode.Cc, unicode.Bidi_Control) && c != '\n' && c != '\t'
-}
-
-func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func sortedFields(fields []field) []field {
