@@ -3,6 +3,7 @@ package clerkwebhook_test
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,6 +107,30 @@ func send(t testing.TB, client *http.Client, r *http.Request) answer {
 		t.Fatal(err)
 	}
 	return answer{res, string(text)}
+}
+
+// newConnections is a client for tests that reload Caddy. A connection from
+// before is of no use then, and right after the reload a new one may still reach
+// the old server, which closes it unread, with or without a guard.
+var newConnections = &http.Client{Transport: reconnecting{&http.Transport{DisableKeepAlives: true}}}
+
+type reconnecting struct{ *http.Transport }
+
+func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
+	for attempt := 1; ; attempt++ {
+		res, err := rc.Transport.RoundTrip(r)
+		unread := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
+		if attempt == 5 || !unread || r.Body != nil && r.GetBody == nil {
+			return res, err
+		}
+		r = r.Clone(r.Context())
+		if r.GetBody == nil {
+			continue
+		}
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // onlyRequest returns what the backend got, which must be one request.

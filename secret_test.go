@@ -3,44 +3,18 @@ package clerkwebhook_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
-
-// newConnections is a client for tests that reload Caddy. A connection from
-// before is of no use then, and right after the reload a new one may still reach
-// the old server, which closes it unread, with or without a guard.
-var newConnections = &http.Client{Transport: reconnecting{&http.Transport{DisableKeepAlives: true}}}
-
-type reconnecting struct{ *http.Transport }
-
-func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
-	for attempt := 1; ; attempt++ {
-		res, err := rc.Transport.RoundTrip(r)
-		unread := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
-		if attempt == 5 || !unread || r.Body != nil && r.GetBody == nil {
-			return res, err
-		}
-		r = r.Clone(r.Context())
-		if r.GetBody == nil {
-			continue
-		}
-		if r.Body, err = r.GetBody(); err != nil {
-			return nil, err
-		}
-	}
-}
 
 // guarded returns a site at address whose guard has the given options and
 // which answers with what the placeholders say.
