@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 // testbed is a Caddy, built from this checkout, with four sites in one process,
@@ -62,7 +63,7 @@ func newTestbed(dir string) (*testbed, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := rig.FreeAddresses(5)
+	addresses, err := loopback.FreeAddresses(5)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 // The subjects, by the names that the tables show.
@@ -143,7 +144,7 @@ func (t *testbed) startCaddy(name string, refusal int) error {
 }
 
 func (t *testbed) newAddresses() (map[backend]string, error) {
-	free, err := rig.FreeAddresses(len(backends))
+	free, err := loopback.FreeAddresses(len(backends))
 	if err != nil {
 		return nil, err
 	}

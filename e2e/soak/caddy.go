@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 const (
@@ -49,7 +50,7 @@ func startCaddy(dir string, o options, upstream string) (*caddy, error) {
 	if said, err := exec.Command("go", append(arguments, "./cmd/caddy")...).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building Caddy: %w\n%s", err, said)
 	}
-	addresses, err := freeAddresses(3)
+	addresses, err := loopback.FreeAddresses(3)
 	if err != nil {
 		return nil, err
 	}
@@ -240,16 +241,3 @@ func (c *caddy) limitFiles(size string) {
 
 // oneRequest makes each request on a connection of its own, which ends with it.
 var oneRequest = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-
-// freeAddresses returns loopback addresses on which nothing listens.
-func freeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
-}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 // upstream is the backend. It verifies each delivery with Svix's own library and
@@ -81,7 +83,7 @@ func startUpstream() (*upstream, error) {
 		}
 		u.keys = append(u.keys, key)
 	}
-	addresses, err := freeAddresses(1)
+	addresses, err := loopback.FreeAddresses(1)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +20,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // the directives that tests use
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 func init() {
@@ -121,14 +122,12 @@ func Adapt(caddyfile string) ([]byte, error) {
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		found, err := loopback.FreeAddresses(1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		address := listener.Addr().String()
-		_ = listener.Close()
-		if _, taken := takenAddresses.LoadOrStore(address, true); !taken {
-			return address
+		if _, taken := takenAddresses.LoadOrStore(found[0], true); !taken {
+			return found[0]
 		}
 	}
 }

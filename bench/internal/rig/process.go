@@ -111,16 +111,3 @@ func BuildCaddy(dir string) (string, error) {
 	}
 	return program, nil
 }
-
-// FreeAddresses returns loopback addresses on which nothing listens.
-func FreeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
-}
