@@ -59,8 +59,7 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 		b.within(t)
 		stop := d.keepDelivering(50 * time.Millisecond)
 		b.isSmooth()
-		stop()
-		b.is("they have arrived", fmt.Sprintf(`%s > %d`, rowCount, deliveries))
+		b.waitForRows(deliveries + stop())
 	})
 	t.Run("keys go to both ends", func(t *testing.T) {
 		b.within(t)
@@ -108,22 +107,25 @@ func (b *tab) isSmooth() {
 	}
 }
 
-// keepDelivering delivers at an even pace until it is told to stop.
-func (d *desk) keepDelivering(pause time.Duration) (stop func()) {
+// keepDelivering delivers at an even pace until it is told to stop, which tells
+// how many deliveries that were.
+func (d *desk) keepDelivering(pause time.Duration) (stop func() int) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	stopped := make(chan struct{})
+	var delivered int
 	go func() {
 		defer close(stopped)
 		every := time.NewTicker(pause)
 		defer every.Stop()
-		for i := 0; ; i++ {
+		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-every.C:
-				d.deliver(fmt.Sprintf("msg_more_%d", i), user("user.created", "more"))
+				d.deliver(fmt.Sprintf("msg_more_%d", delivered), user("user.created", "more"))
+				delivered++
 			}
 		}
 	}()
-	return func() { cancel(); <-stopped }
+	return func() int { cancel(); <-stopped; return delivered }
 }
