@@ -25,6 +25,7 @@ const (
 
 type options struct {
 	nginx       string
+	quick       bool
 	rounds      int
 	warmUps     int // rounds that are not counted
 	turn        time.Duration
@@ -35,7 +36,7 @@ type options struct {
 func main() {
 	var o options
 	seconds := flag.Float64("seconds", 1, "length of each turn")
-	quick := flag.Bool("quick", false, "one round of short turns, to check the answers; writes nothing")
+	flag.BoolVar(&o.quick, "quick", false, "one round of short turns, to check the answers; writes nothing")
 	render := flag.Bool("render", false, "write the tables and plots anew from "+resultsFile+", measure nothing")
 	flag.StringVar(&o.nginx, "nginx", "", "folder with nginx and its Lua modules, as packages unpacked there have it")
 	flag.IntVar(&o.rounds, "rounds", 9, "rounds, in each of which every subject has a turn")
@@ -45,7 +46,7 @@ func main() {
 	flag.Parse()
 	o.turn = time.Duration(*seconds * float64(time.Second))
 	o.warmUps = 1
-	if *quick {
+	if o.quick {
 		o.rounds, o.warmUps, o.turn = 1, 0, 100*time.Millisecond
 	}
 
@@ -60,7 +61,7 @@ func main() {
 		r, err := measure(o)
 		exitOn(err)
 		fmt.Println(r.markdown())
-		if *quick {
+		if o.quick {
 			return
 		}
 		exitOn(r.check())
@@ -76,8 +77,9 @@ func exitOn(err error) {
 	}
 }
 
-// measure starts all subjects and measures them.
-func measure(o options) (results, error) {
+// measure measures every case with the processors divided between servers and
+// senders, and the forgeries also with all of them shared.
+func measure(o options) (r results, err error) {
 	if o.nginx == "" {
 		return results{}, errors.New("-nginx is missing: bench/peers/run gives it")
 	}
@@ -85,36 +87,40 @@ func measure(o options) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	servers, senders := divide(processors, o.servers)
+	runtime.GOMAXPROCS(1) // the senders need no more
+	apart := divide(processors, o.servers)
+	err = withTestbed(o, apart, func(t *testbed) error {
+		r.Environment = t.environment(o)
+		if err := t.measureCases(&r, o); err != nil {
+			return err
+		}
+		return t.measureForgeries(&r, o)
+	})
+	if err != nil || len(apart.servers) == len(processors) {
+		return r, err
+	}
+	return r, withTestbed(o, shared(processors), func(t *testbed) error { return t.measureForgeries(&r, o) })
+}
+
+// withTestbed starts all subjects, makes sure that they answer as they should,
+// and lets work measure them. This process and the fast backend that it starts
+// run where the senders are to.
+func withTestbed(o options, placed placement, work func(*testbed) error) error {
 	dir, err := os.MkdirTemp("", "clerk-webhook-peers")
 	if err != nil {
-		return results{}, err
+		return err
 	}
 	defer os.RemoveAll(dir)
-
-	// This process and the fast backend that it starts stay off the processors
-	// of what they measure.
-	if err := pinSelf(senders); err != nil {
-		return results{}, err
+	if err := pinSelf(placed.senders); err != nil {
+		return err
 	}
-	runtime.GOMAXPROCS(1)
-	t, err := newTestbed(dir, o.nginx, servers)
+	t, err := newTestbed(dir, o.nginx, placed)
 	if err != nil {
-		return results{}, err
+		return err
 	}
 	defer t.stop()
-
 	if err := t.checkAnswers(); err != nil {
-		return results{}, err
+		return err
 	}
-	r := results{Environment: t.environment(o)}
-	r.Environment.Senders = len(senders)
-	for _, c := range plannedCases() {
-		if err := t.measureCase(&c, o); err != nil {
-			return results{}, fmt.Errorf("%s: %w", c.name(), err)
-		}
-		r.Cases = append(r.Cases, c)
-	}
-	r.Forgeries, err = t.measureForgeries(o)
-	return r, err
+	return work(t)
 }

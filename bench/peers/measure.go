@@ -33,6 +33,17 @@ func (c *measuredCase) takesPart(s subject) bool {
 	return has && (c.Backend == express || !c.Forged || s.name == guard || s.name == nginxLua)
 }
 
+// measureCases measures all cases, one after the other.
+func (t *testbed) measureCases(r *results, o options) error {
+	for _, c := range plannedCases() {
+		if err := t.measureCase(&c, o); err != nil {
+			return fmt.Errorf("%s: %w", c.name(), err)
+		}
+		r.Cases = append(r.Cases, c)
+	}
+	return nil
+}
+
 // measureCase gives each subject its turn in each round. The first rounds are
 // to warm up.
 func (t *testbed) measureCase(c *measuredCase, o options) error {

@@ -72,7 +72,7 @@ func (t *testbed) startNginx(name string, refusal int) error {
 		Guard:   name == nginxLua,
 		Root:    os.Geteuid() == 0,
 		Dir:     filepath.Join(t.dir, strings.ReplaceAll(name, " ", "-")),
-		Workers: len(t.processors),
+		Workers: len(t.placed.servers),
 		modules: t.nginx.modules,
 	}
 	source, err := filepath.Abs("bench/peers/nginx")
@@ -94,7 +94,7 @@ func (t *testbed) startNginx(name string, refusal int) error {
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return err
 	}
-	command := on(t.processors, t.nginx.program, "-e", "stderr", "-p", data.Dir, "-c", file)
+	command := on(t.placed.servers, t.nginx.program, "-e", "stderr", "-p", data.Dir, "-c", file)
 	command.Env = append(os.Environ(),
 		"LD_LIBRARY_PATH="+strings.Join(t.nginx.libraries, ":"), "CLERK_WEBHOOK_SIGNING_SECRET="+rig.Secret)
 	process, _, err := rig.Start(command, "start worker process ")

@@ -27,6 +27,8 @@ type chart struct {
 	groups []group
 }
 
+// group is what belongs together. One without bars is a heading of those that
+// follow.
 type group struct {
 	name string
 	bars []bar
@@ -52,12 +54,15 @@ func (r results) costChart() chart {
 }
 
 func (r results) forgeriesChart() chart {
-	c := chart{title: fmt.Sprintf("%s at %.0f/s", forgeriesChartAlt, r.Forgeries.Rate), unit: "/s", shared: true}
-	for _, s := range r.Forgeries.Series {
-		c.groups = append(c.groups, group{s.Subject, []bar{
-			{"without", s.Without, false},
-			{"beside forgeries", s.With, true},
-		}})
+	c := chart{title: forgeriesChartAlt, unit: "/s", shared: true}
+	for _, f := range r.Forgeries {
+		c.groups = append(c.groups, group{name: "Processors: " + f.Placement})
+		for _, s := range f.Series {
+			c.groups = append(c.groups, group{s.Subject, []bar{
+				{"without", s.Without, false},
+				{fmt.Sprintf("beside %.0f forgeries/s", f.Rate), s.With, true},
+			}})
+		}
 	}
 	return c
 }
@@ -93,6 +98,9 @@ func (c chart) svg() string {
 	y := titleHeight
 	for _, g := range c.groups {
 		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%s</text>\n", chartMargin, y+15, html.EscapeString(g.name))
+		if len(g.bars) == 0 { // a heading
+			y += barHeight
+		}
 		for _, b := range g.bars {
 			b.draw(&body, y, c.largest(g), c.unit)
 			y += barStep

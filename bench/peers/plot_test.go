@@ -18,7 +18,7 @@ func TestChartsAreWellFormedAndShowEachBar(t *testing.T) {
 		figures []string
 	}{
 		"cost":      {r.costChart(), 6, []string{"2 KB", "20 KB", "250 KB", guard, nginxLua}},
-		"forgeries": {r.forgeriesChart(), 6, []string{"1805/s", "900/s", "beside forgeries", "at 1200/s"}},
+		"forgeries": {r.forgeriesChart(), 12, []string{"1805/s", "900/s", "beside 1200 forgeries/s", "beside 1300 forgeries/s", "Processors: 2 for both"}},
 	} {
 		image := want.chart.svg()
 		decoder := xml.NewDecoder(strings.NewReader(image))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,17 +21,31 @@ func ownProcessors() ([]int, error) {
 	return parseProcessors(string(status))
 }
 
+// placement is which processors the servers run on, and which what plays the
+// senders.
+type placement struct{ servers, senders []int }
+
+func (p placement) String() string {
+	if slices.Equal(p.servers, p.senders) {
+		return fmt.Sprintf("%d for both", len(p.servers))
+	}
+	return fmt.Sprintf("%d for the servers, %d for the senders", len(p.servers), len(p.senders))
+}
+
 // divide gives so many processors to the servers, half of them if none are
-// wanted, and the rest to what plays the senders. If none are left, they share.
-func divide(all []int, wanted int) (servers, senders []int) {
+// wanted, and the rest to the senders. If none are left, they share.
+func divide(all []int, wanted int) placement {
 	if wanted == 0 {
 		wanted = max(1, len(all)/2)
 	}
 	if wanted >= len(all) {
-		return all, all
+		return shared(all)
 	}
-	return all[:wanted], all[wanted:]
+	return placement{all[:wanted], all[wanted:]}
 }
+
+// shared lets servers and senders run on all processors.
+func shared(all []int) placement { return placement{all, all} }
 
 // parseProcessors takes the processors that a process may use out of the
 // content of its /proc/PID/status.

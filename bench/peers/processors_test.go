@@ -39,9 +39,9 @@ func TestProcessorsAreDivided(t *testing.T) {
 		"shared if there is but one": {[]int{5}, 0, []int{5}, []int{5}},
 		"no more than there are":     {[]int{0, 1}, 9, []int{0, 1}, []int{0, 1}},
 	} {
-		servers, senders := divide(tt.all, tt.wanted)
-		if !slices.Equal(servers, tt.servers) || !slices.Equal(senders, tt.senders) {
-			t.Errorf("%s: got %v and %v", name, servers, senders)
+		got := divide(tt.all, tt.wanted)
+		if !slices.Equal(got.servers, tt.servers) || !slices.Equal(got.senders, tt.senders) {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }

@@ -47,12 +47,17 @@ func (r results) writeOwnCost(b *strings.Builder) {
 
 func (r results) writeForgeries(b *strings.Builder) {
 	fmt.Fprintf(b, "![%s](images/%s)\n\n", forgeriesChartAlt, forgeriesImage)
-	fmt.Fprintf(b, "%.0f forgeries of 2 KB fall due in a second.\n\n", r.Forgeries.Rate)
-	fmt.Fprintln(b, "| | valid/s without forgeries | valid/s beside them | kept | forgeries answered/s |")
-	fmt.Fprintln(b, "|---|---|---|---|---|")
-	for _, s := range r.Forgeries.Series {
-		fmt.Fprintf(b, "| %s | %s | %s | **%s** | %s |\n", s.Subject, spread("%.0f", s.Without), spread("%.0f", s.With),
-			spread("%.2f", s.kept()), spread("%.0f", s.Forged))
+	for i, f := range r.Forgeries {
+		if i > 0 {
+			fmt.Fprintln(b)
+		}
+		fmt.Fprintf(b, "Processors: %s. %.0f forgeries of 2 KB fall due in a second.\n\n", f.Placement, f.Rate)
+		fmt.Fprintln(b, "| | valid/s without forgeries | valid/s beside them | kept | forgeries answered/s |")
+		fmt.Fprintln(b, "|---|---|---|---|---|")
+		for _, s := range f.Series {
+			fmt.Fprintf(b, "| %s | %s | %s | **%s** | %s |\n", s.Subject, spread("%.0f", s.Without), spread("%.0f", s.With),
+				spread("%.2f", s.kept()), spread("%.0f", s.Forged))
+		}
 	}
 }
 

@@ -43,10 +43,10 @@ type subject struct {
 
 // testbed is everything that runs while it is measured.
 type testbed struct {
-	dir        string
-	nginx      nginxFiles
-	caddy      string // program
-	processors []int  // of the servers
+	dir    string
+	nginx  nginxFiles
+	caddy  string // program
+	placed placement
 
 	backends map[backend]*rig.Process
 	upstream map[backend]string // addresses of the backends
@@ -54,12 +54,12 @@ type testbed struct {
 }
 
 // newTestbed builds and starts everything, with dir for its files.
-func newTestbed(dir, nginxFolder string, processors []int) (*testbed, error) {
+func newTestbed(dir, nginxFolder string, placed placement) (*testbed, error) {
 	t := &testbed{
-		dir:        dir,
-		processors: processors,
-		backends:   map[backend]*rig.Process{},
-		upstream:   map[backend]string{},
+		dir:      dir,
+		placed:   placed,
+		backends: map[backend]*rig.Process{},
+		upstream: map[backend]string{},
 	}
 	var err error
 	if t.nginx, err = findNginx(nginxFolder); err != nil {
@@ -97,7 +97,7 @@ func (t *testbed) stop() {
 
 func (t *testbed) startBackends() error {
 	const ready = "app listens on "
-	app := on(t.processors, "node", "bench/peers/app/server.js")
+	app := on(t.placed.servers, "node", "bench/peers/app/server.js")
 	app.Env = append(os.Environ(), "NODE_ENV=production", "CLERK_WEBHOOK_SIGNING_SECRET="+rig.Secret)
 	process, line, err := rig.Start(app, ready)
 	if err != nil {
@@ -132,9 +132,9 @@ func (t *testbed) startCaddy(name string, refusal int) error {
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return err
 	}
-	command := on(t.processors, t.caddy, "run", "--config", file, "--adapter", "caddyfile")
+	command := on(t.placed.servers, t.caddy, "run", "--config", file, "--adapter", "caddyfile")
 	command.Env = append(os.Environ(),
-		fmt.Sprintf("GOMAXPROCS=%d", len(t.processors)), "CLERK_WEBHOOK_SIGNING_SECRET="+rig.Secret)
+		fmt.Sprintf("GOMAXPROCS=%d", len(t.placed.servers)), "CLERK_WEBHOOK_SIGNING_SECRET="+rig.Secret)
 	process, _, err := rig.Start(command, "serving initial configuration")
 	if err != nil {
 		return err
@@ -159,7 +159,8 @@ func (t *testbed) newAddresses() (map[backend]string, error) {
 func (t *testbed) environment(o options) environment {
 	return environment{
 		Processor:   rig.ProcessorName(),
-		Servers:     len(t.processors),
+		Servers:     len(t.placed.servers),
+		Senders:     len(t.placed.senders),
 		Caddy:       said(t.caddy, "version"),
 		Nginx:       strings.TrimPrefix(said(t.nginx.program, "-v"), "nginx version: "),
 		Node:        said("node", "--version"),
