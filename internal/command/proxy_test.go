@@ -304,7 +304,7 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"a path without a slash", []string{"--path", "api"}, "slash"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
-		{"an inspector whose port is in use", []string{"--inspect", takenPort}, "something listens on 127.0.0.1:" + takenPort + " already: stop it, or choose another port with --inspect"},
+		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "something listens on 127.0.0.1:" + takenPort + " already: stop it, or choose another port with --inspect"},
 		{"an inspector for other machines", []string{"--inspect", ":4040"}, "personal data"},
 		{"an inspector on the port of the proxy", []string{"--inspect", "localhost:8080"}, "--inspect=off"},
 		{"an inspector that is no address", []string{"--inspect=a b"}, "not an address"},
