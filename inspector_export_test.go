@@ -1,7 +1,9 @@
 package clerkwebhook_test
 
 import (
+	"bufio"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -38,6 +40,20 @@ func TestExports(t *testing.T) {
 			t.Errorf("%+v", again)
 		}
 	})
+	t.Run("a file is what the command reads", func(t *testing.T) {
+		installCaddy(t)
+		d.deliver(t, message{body: "{\"type\":\"user.created\"}\r\n\x00\xff", header: http.Header{"Authorization": {"Bearer sesame"}}})
+		saved := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/http", nil, http.StatusOK)
+		if err := os.WriteFile("saved.http", []byte(saved), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if output, code := runLine(t, "caddy clerk-webhook verify --request saved.http"); code != 0 {
+			t.Errorf("exit code %d: %s of %q", code, output, saved)
+		}
+		if r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(saved))); err != nil || "http://"+r.Host+r.RequestURI != d.last(t).URL {
+			t.Errorf("%v: %q", err, saved)
+		}
+	})
 	t.Run("HAR", func(t *testing.T) {
 		var har struct {
 			Log struct {
@@ -68,7 +84,7 @@ func TestExports(t *testing.T) {
 	t.Run("no credentials", func(t *testing.T) {
 		d.deliver(t, message{body: userCreated, header: http.Header{"Authorization": {"Bearer sesame"}, "Cookie": {"a=sesame"}, "Proxy-Authorization": {"sesame"}}})
 		id := d.last(t).ID
-		for _, path := range []string{"api/entries", "api/entries/" + id, "api/entries/" + id + "/curl", "api/entries/" + id + "/har", "api/har"} {
+		for _, path := range []string{"api/entries", "api/entries/" + id, "api/entries/" + id + "/curl", "api/entries/" + id + "/har", "api/entries/" + id + "/http", "api/har"} {
 			if text := d.callText(t, http.MethodGet, path, nil, http.StatusOK); strings.Contains(text, "sesame") {
 				t.Errorf("%s tells them", path)
 			}

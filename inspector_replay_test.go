@@ -167,6 +167,11 @@ func TestReplayOfWhatWasNotReadNeedsABody(t *testing.T) {
 			t.Errorf("%s: %s", call, code)
 		}
 	}
+	for _, export := range []string{"curl", "http"} {
+		if code := d.refusal(t, http.MethodGet, "api/entries/"+e.ID+"/"+export, nil, http.StatusConflict); code != "body_cut" {
+			t.Errorf("%s: %s", export, code)
+		}
+	}
 	if s := d.act(t, e.ID, "sign-and-replay", map[string]any{"body": userCreated}); s.Outcome != "forwarded" {
 		t.Errorf("with a body: %+v", s)
 	}

@@ -147,7 +147,7 @@ func TestAnswerThatNeverMeantToBeJSONHasNoSyntaxError(t *testing.T) {
 	b.is("no place is marked", `document.querySelector("#panel mark, #panel .syntax") === null`)
 }
 
-func TestSavedArchiveIsOfTheDelivery(t *testing.T) {
+func TestSavedFilesAreOfTheDelivery(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))
 	b := openPage(d)
@@ -156,5 +156,9 @@ func TestSavedArchiveIsOfTheDelivery(t *testing.T) {
 		const link = [...document.querySelectorAll("a[download$='.har']")][0];
 		const { log } = await (await fetch(link.href)).json();
 		return log.version === "1.2" && log.entries.length === 1 && log.entries[0].request.postData.text.includes("Ada");
+	})()`)
+	b.is("the other leads to the request", `(async () => {
+		const text = await (await fetch(document.querySelector("a[download$='.http']").href)).text();
+		return text.startsWith("POST /webhooks/clerk HTTP/1.1\r\nHost: ") && text.includes("\r\nSvix-Id: msg_ada\r\n") && text.includes("Ada");
 	})()`)
 }

@@ -38,6 +38,7 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 		"GET /api/entries/{id}":                  h.one,
 		"GET /api/entries/{id}/curl":             h.curl,
 		"GET /api/entries/{id}/har":              h.harOfOne,
+		"GET /api/entries/{id}/http":             h.asHTTP,
 		"POST /api/entries/{id}/replay":          h.replay,
 		"POST /api/entries/{id}/sign-and-replay": h.signAndReplay,
 		"GET /api/messages/{id}":                 h.message,

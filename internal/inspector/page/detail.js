@@ -136,6 +136,8 @@ export class Detail {
 	#buttons(entry) {
 		const action = (name, symbol, title, act, properties = {}) =>
 			h("button", { type: "button", id: "do-" + name, onclick: act, ...properties }, icon(symbol), title);
+		const save = (format, name, title) =>
+			h("a", { class: "button", href: `api/${entryPath(entry.id)}/${format}`, download: `delivery-${entry.id}.${format}`, title }, icon("save"), name);
 		const { replay } = entry;
 		const isPlain = !replay.signs;
 		return h("div", { class: "actions" },
@@ -143,7 +145,8 @@ export class Detail {
 			action("edit", "edit", "Edit and replay", () => this.#actions.edit(entry), { title: "Edit and replay (e)" }),
 			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(entry), { title: "Make a genuine delivery of it and send that" }),
 			action("curl", "copy", "Copy as curl", () => this.#actions.curl(entry), { title: "Copy as curl (c)" }),
-			h("a", { class: "button", href: "api/" + entryPath(entry.id) + "/har", download: `delivery-${entry.id}.har`, title: "Save as HTTP Archive" }, icon("save"), "HAR"),
+			["whole", "none"].includes(entry.request.body.state) && save("http", "HTTP", "Save the request as a file, for clerk-webhook verify"),
+			save("har", "HAR", "Save as HTTP Archive"),
 			replay.why_not && h("p", { class: "note" }, `Replay: ${replay.why_not}.`));
 	}
 

@@ -1,0 +1,38 @@
+package inspector
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+)
+
+// asHTTP serves the request as a file, such as clerk-webhook verify reads
+// to look for more causes than the secrets of this Caddy can tell.
+func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
+	record, err := h.entry(r)
+	if err != nil {
+		return err
+	}
+	if !record.request.body.isComplete() {
+		return errBodyCut
+	}
+	w.Header().Set("Content-Type", "application/octet-stream") // it is the sender's, so no browser may show it
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="delivery-%s.http"`, h.recorder.id(record.seq)))
+	_, _ = w.Write(wireFormat(record))
+	return nil
+}
+
+// wireFormat returns r as HTTP/1 has it on the wire, whatever it came by. The
+// body is byte for byte what was signed; of credentials there is nothing.
+func wireFormat(r *Record) []byte {
+	var m bytes.Buffer
+	fmt.Fprintf(&m, "%s %s %s\r\nHost: %s\r\n", r.request.method, r.request.uri, r.request.protocol, r.request.host)
+	for _, f := range sortedFields(r.request.header) {
+		if !f.redacted {
+			fmt.Fprintf(&m, "%s: %s\r\n", f.name, f.value)
+		}
+	}
+	m.WriteString("\r\n")
+	m.Write(r.request.body.data)
+	return m.Bytes()
+}
