@@ -11,11 +11,11 @@ var words = []string{
 }
 
 func TestShellsReadOneWord(t *testing.T) {
-	for _, write := range map[string]func(string) string{"Quote": Quote, "Word": Word} {
+	for name, write := range map[string]func(string) string{"Quote": Quote, "Word": Word} {
 		for _, word := range words {
 			got, err := exec.Command("sh", "-c", "printf %s. "+write(word)).Output()
 			if err != nil || string(got) != word+"." {
-				t.Errorf("%q, written as %s, was read as %q (%v)", word, write(word), got, err)
+				t.Errorf("%s(%q) is %s, and was read as %q (%v)", name, word, write(word), got, err)
 			}
 		}
 	}
