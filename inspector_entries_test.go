@@ -136,3 +136,14 @@ func TestInspectClears(t *testing.T) {
 		t.Errorf("the id %s was used again", id)
 	}
 }
+
+func TestInspectClearsAllOrNothing(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	d.deliver(t, message{body: userCreated})
+	if code := d.refusal(t, http.MethodDelete, "api/entries?outcome=rejected", nil, http.StatusBadRequest); code != "bad_request" {
+		t.Error(code)
+	}
+	if len(d.list(t, "")) != 1 {
+		t.Error("a call that was refused has forgotten a delivery")
+	}
+}

@@ -93,6 +93,40 @@ func TestExports(t *testing.T) {
 			t.Errorf("they are found in %s", found[0].ID)
 		}
 	})
+	t.Run("curl sends a body that is too long for an argument", func(t *testing.T) {
+		body := `{"type":"user.created","data":"` + strings.Repeat("it's ", 40_000) + `"}`
+		d.deliver(t, message{body: body})
+		command := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/curl", nil, http.StatusOK)
+		cmd := exec.CommandContext(t.Context(), "sh")
+		cmd.Stdin = strings.NewReader(command)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if again := d.last(t); again.Outcome != "forwarded" || again.Request.Body.Text != body {
+			t.Errorf("%s, %d bytes", again.Outcome, again.Request.Body.Size)
+		}
+	})
+	t.Run("a command looks like what it is in a header", func(t *testing.T) {
+		hidden := "\u009b2J \u202e $(touch no) `id` \" \u2066"
+		d.deliver(t, message{body: userCreated, header: http.Header{"X-Hidden": {hidden}}})
+		command := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/curl", nil, http.StatusOK)
+		if strings.ContainsAny(command, "\u009b\u202e\u2066") {
+			t.Errorf("it has what a terminal obeys: %q", command)
+		}
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if got := fieldOf(d.last(t).Request.Headers, "X-Hidden").Value; got != hidden {
+			t.Errorf("it sent %q", got)
+		}
+	})
+	t.Run("a command looks like what it is in a URL", func(t *testing.T) {
+		exchangeRaw(t, "tcp", d.hooks, "GET "+hookPath+"?a=\u009b2J\u202e HTTP/1.1\r\nHost: "+d.hooks+"\r\nConnection: close\r\n\r\n")
+		command := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/curl", nil, http.StatusOK)
+		if strings.ContainsAny(command, "\u009b\u202e") {
+			t.Errorf("it has what a terminal obeys: %q", command)
+		}
+	})
 	t.Run("a command looks like what it is", func(t *testing.T) {
 		body := "{\"type\":\"user.created\",\"data\":\"\u009b2J \u202e \u2066\"}"
 		d.deliver(t, message{body: body})

@@ -492,3 +492,13 @@ func TestReloadsWhileEverythingIsUsed(t *testing.T) {
 		t.Errorf("afterwards %+v", s)
 	}
 }
+
+func TestReplayOfATargetThatIsNoPath(t *testing.T) {
+	d := newDesk(t)
+	_, port, _ := strings.Cut(d.hooks, ":")
+	testcaddy.Run(t, fmt.Sprintf("http://:%s {\nroute {\nclerk_webhook {\nsecret %s\ninspect\n}\n}\n}\nhttp://%s {\nclerk_webhook_inspector\n}\n", port, testSecret, d.inspector))
+	exchangeRaw(t, "tcp", d.hooks, "GET mailto:a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	if code := d.refusal(t, http.MethodPost, "api/entries/"+d.last(t).ID+"/replay", struct{}{}, http.StatusBadRequest); code != "bad_request" {
+		t.Error(code)
+	}
+}

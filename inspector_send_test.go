@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -59,6 +60,39 @@ func TestSendGoesWhereTheLastDeliveryCameIn(t *testing.T) {
 	d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "url": "http://" + d.hooks + "/webhooks/other"}, http.StatusOK, nil)
 	if got := onlyRequest(t, backend); got.URL.Path != "/webhooks/other" {
 		t.Errorf("it went to %s", got.URL.Path)
+	}
+}
+
+func TestSendReachesAnEndpointBehindATunnelOrASocket(t *testing.T) {
+	t.Run("a tunnel", func(t *testing.T) {
+		d := newDesk(t)
+		_, port, _ := strings.Cut(d.hooks, ":")
+		testcaddy.Run(t, mustReplace(t, d.caddyfile("", "respond ok"), "http://"+d.hooks+" {", "http://:"+port+" {"))
+		r := d.request(t, message{body: userCreated})
+		r.Host = "abc.trycloudflare.com"
+		send(t, d.client, r)
+		d.sendsAnExample(t)
+	})
+	t.Run("a socket", func(t *testing.T) {
+		socket := filepath.Join(testcaddy.StorageDir(t), "s")
+		d := newDesk(t)
+		testcaddy.Run(t, mustReplace(t, d.caddyfile("", "respond ok"), "http://"+d.hooks+" {", "http://localhost {\nbind unix/"+socket))
+		d.sendsAnExample(t)
+	})
+}
+
+// sendsAnExample sends one with the URL of the status, as the page does, and
+// one without.
+func (d *desk) sendsAnExample(t *testing.T) {
+	t.Helper()
+	var status struct{ Endpoints []struct{ URL string } }
+	d.call(t, http.MethodGet, "api/status", nil, http.StatusOK, &status)
+	for _, call := range []map[string]any{{"type": "user.created"}, {"type": "user.created", "url": status.Endpoints[0].URL}} {
+		var s sent
+		d.call(t, http.MethodPost, "api/send", call, http.StatusOK, &s)
+		if s.Outcome != "forwarded" {
+			t.Errorf("%v: %+v", call, s)
+		}
 	}
 }
 

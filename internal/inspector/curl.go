@@ -30,11 +30,15 @@ func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
 func curlCommand(r *Record) string {
 	var c strings.Builder
 	body := r.request.body.data
-	asText := utf8.Valid(body) && !strings.ContainsFunc(string(body), isUnprintable)
-	if !asText {
-		c.WriteString("printf %s " + shell.Quote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
+	asArgument := isPrintable(string(body)) && len(body) <= maxArgument
+	switch {
+	case asArgument:
+	case isPrintable(string(body)):
+		c.WriteString("printf %s " + shell.Quote(string(body)) + " | ")
+	default:
+		c.WriteString(decoded(string(body)) + " | ")
 	}
-	c.WriteString("curl --globoff --request " + shell.Quote(r.request.method) + " --url " + shell.Quote(r.url()))
+	c.WriteString("curl --globoff --request " + shell.Quote(r.request.method) + " --url " + word(r.url()))
 	for _, f := range sortedFields(r.request.header) {
 		if f.redacted || f.name == "Content-Length" {
 			continue
@@ -43,17 +47,38 @@ func curlCommand(r *Record) string {
 		if f.value == "" {
 			line = f.name + ";" // which is how curl sends an empty one
 		}
-		c.WriteString(" \\\n  --header " + shell.Quote(line))
+		c.WriteString(" \\\n  --header " + word(line))
 	}
 	switch {
 	case len(body) == 0:
-	case asText:
+	case asArgument:
 		c.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
 	default:
 		c.WriteString(" \\\n  --data-binary @-")
 	}
 	c.WriteString("\n")
 	return c.String()
+}
+
+// maxArgument is for a body to be an argument. What is larger goes through a
+// pipe: Linux takes 128 KiB.
+const maxArgument = 100_000
+
+// word returns text as one word for a shell.
+func word(text string) string {
+	if isPrintable(text) {
+		return shell.Quote(text)
+	}
+	return `"$(` + decoded(text) + `)"`
+}
+
+// decoded returns a command that prints text without having it.
+func decoded(text string) string {
+	return "printf %s " + shell.Quote(base64.StdEncoding.EncodeToString([]byte(text))) + " | base64 -d"
+}
+
+func isPrintable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, isUnprintable)
 }
 
 // isUnprintable tells characters that terminals and shells do not take, or

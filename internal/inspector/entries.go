@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 )
@@ -28,7 +29,10 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *Handler) clear(w http.ResponseWriter, _ *http.Request) error {
+func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		return badRequest(errors.New("all entries are forgotten, whatever they are: leave the parameters out"))
+	}
 	writeJSON(w, http.StatusOK, map[string]int{"cleared": h.recorder.clear()})
 	return nil
 }

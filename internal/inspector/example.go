@@ -35,13 +35,18 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 	if !found {
 		return nil, errCannotSign
 	}
-	if c.URL == "" {
-		c.URL = rc.locate(endpoint)
+	located, local := rc.locate(endpoint)
+	switch c.URL {
+	case "":
+		c.URL = located
+	case located:
+	default:
+		local = nil
 	}
 	if c.URL == "" {
 		return nil, errUnknownPlace
 	}
-	target, err := targetOf(c.URL, remoteAddr)
+	target, err := targetOf(c.URL, remoteAddr, local)
 	if err != nil {
 		return nil, badRequest(err)
 	}

@@ -3,6 +3,7 @@ package inspector
 import (
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -50,13 +51,14 @@ func newRequest(r *http.Request) request {
 	if !ok {
 		original = *r
 	}
+	// Clones, since a server cuts these out of one text, the whole request line.
 	return request{
-		method:     original.Method,
-		protocol:   r.Proto,
+		method:     strings.Clone(original.Method),
+		protocol:   strings.Clone(r.Proto),
 		major:      r.ProtoMajor,
 		minor:      r.ProtoMinor,
-		host:       r.Host,
-		uri:        original.URL.RequestURI(), // without the host that some clients send with it
+		host:       strings.Clone(r.Host),
+		uri:        strings.Clone(original.URL.RequestURI()), // without the host that some clients send with it
 		remoteAddr: original.RemoteAddr,
 		local:      arrivedAt(r.Context()),
 		tls:        copyTLS(r.TLS),

@@ -12,34 +12,36 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 )
 
-// locate returns a URL at which an endpoint can be reached: where its last
-// genuine delivery came in, or else where the routes of the running
-// configuration lead to its guard. It returns "" if neither tells.
-func (rc *Recorder) locate(e *Endpoint) string {
+// locate returns a URL at which an endpoint can be reached, and the address of
+// the listener there: where its last genuine delivery came in, or else where
+// the routes of the running configuration lead to its guard. The listener need
+// not be the one that the URL names, since a tunnel or a socket may be between.
+// It returns "" if neither tells.
+func (rc *Recorder) locate(e *Endpoint) (string, net.Addr) {
 	for _, r := range slices.Backward(rc.snapshot().records) {
 		if r.endpoint != e.Name || !r.verdict.Verified || r.request.method != "POST" {
 			continue
 		}
-		if server, _ := findServer(r.request.local); server != nil {
-			return r.url()
+		if _, local := findServer(r.request.local); local != nil {
+			return r.url(), local
 		}
 	}
-	return configuredURL(e)
+	return locateInRoutes(e)
 }
 
-func configuredURL(e *Endpoint) string {
+func locateInRoutes(e *Endpoint) (string, net.Addr) {
 	app := httpApp()
 	if app == nil {
-		return ""
+		return "", nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		server := app.Servers[name]
 		place, found := findGuard(server.Routes, e, place{host: "localhost", path: "/"})
-		if found && place.path != "" {
-			return place.url(server)
+		if listeners := server.Listeners(); found && place.path != "" && len(listeners) > 0 {
+			return place.url(server), listeners[0].Addr()
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // place is what the matchers on the way to a handler ask for.

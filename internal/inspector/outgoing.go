@@ -56,7 +56,7 @@ func (o *outgoing) sign(secret Secret, set *signature.HeaderSet, id string, now 
 func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	target, err := url.ParseRequestURI(o.target.uri)
 	if err != nil {
-		return nil, fmt.Errorf("its target is not a URI: %w", err)
+		return nil, badRequest(fmt.Errorf("its target is not a URI: %w", err))
 	}
 	ctx = context.WithValue(ctx, markKey{}, o.mark)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.local)
@@ -140,8 +140,9 @@ func (s *sink) WriteHeader(int)             {}
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) Flush()                      {}
 
-// targetOf returns what a request to a URL of this Caddy would be like.
-func targetOf(rawURL, remoteAddr string) (request, error) {
+// targetOf returns what a request to a URL of this Caddy would be like, if it
+// came in at local or, where that is nil, where the URL says.
+func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return request{}, errors.New("url is not one such as http://localhost:8080/webhooks/clerk")
@@ -150,21 +151,32 @@ func targetOf(rawURL, remoteAddr string) (request, error) {
 		method: http.MethodPost, protocol: "HTTP/1.1", major: 1, minor: 1,
 		host: u.Host, uri: u.RequestURI(), remoteAddr: remoteAddr,
 	}
+	if u.Scheme == "https" {
+		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
+	}
+	if rq.local = local; local == nil {
+		rq.local, err = listenerOf(u)
+	}
+	return rq, err
+}
+
+// listenerOf returns the address at which a server listens that u leads to.
+func listenerOf(u *url.URL) (net.Addr, error) {
 	port := 80
 	if u.Scheme == "https" {
 		port = 443
-		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
 	}
 	if u.Port() != "" {
+		var err error
 		if port, err = strconv.Atoi(u.Port()); err != nil {
-			return request{}, fmt.Errorf("url: %w", err)
+			return nil, fmt.Errorf("url: %w", err)
 		}
 	}
-	_, rq.local = findServer(&net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port})
-	if rq.local == nil {
-		return request{}, errNoSite
+	_, local := findServer(&net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port})
+	if local == nil {
+		return nil, errNoSite
 	}
-	return rq, nil
+	return local, nil
 }
 
 var errNoSite = errors.New("no site of this Caddy listens at that url")

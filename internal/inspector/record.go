@@ -127,7 +127,7 @@ const (
 // size is how much memory the record holds.
 func (r *Record) size() int64 {
 	size := recordSize + addrSize + slotSize + headerSize(r.request.header) + int64(cap(r.request.body.data))
-	size += int64(len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.verdict.Type) + len(r.verdict.MessageID))
+	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.verdict.Type) + len(r.verdict.MessageID))
 	if r.request.tls != nil {
 		size += tlsSize
 		for _, certificate := range r.request.tls.PeerCertificates {

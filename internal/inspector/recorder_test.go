@@ -14,10 +14,10 @@ import (
 
 // newDelivery returns a request such as Clerk sends, with a body of the size, as
 // a server reads it off a connection.
-func newDelivery(id string, size int) *http.Request {
+func newDelivery(id string, size int, query string) *http.Request {
 	body := `{"data":"` + strings.Repeat("x", max(0, size-32)) + `","type":"user.created"}`
 	lines := []string{
-		"POST /webhooks/clerk HTTP/1.1",
+		"POST /webhooks/clerk?" + query + " HTTP/1.1",
 		"Host: example.com",
 		"Accept: */*",
 		"Accept-Encoding: gzip",
@@ -80,14 +80,16 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 	for _, test := range []struct {
 		name           string
 		size, answer   int
+		query          int
 		count, writers int
 		isFull         bool // by bytes rather than by count
 	}{
-		{"small bodies", 200, 0, 100_000, 1, false},
-		{"usual bodies", 2 << 10, 100, 100_000, 4, true},
-		{"larger bodies", 6 << 10, 3 << 10, 100_000, 4, true},
-		{"large bodies", 100_000, 70_000, 2_000, 4, true},
-		{"bodies over the cut", 2 << 20, 0, 200, 2, true},
+		{"small bodies", 200, 0, 0, 100_000, 1, false},
+		{"usual bodies", 2 << 10, 100, 0, 100_000, 4, true},
+		{"larger bodies", 6 << 10, 3 << 10, 0, 100_000, 4, true},
+		{"large bodies", 100_000, 70_000, 0, 2_000, 4, true},
+		{"bodies over the cut", 2 << 20, 0, 0, 200, 2, true},
+		{"long request lines", 200, 0, 16 << 10, 10_000, 4, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rc := NewRecorder()
@@ -98,7 +100,7 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 				writers.Go(func() {
 					for i := range test.count / test.writers {
 						id := fmt.Sprintf("msg_%d_%d", writer, i)
-						r := newDelivery(id, test.size)
+						r := newDelivery(id, test.size, strings.Repeat("q", test.query))
 						r.RemoteAddr = fmt.Sprintf("198.51.100.7:%d", i%60_000)
 						body, _ := io.ReadAll(r.Body)
 						v := verdictOf(id, i%2 == 0)
@@ -140,7 +142,7 @@ func TestRecorderFindsWhatItKeeps(t *testing.T) {
 	e := &Endpoint{Name: "default"}
 	for i := range 300 {
 		id := fmt.Sprintf("msg_%d", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 100), nil, verdictOf(id, i%3 != 0))
+		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 100, ""), nil, verdictOf(id, i%3 != 0))
 	}
 	records := rc.snapshot().records
 	if len(records) != 70 {
@@ -166,10 +168,10 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 	rc := NewRecorder()
 	for i := range 40 {
 		id := fmt.Sprintf("msg_%d", i)
-		record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000), []byte("{}"), verdictOf(id, true))
+		record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000, ""), []byte("{}"), verdictOf(id, true))
 	}
 	rc.verified.max = 1
-	record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10), []byte("{}"), verdictOf("msg_last", true))
+	record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10, ""), []byte("{}"), verdictOf("msg_last", true))
 	if got, want := rc.verified.bytes, rc.verified.kept()[0].size(); len(rc.verified.kept()) != 1 || got != want {
 		t.Errorf("%d records, %d bytes, want one of %d", len(rc.verified.kept()), got, want)
 	}
@@ -178,7 +180,7 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 	rc := NewRecorder()
 	v := verdictOf("msg_1", true)
-	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100))
+	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100, ""))
 	x.Verified(v, nil, true)
 	x.Forwarded(v)
 	if rc.clear() != 1 {
@@ -193,11 +195,11 @@ func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 func TestSinceTellsEveryChangeOnce(t *testing.T) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}
-	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100))
+	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100, ""))
 	slow.Verified(verdictOf("msg_slow", true), nil, true)
 	slow.Forwarded(verdictOf("msg_slow", true))
 	cursor := rc.snapshot().version
-	record(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100), nil, verdictOf("msg_2", false))
+	record(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100, ""), nil, verdictOf("msg_2", false))
 	slow.End(verdictOf("msg_slow", true), nil)
 
 	now := rc.snapshot()
@@ -217,7 +219,7 @@ func TestSinceTellsEveryChangeOnce(t *testing.T) {
 func BenchmarkRecord(b *testing.B) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}
-	r := newDelivery("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", 2<<10)
+	r := newDelivery("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", 2<<10, "")
 	body, _ := io.ReadAll(r.Body)
 	v := verdictOf("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", true)
 	source := r.Body

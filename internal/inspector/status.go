@@ -49,7 +49,8 @@ func (rc *Recorder) status() statusView {
 	v.Streams, v.Verified, v.Rejected = len(rc.watchers), rc.verified.view(), rc.rejected.view()
 	rc.mu.Unlock()
 	for _, e := range rc.currentEndpoints() {
-		view := endpointView{Name: e.Name, URL: rc.locate(e), Secrets: []secretView{}}
+		url, _ := rc.locate(e)
+		view := endpointView{Name: e.Name, URL: url, Secrets: []secretView{}}
 		for _, s := range e.Secrets {
 			view.Secrets = append(view.Secrets, secretView{s.Name, s.Key.Symmetric()})
 		}

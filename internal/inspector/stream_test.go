@@ -44,7 +44,7 @@ func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
 	e := &Endpoint{Name: strings.Repeat("n", 5000)} // so that what is told fills all buffers on its way
 	for i := range maxVerified {
 		id := fmt.Sprint("msg_", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 10), []byte("{}"), verdictOf(id, true))
+		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), []byte("{}"), verdictOf(id, true))
 	}
 	conn, err := net.Dial("tcp", serveInspector(t, rc))
 	if err != nil {
