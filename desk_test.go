@@ -165,6 +165,7 @@ type entry struct {
 	Size       int64
 	Status     int
 	DurationMS float64 `json:"duration_ms"`
+	Passed     bool
 
 	SignedAt *time.Time `json:"signed_at"`
 	AgeMS    float64    `json:"age_ms"`
@@ -201,6 +202,7 @@ type entryAnswer struct {
 	Status  int
 	Headers []entryField
 	Body    entryBody
+	Error   string
 }
 
 type entryField struct {

@@ -44,7 +44,7 @@ func TestInspectRecordsWhatBecameOfARequest(t *testing.T) {
 			if a.StatusCode != want.Status {
 				t.Errorf("the sender got %d, want %d", a.StatusCode, want.Status)
 			}
-			want.State, want.Origin, want.Endpoint = "done", "received", "default"
+			want.State, want.Origin, want.Endpoint, want.Passed = "done", "received", "default", want.Outcome == "forwarded"
 			want.Method, want.URL = http.MethodPost, "http://"+d.hooks+hookPath
 			if test.sent.method != "" {
 				want.Method = test.sent.method
@@ -122,12 +122,14 @@ func TestInspectRecordsAnswersThatAreNotWritten(t *testing.T) {
 		name, behind string
 		state        string
 		status       int
+		cause        string
 		wantError    bool // of the sender's
 	}{
-		{"no handler", "", "answered", 200, false},
-		{"an error", "error 418", "error", 418, false},
-		{"an aborted answer", "abort", "aborted", 0, true},
-		{"a panic", "test_handler", "aborted", 0, true},
+		{"no handler", "", "answered", 200, "", false},
+		{"an error", `error "no tea" 418`, "error", 418, "no tea", false},
+		{"no backend", "reverse_proxy 127.0.0.1:1", "error", 502, "connection refused", false},
+		{"an aborted answer", "abort", "aborted", 0, "", true},
+		{"a panic", "test_handler", "aborted", 0, "", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := openDesk(t, "", test.behind)
@@ -138,7 +140,7 @@ func TestInspectRecordsAnswersThatAreNotWritten(t *testing.T) {
 			if (err != nil) != test.wantError {
 				t.Fatalf("the sender got the error %v", err)
 			}
-			if e := d.last(t); e.State != "done" || e.Answer.State != test.state || e.Answer.Status != test.status || e.Outcome != "forwarded" {
+			if e := d.last(t); e.State != "done" || e.Answer.State != test.state || e.Answer.Status != test.status || !strings.Contains(e.Answer.Error, test.cause) || e.Outcome != "forwarded" {
 				t.Errorf("%s, %s, answer %+v", e.State, e.Outcome, e.Answer)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 )
@@ -145,6 +146,37 @@ func TestAnswerThatNeverMeantToBeJSONHasNoSyntaxError(t *testing.T) {
 	b.click("#tab-answer")
 	b.waitForText("#panel pre", "thank you")
 	b.is("no place is marked", `document.querySelector("#panel mark, #panel .syntax") === null`)
+}
+
+func TestDetailSaysWhatBecameOfADelivery(t *testing.T) {
+	for _, test := range []struct {
+		name, behind string
+		isForged     bool
+		says         string
+	}{
+		{"the application is down", "reverse_proxy 127.0.0.1:1", false, "connection refused"},
+		{"the application fails", `respond "the database is away" 503`, false, "the database is away"},
+		{"the application sends elsewhere", "redir https://example.com/sign-in", false, "Location: https://example.com/sign-in"},
+		{"nobody wants the type", "respond ok", false, "your application has not seen it"},
+		{"report_only let it through", "respond ok", true, "Would be rejected: signature mismatch"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config := strings.Replace(siteAndInspector, "reverse_proxy {$BACKEND}", test.behind, 1)
+			eventType, with := "user.created", secret
+			if test.isForged {
+				config, with = strings.Replace(config, "deduplicate\n", "report_only\n", 1), otherSecret
+			}
+			if strings.HasPrefix(test.name, "nobody") {
+				eventType = "session.created"
+			}
+			d := newDesk(t, config, "/")
+			d.deliverSigned(with, "msg_ada", user(eventType, "Ada"), time.Now())
+			b := openPage(d)
+			b.within(t)
+			b.openRow("msg_ada")
+			b.waitForText(".diagnosis", test.says)
+		})
+	}
 }
 
 func TestSavedFilesAreOfTheDelivery(t *testing.T) {

@@ -66,6 +66,23 @@ func TestKeyboardAlone(t *testing.T) {
 	b.waitForText("#keys", "Keyboard")
 }
 
+func TestKeysActOnWhatIsSelected(t *testing.T) {
+	d := newDesk(t)
+	for _, name := range []string{"Ada", "Grace", "Edsger"} {
+		d.deliver("msg_"+name, user("user.created", name))
+	}
+	b := openPage(d)
+	b.waitForRows(3)
+	b.press("/")
+	b.press(kb.ArrowDown, kb.ArrowDown)
+	b.waitForText("#detail .facts", "msg_Edsger")
+	b.press(kb.ArrowDown, "r") // before the next one is shown
+	b.waitForText(".toast", "Replayed: 200")
+	if got := d.received(); !strings.Contains(got[len(got)-1], "Grace") {
+		t.Errorf("Grace is selected, and this was replayed: %s", got[len(got)-1])
+	}
+}
+
 func TestEverythingHasALabel(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp/kb"
 )
 
 func TestReplay(t *testing.T) {
@@ -38,6 +40,25 @@ func TestReplay(t *testing.T) {
 	b.waitForText(".answer:last-child h3", "This replay")
 	if got := d.received(); !slices.Equal(got, []string{body, body}) {
 		t.Errorf("the backend was given %q", got)
+	}
+}
+
+func TestReplayIsSentOnceAndKeepsTheFocus(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	goOn := make(chan struct{})
+	d.answerWith(func(http.ResponseWriter, *http.Request) { <-goOn })
+	b.is("the button has the focus", `document.querySelector("#do-replay").focus() ?? document.activeElement.id === "do-replay"`)
+	b.press(kb.Enter)
+	b.waitForRows(2)
+	b.press("r", kb.Enter)
+	close(goOn)
+	b.waitForText(".toast", "Replayed: 200")
+	b.is("the button has the focus again", `document.activeElement.id === "do-replay"`)
+	if got := len(d.received()); got != 2 {
+		t.Errorf("%d deliveries, want the original and one replay", got)
 	}
 }
 

@@ -132,7 +132,7 @@ func unknownSecret(d Delivery, otherFindings bool) Finding {
 	if len(d.Secrets)+len(d.OtherSecrets) == 1 {
 		known = "the known secret"
 	}
-	message := "it was not signed with " + known + ", and no usual alteration of headers, body or secret explains it: compare with the signing secret of exactly this endpoint in exactly this environment"
+	message := "either it was not signed with " + known + ", or something in its body was changed: compare with the signing secret of exactly this endpoint in exactly this environment, and if it is the same, look for what changes the body on its way"
 	if otherFindings {
 		message = "otherwise: " + message
 	}

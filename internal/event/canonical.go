@@ -20,7 +20,8 @@ import (
 // It is an error if payload is not a JSON object, or if JavaScript would not
 // give back all that it says: a number that it cannot hold, a name that is
 // given twice, or one that looks like an array index, which it would move to
-// the front.
+// the front. So it is if it nests deeper than 1000 levels, which takes much time
+// and which no event does.
 func Canonical(payload []byte) ([]byte, error) {
 	switch {
 	case !utf8.Valid(payload):
@@ -29,8 +30,32 @@ func Canonical(payload []byte) ([]byte, error) {
 		return nil, errors.New("it is not JSON")
 	case !opensObject(payload):
 		return nil, errors.New("it is not a JSON object")
+	case depth(payload) > maxDepth:
+		return nil, fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	}
 	return appendCanonical(make([]byte, 0, len(payload)), "", gjson.ParseBytes(payload))
+}
+
+const maxDepth = 1000
+
+// depth returns how deep valid JSON nests.
+func depth(payload []byte) (deepest int) {
+	level, inString := 0, false
+	for i := 0; i < len(payload); i++ {
+		switch c := payload[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++ // whatever is escaped
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
 }
 
 // appendCanonical appends value, which stands at path, to dst.

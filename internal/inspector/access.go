@@ -25,8 +25,8 @@ func checkLocal(r *http.Request) error {
 		return errRemotePeer
 	}
 	// A proxy or a tunnel on this machine is a local peer, too.
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
-		if len(r.Header[name]) > 0 {
+	for name := range r.Header {
+		if isForwarding(name) {
 			return errForwarded
 		}
 	}
@@ -39,6 +39,15 @@ func checkLocal(r *http.Request) error {
 		return nil
 	}
 	return errForeign
+}
+
+// isForwarding tells headers that proxies and tunnels add.
+func isForwarding(name string) bool {
+	switch name {
+	case "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cdn-Loop":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Cf-")
 }
 
 // contentSecurityPolicy lets the page load its own parts and talk to its own

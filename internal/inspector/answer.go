@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -83,12 +84,25 @@ func (w *answerWriter) answer(err error, isAborted bool) *answer {
 	case err != nil && w.status == 0:
 		a.state, a.status, a.body.state = failed, statusOf(err), unread
 		a.header = copyHeader(w.Header())
+		a.err = causeOf(err)
 	case w.status == 0:
 		a.state, a.status, a.header = answered, http.StatusOK, copyHeader(w.Header())
 	default:
 		a.state = answered
 	}
 	return a
+}
+
+const maxCause = 1000 // bytes
+
+// causeOf is what an error says, without the place in Caddy's code.
+func causeOf(err error) string {
+	var handlerErr caddyhttp.HandlerError
+	if errors.As(err, &handlerErr) && handlerErr.Err != nil {
+		err = handlerErr.Err
+	}
+	text := err.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxCause)], "")
 }
 
 // statusOf is what Caddy makes of an error.

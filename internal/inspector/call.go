@@ -7,10 +7,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"time"
 )
 
-// maxCall bounds the body of a call.
-const maxCall = 4 << 20
+const (
+	maxCall    = 4 << 20          // bytes in the body of a call
+	answerTime = 30 * time.Second // for a client to take an answer, which is held meanwhile
+)
 
 // callError tells a caller what is wrong with a call: by a status, by a code to
 // rely on, and in words.
@@ -68,5 +71,8 @@ func writeError(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTime))
 	_ = json.NewEncoder(w).Encode(value) // who has hung up needs no answer
+	_ = control.SetWriteDeadline(time.Time{})
 }

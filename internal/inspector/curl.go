@@ -38,7 +38,7 @@ func curlCommand(r *Record) string {
 	default:
 		c.WriteString(decoded(string(body)) + " | ")
 	}
-	c.WriteString("curl --globoff --request " + shell.Quote(r.request.method) + " --url " + word(r.url()))
+	c.WriteString("curl --globoff --path-as-is --request " + shell.Quote(r.request.method) + " --url " + word(r.url()))
 	for _, f := range sortedFields(r.request.header) {
 		if f.redacted || f.name == "Content-Length" {
 			continue

@@ -72,14 +72,19 @@ func (rc *Recorder) secretOf(r *Record) (Secret, bool) {
 	}
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
+	found := Secret{}
 	for _, e := range slices.Backward(rc.endpoints) {
 		for _, s := range e.Secrets {
-			if s.Key.Fingerprint() == r.verdict.Fingerprint {
-				return s, true
+			if s.Key.Fingerprint() != r.verdict.Fingerprint {
+				continue
 			}
+			if e.Name == r.endpoint {
+				return s, true // rather than another endpoint's that is equal
+			}
+			found = s
 		}
 	}
-	return Secret{}, false
+	return found, found.Key != nil
 }
 
 // signer returns the secret of this name that can sign, or the first that can

@@ -11,9 +11,12 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -155,9 +158,23 @@ func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
 		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
 	}
 	if rq.local = local; local == nil {
-		rq.local, err = listenerOf(u)
+		if rq.local, err = listenerOf(u); err != nil {
+			return request{}, err
+		}
 	}
-	return rq, err
+	if server, _ := findServer(rq.local); rq.tls != nil && asksForCertificates(server) {
+		return request{}, errClientCertificate
+	}
+	return rq, nil
+}
+
+// asksForCertificates reports whether a server lets nobody in, for some name at
+// least, without a certificate of a client. Such a check is part of the
+// handshake, which does not take place here.
+func asksForCertificates(server *caddyhttp.Server) bool {
+	return server != nil && slices.ContainsFunc(server.TLSConnPolicies, func(p *caddytls.ConnectionPolicy) bool {
+		return p.ClientAuthentication != nil
+	})
 }
 
 // listenerOf returns the address at which a server listens that u leads to.
@@ -179,7 +196,10 @@ func listenerOf(u *url.URL) (net.Addr, error) {
 	return local, nil
 }
 
-var errNoSite = errors.New("no site of this Caddy listens at that url")
+var (
+	errNoSite            = errors.New("no site of this Caddy listens at that url")
+	errClientCertificate = errors.New("the site at that url asks for client certificates, and there is none to send with: replay a delivery instead")
+)
 
 // Interface guards
 var (

@@ -93,6 +93,7 @@ type answer struct {
 	status int
 	header []field
 	body   body
+	err    string // what was handed to handle_errors
 }
 
 // copyTLS keeps what routes can ask for. The original could also derive keys of
@@ -122,6 +123,10 @@ const (
 	tlsSize    = 384
 	fieldSize  = int64(unsafe.Sizeof(field{}))
 	slotSize   = 16 // in the queue, which may be half empty
+
+	// What a certificate takes for each of its bytes, at most: one of many small
+	// parts is mostly pointers to them.
+	parsedCertificate = 16
 )
 
 // size is how much memory the record holds.
@@ -131,11 +136,11 @@ func (r *Record) size() int64 {
 	if r.request.tls != nil {
 		size += tlsSize
 		for _, certificate := range r.request.tls.PeerCertificates {
-			size += 3 * int64(len(certificate.Raw))
+			size += parsedCertificate * int64(len(certificate.Raw))
 		}
 	}
 	if r.answer != nil {
-		size += answerSize + headerSize(r.answer.header) + int64(cap(r.answer.body.data))
+		size += answerSize + int64(len(r.answer.err)) + headerSize(r.answer.header) + int64(cap(r.answer.body.data))
 	}
 	return size
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -119,13 +122,17 @@ func prepare(r *Record, e edits) (*outgoing, error) {
 	return o, nil
 }
 
-// setType returns the body with another event type.
+// setType returns the body with another event type, and otherwise as it is,
+// unless it has none.
 func setType(body []byte, eventType string) ([]byte, error) {
-	canonical, err := event.Canonical(body)
+	quoted, err := json.Marshal(eventType) // so that it is not taken for anything but text
 	if err != nil {
 		return nil, err
 	}
-	quoted, err := json.Marshal(eventType) // so that it is not taken for anything but text
+	if old := gjson.GetBytes(body, "type"); old.Index > 0 && gjson.ValidBytes(body) {
+		return slices.Replace(slices.Clone(body), old.Index, old.Index+len(old.Raw), quoted...), nil
+	}
+	canonical, err := event.Canonical(body)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type summaryView struct {
 	Size       int64     `json:"size"`
 	Status     int       `json:"status"`
 	DurationMS float64   `json:"duration_ms"`
+	Passed     bool      `json:"passed"`
 }
 
 // entryView is one entry with all that is known about it.
@@ -66,6 +67,7 @@ type answerView struct {
 	Status  int         `json:"status"`
 	Headers []fieldView `json:"headers"`
 	Body    bodyView    `json:"body"`
+	Error   string      `json:"error"`
 }
 
 type fieldView struct {
@@ -111,6 +113,7 @@ func (rc *Recorder) summarize(r *Record) summaryView {
 		Size:       r.request.body.size,
 		Status:     r.status(),
 		DurationMS: milliseconds(r.stages.answered),
+		Passed:     r.stages.forwarded > 0,
 	}
 	if r.answer == nil {
 		s.State = "pending"
@@ -217,7 +220,7 @@ func (a *answer) view() answerView {
 	if a == nil {
 		return answerView{State: "pending", Headers: []fieldView{}, Body: body{state: unread}.view()}
 	}
-	return answerView{string(a.state), a.status, viewFields(a.header, nil), a.body.view()}
+	return answerView{string(a.state), a.status, viewFields(a.header, nil), a.body.view(), a.err}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -6,6 +6,7 @@ import { $, copy, h, span, toast } from "./dom.js";
 
 export class Actions {
 	#types = [];
+	#replaying = new Set(); // the ids of entries
 	#status;
 	#open;
 	#answered;
@@ -18,16 +19,15 @@ export class Actions {
 	}
 
 	async replay(entry) {
-		const button = $("#do-replay");
-		if (!button || button.disabled) return;
-		button.disabled = true;
+		if (!entry.replay.possible || this.#replaying.has(entry.id)) return;
+		this.#replaying.add(entry.id);
 		try {
 			this.#tell(await post(`${entryPath(entry.id)}/replay`, {}), "Replayed");
 			await this.#answered(entry);
 		} catch (error) {
 			toast("Not replayed: " + error.message, { failed: true });
 		} finally {
-			button.disabled = false;
+			this.#replaying.delete(entry.id);
 		}
 	}
 
@@ -44,7 +44,8 @@ export class Actions {
 
 	async curl(entry) {
 		try {
-			await copy(await getText(entryPath(entry.id) + "/curl"), "curl command");
+			const command = await getText(entryPath(entry.id) + "/curl");
+			await copy(command.trimEnd(), "curl command"); // with a line end a terminal would run it at once
 		} catch (error) {
 			toast("Not copied: " + error.message, { failed: true });
 		}

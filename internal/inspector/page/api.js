@@ -41,6 +41,8 @@ export class Stream {
 		this.#on = on;
 		addEventListener("pagehide", () => this.stop());
 		addEventListener("online", () => this.#open());
+		// Browsers have few connections to a place, and all tabs share them.
+		document.addEventListener("visibilitychange", () => (document.hidden ? this.stop() : this.#open()));
 	}
 
 	// start begins after the cursor of a list.
@@ -57,7 +59,7 @@ export class Stream {
 
 	#open() {
 		this.stop();
-		if (!this.#cursor) return;
+		if (!this.#cursor || document.hidden) return;
 		const source = new EventSource(new URL("stream?cursor=" + encodeURIComponent(this.#cursor), base));
 		this.#source = source;
 		const noted = (act) => (event) => {

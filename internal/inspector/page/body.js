@@ -39,7 +39,10 @@ export function bodyView(body, { what, unread }) {
 // syntaxNote says where a body that looks like JSON stops being that.
 function syntaxNote(body, binary, what) {
 	if (binary || body.state !== "whole" || body.json.valid || (what !== "request" && !/^\s*[{[]/.test(body.text))) return "";
-	return h("p", { class: "syntax" }, `Not JSON: line ${body.json.line}, column ${body.json.column}: ${body.json.message}.`);
+	const at = indexOf(body.text, body.json.line, body.json.column);
+	const around = (from, to) => visible(body.text.slice(Math.max(0, from), to).replace(/\s+/g, " "));
+	return h("p", { class: "syntax" }, `Not JSON: line ${body.json.line}, column ${body.json.column}: ${body.json.message}. `,
+		body.text.length > 500 && h("code", {}, "…", around(at - 30, at), h("mark", {}, around(at, at + 1) || "end"), around(at + 1, at + 30), "…"));
 }
 
 function pre(...children) {

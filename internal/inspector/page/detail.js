@@ -15,7 +15,9 @@ export class Detail {
 	#root = $("#detail");
 	#tab = "payload";
 	#shown = "";
+	loaded = Promise.resolve(); // when what is to be shown is there
 	#loading = null;
+	#stale = false; // what is being loaded has changed meanwhile
 	#on;
 	#actions;
 
@@ -24,15 +26,25 @@ export class Detail {
 		this.#actions = actions;
 	}
 
-	// show opens a delivery. It stays as it is until it is there.
-	async show(id, { tab, focus = false } = {}) {
+	// show opens a delivery, or looks at it again. The detail stays as it is until
+	// the delivery is there. Of the same one, changes wait until it is: those of a
+	// flood would each stop the loading before.
+	show(id, { tab, focus = false } = {}) {
 		if (tab && tab !== this.#tab) [this.#tab, this.#shown] = [tab, ""];
-		const isOther = id !== this.id;
-		this.id = id;
-		this.#loading?.abort();
-		const { signal } = (this.#loading = new AbortController());
 		this.#root.hidden = false;
 		if (focus) this.#root.focus({ preventScroll: true });
+		if (id === this.id && this.#loading) this.#stale = true;
+		else this.loaded = this.#load(id);
+		return this.loaded;
+	}
+
+	async #load(id) {
+		const isOther = id !== this.id;
+		this.id = id;
+		this.#stale = false;
+		this.#loading?.abort();
+		const loading = (this.#loading = new AbortController());
+		const { signal } = loading;
 		try {
 			const entry = await get(entryPath(id), signal);
 			const related = await Promise.all([this.#attempts(entry, signal), this.#counterpart(entry, signal)]);
@@ -48,10 +60,13 @@ export class Detail {
 			this.#root.replaceChildren(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
 		}
 		if (isOther) this.#root.scrollTop = 0;
+		this.#loading = null;
+		if (this.#stale) setTimeout(() => { if (this.id === id && !this.#loading) this.show(id); }, 200);
 	}
 
 	close() {
 		this.#loading?.abort();
+		this.#loading = null;
 		this.id = "";
 		this.entry = null;
 		this.#shown = "";
@@ -117,7 +132,7 @@ export class Detail {
 			$("#tab-" + next).focus();
 		});
 		choose(this.#tab);
-		this.#root.replaceChildren(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+		this.#root.replaceChildren(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
 		if (focused !== null) ((focused && document.getElementById(focused)) || this.#root).focus({ preventScroll: true });
 	}
 
@@ -155,10 +170,27 @@ export class Detail {
 		if (!d) return "";
 		const findings = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "Without this cause the delivery verifies" }, "proven")));
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
-			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), "Rejected: " + words(entry.reason)),
+			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
+			entry.passed && h("p", {}, "report_only let it through: the answer is your application's."),
 			h("ul", {}, findings),
 			d.verified && d.secret && entry.reason === "signature_mismatch" && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
 			d.valid && h("p", { class: "dim" }, "With the secrets of now it verifies."));
+	}
+
+	// #notice says of what was verified what became of it, unless all is well.
+	#notice(entry) {
+		const kind = outcomeKind(entry);
+		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
+			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
+		if (kind === "filtered") return box("Filtered", "The endpoint's events do not name this type: it was acknowledged, and your application has not seen it.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application had already answered a copy of it with a 2xx, and has not seen this one." : "A copy of it was under way, so the sender was told to try again.");
+		if (kind !== "untaken") return "";
+		const { answer } = entry;
+		if (answer.state === "aborted") return box("No answer", "The connection to your application, or to the sender, was cut off.");
+		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)));
+		const text = answer.body.text.trim();
+		const to = answer.headers.find((f) => f.name === "Location")?.value;
+		return box(`Your application answered ${entry.status}`, to && h("code", {}, "Location: " + visible(to)), text && h("code", {}, visible(text.slice(0, 300)) + (text.length > 300 ? "…" : "")));
 	}
 
 	#facts(entry) {

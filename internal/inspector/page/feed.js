@@ -4,9 +4,19 @@ import { get, Stream } from "./api.js";
 import * as filters from "./filter.js";
 
 const pageSize = 1000;
-const most = 15000; // entries kept here; the inspector keeps fewer
 
-const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: Number(entry.id.split("-").pop()) });
+// How many entries are kept here, as in the inspector: rejected ones have room
+// of their own, so that a stranger cannot push out the genuine.
+const most = { rejected: 2500, others: 10000 };
+
+const seqOf = (entry) => Number(entry.id.split("-").pop());
+const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: seqOf(entry) });
+
+// newest returns those of the entries that there is room for, newest first.
+function newest(entries) {
+	const room = { ...most };
+	return [...entries].sort((a, b) => seqOf(b) - seqOf(a)).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
+}
 
 export class Feed {
 	paused = false;
@@ -36,6 +46,7 @@ export class Feed {
 		this.#loading?.abort();
 		const { signal } = (this.#loading = new AbortController());
 		this.#stream.stop();
+		this.#unknown.clear();
 		try {
 			const page = await this.#read("", signal);
 			this.#loading = null;
@@ -60,8 +71,10 @@ export class Feed {
 	async more() {
 		if (!this.#next || this.#loading) return;
 		const { signal } = (this.#loading = new AbortController());
+		const shown = this.#entries;
 		try {
 			const page = await this.#read("&before=" + encodeURIComponent(this.#next), signal);
+			if (shown !== this.#entries) return; // they were forgotten meanwhile
 			for (const e of page.entries) if (!this.#entries.has(e.id)) this.#entries.set(e.id, withTime(e));
 			this.#next = page.next;
 			this.#show();
@@ -82,7 +95,7 @@ export class Feed {
 	// #changed collects changes, so that those of one moment are shown together.
 	#changed(entry) {
 		this.#waiting.set(entry.id, entry);
-		if (this.#waiting.size > most) this.#waiting.delete(this.#waiting.keys().next().value);
+		if (this.#waiting.size > 2 * (most.rejected + most.others)) this.#waiting = new Map(newest(this.#waiting.values()).map((e) => [e.id, e]));
 		if (this.paused) this.#on.held();
 		else this.#takeTimer ||= setTimeout(() => this.#take(), 30);
 	}
@@ -111,33 +124,49 @@ export class Feed {
 	}
 
 	// #lookUp asks the server what of a batch matches: it alone has the bodies.
-	#lookUp(batch) {
+	#lookUp(batch, delay = 200) {
 		for (const e of batch) this.#unknown.set(e.id, e);
 		this.#unknownTimer ||= setTimeout(async () => {
 			this.#unknownTimer = 0;
-			const asked = [...this.#unknown.values()];
-			const filter = this.#filter;
+			const asked = newest(this.#unknown.values());
+			const shown = this.#entries;
 			this.#unknown.clear();
-			const since = new Date(Math.min(...asked.map((e) => Date.parse(e.time))));
+			if (asked.length === 0) return;
+			const since = new Date(asked.reduce((first, e) => Math.min(first, Date.parse(e.time)), Infinity));
 			try {
 				const page = await this.#read("&from=" + since.toISOString());
-				if (filter === this.#filter) this.#merge(asked, page.entries);
+				if (shown === this.#entries) this.#found(asked, page);
 			} catch {
-				// The connection is lost: when it is back, the stream says so.
+				if (shown === this.#entries) this.#lookUp(asked.filter((e) => !this.#unknown.has(e.id)), 3000);
 			}
-		}, 200);
+		}, delay);
+	}
+
+	// #found shows what a look-up has found, or holds it in a pause. Of what is
+	// older than the page of the answer, the answer says nothing.
+	#found(asked, page) {
+		if (this.paused) {
+			for (const e of asked) if (!this.#waiting.has(e.id)) this.#waiting.set(e.id, e);
+			this.#on.held();
+			return;
+		}
+		const oldest = page.next ? seqOf(page.entries.at(-1)) : 0;
+		this.#merge(asked.filter((e) => seqOf(e) >= oldest), page.entries);
 	}
 
 	#show(fresh) {
-		const sorted = [...this.#entries.values()].sort((a, b) => b.seq - a.seq);
-		for (const e of sorted.splice(most)) this.#entries.delete(e.id);
-		this.#on.show(sorted, fresh);
+		const kept = newest(this.#entries.values());
+		if (kept.length < this.#entries.size) {
+			const ids = new Set(kept.map((e) => e.id));
+			for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
+		}
+		this.#on.show(kept, fresh);
 	}
 
 	#clear() {
 		this.#waiting.clear();
 		this.#unknown.clear();
-		this.#entries.clear();
+		this.#entries = new Map();
 		this.#next = "";
 		this.#show();
 		this.#on.cleared();

@@ -1,8 +1,8 @@
 // What is selected, in the form, in the address and for the API. It stands in
 // the fragment of the address, which browsers keep to themselves.
 
-const many = ["outcome", "type"];
-const single = ["text", "status", "reason", "endpoint", "origin", "id"];
+const many = ["outcome", "type", "status"];
+const single = ["text", "reason", "endpoint", "origin", "id"];
 
 // parse reads the fragment of an address.
 export function parse(hash) {
@@ -25,6 +25,7 @@ export function fromForm(form) {
 	const filter = new URLSearchParams();
 	for (const box of form.elements.outcome) if (box.checked) filter.append("outcome", box.value);
 	for (const type of form.elements.type.value.split(/[\s,]+/)) if (type) filter.append("type", type);
+	for (const status of form.elements.status.value.split(" ")) if (status) filter.append("status", status);
 	for (const name of single) {
 		const value = form.elements[name].value.trim();
 		if (value) filter.set(name, value);
@@ -35,9 +36,9 @@ export function fromForm(form) {
 export function toForm(form, filter) {
 	for (const box of form.elements.outcome) box.checked = filter.getAll("outcome").includes(box.value);
 	form.elements.type.value = filter.getAll("type").join(" ");
-	for (const name of single) {
+	for (const name of [...single, "status"]) {
 		const field = form.elements[name];
-		const value = filter.get(name) ?? "";
+		const value = filter.getAll(name).join(" ");
 		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
 		if (isUnknown) field.add(new Option(value, value)); // such as status=418 in a shared address
 		field.value = value;
@@ -52,12 +53,12 @@ export function matcher(filter) {
 	if (filter.has("text")) return null;
 	const types = filter.getAll("type").map((pattern) => new RegExp(`^${pattern.split("*").map(escape).join(".*")}$`, "s"));
 	const outcomes = filter.getAll("outcome");
-	const status = filter.get("status");
+	const statuses = filter.getAll("status");
 	const id = filter.get("id");
 	return (entry) =>
 		(outcomes.length === 0 || outcomes.includes(entry.outcome)) &&
 		(types.length === 0 || (entry.type !== "" && types.some((type) => type.test(entry.type)))) &&
-		(status === null || status === String(entry.status) || (entry.status > 99 && status === String(entry.status)[0] + "xx")) &&
+		(statuses.length === 0 || statuses.includes(String(entry.status)) || (entry.status > 99 && statuses.includes(String(entry.status)[0] + "xx"))) &&
 		(id === null || entry.id.includes(id) || entry.message_id.includes(id)) &&
 		["reason", "endpoint", "origin"].every((name) => !filter.has(name) || filter.get(name) === entry[name]);
 }

@@ -183,6 +183,7 @@ export function eventOf(entry) {
 	if (entry.type) parts.push(h("span", { class: "type" }, visible(entry.type)));
 	else parts.push(h("span", { class: "untyped" }, entry.reason ? capital(words(entry.reason)) : "no type"));
 	if (entry.outcome === "duplicate" && entry.reason) parts.push(h("span", { class: "tag" }, words(entry.reason)));
+	if (entry.outcome === "rejected" && entry.passed) parts.push(h("span", { class: "tag", title: "report_only" }, "let through"));
 	if (entry.origin !== "received") parts.push(h("span", { class: "tag" }, entry.origin));
 	return parts;
 }

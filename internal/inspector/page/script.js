@@ -84,10 +84,10 @@ function showEmpty() {
 	$("#empty").hidden = !isEmpty;
 	$("#list").hidden = $("#heads").hidden = isEmpty;
 	const isFiltered = filters.count(state.filter) > 0;
-	const shown = JSON.stringify([isFiltered, status.endpoints]);
+	const shown = JSON.stringify([isFiltered, state.filter.has("type"), status.endpoints]);
 	if (!isEmpty || shown === emptyShown) return; // what has the focus stays
 	emptyShown = shown;
-	$("#empty").replaceChildren(...status.emptyList({ isFiltered, reset: resetFilter, send }));
+	$("#empty").replaceChildren(...status.emptyList({ isFiltered, hasType: state.filter.has("type"), reset: resetFilter, send }));
 }
 
 function showEndpoints() {
@@ -135,6 +135,7 @@ function resetFilter() {
 const isNarrow = () => matchMedia("(max-width: 760px)").matches;
 
 function open(id, { focus = false, show = true, tab } = {}) {
+	stopMove();
 	const wasOpen = state.open !== "";
 	state = { ...state, open: id };
 	remember(!wasOpen);
@@ -148,12 +149,17 @@ let moveTimer = 0;
 
 function move(id) {
 	if (isNarrow()) return;
-	clearTimeout(moveTimer);
+	stopMove();
 	moveTimer = setTimeout(() => open(id, { show: false }), 60);
 }
 
-function close() {
+function stopMove() {
 	clearTimeout(moveTimer);
+	moveTimer = 0;
+}
+
+function close() {
+	stopMove();
 	if (!state.open) return;
 	state = { ...state, open: "" };
 	remember();
@@ -182,7 +188,13 @@ function restore() {
 
 const send = () => actions.send();
 
-const withOpen = (act) => () => { if (detail.entry) act(detail.entry); };
+// withOpen waits for what the keyboard has moved to, so that a key never acts on
+// another delivery than the one that is selected.
+const withOpen = (act) => async () => {
+	if (moveTimer) open(list.active, { show: false });
+	await detail.loaded;
+	if (detail.entry?.id === detail.id) act(detail.entry);
+};
 
 listen({
 	"/": () => { form.elements.text.focus(); form.elements.text.select(); },

@@ -51,10 +51,10 @@ export class Status {
 	}
 
 	// emptyList says why the list is empty and what to do about it.
-	emptyList({ isFiltered, reset, send }) {
+	emptyList({ isFiltered, hasType, reset, send }) {
 		if (!this.#now) return [];
 		if (isFiltered) {
-			return [h("h3", {}, "No delivery matches"), h("p", {}, "Others may come, or the filter is too narrow."),
+			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "What was rejected has no type: its body proves nothing. Search all text for it instead." : "Others may come, or the filter is too narrow."),
 				h("button", { type: "button", onclick: reset }, "Reset filter")];
 		}
 		if (this.endpoints.length === 0) {
