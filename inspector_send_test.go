@@ -162,3 +162,14 @@ http://%s {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// Certificates of clients are checked in the handshake, which does not take
+// place in the process.
+func TestSendDoesNotPassACheckOfClientCertificates(t *testing.T) {
+	d := newDesk(t)
+	site := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, d.caddyfile("", "respond ok")+"\nhttps://"+site+" {\ntls internal {\nclient_auth {\nmode require\n}\n}\nrespond secret\n}\n")
+	if code := d.refusal(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "url": "https://" + site + "/"}, http.StatusBadRequest); code != "bad_request" {
+		t.Error(code)
+	}
+}

@@ -77,3 +77,15 @@ func FuzzCanonicalIsStable(f *testing.F) {
 		}
 	})
 }
+
+func TestCanonicalRefusesWhatNestsTooDeep(t *testing.T) {
+	nested := func(levels int) []byte {
+		return []byte(`{"a":` + strings.Repeat("[", levels-1) + `"[[\"[["` + strings.Repeat("]", levels-1) + "}")
+	}
+	if _, err := event.Canonical(nested(1000)); err != nil {
+		t.Error(err)
+	}
+	if _, err := event.Canonical(nested(1001)); err == nil {
+		t.Error("1001 levels are accepted")
+	}
+}
