@@ -31,8 +31,8 @@ const (
 	senderTimeout = 300 * time.Millisecond // Svix's 15 s
 	retryDelay    = 200 * time.Millisecond // Svix's 5 s, 5 min …
 	lease         = 2 * time.Minute
-	storageBound  = time.Second            // what the plugin waits for a storage
-	roundTrip     = 150 * time.Millisecond // to the storage and back, on a busy machine
+	storageBound  = time.Second      // what the plugin waits for a storage
+	roundTrip     = storageBound / 2 // between two processes that share a slow disk, where a claim takes several writes
 )
 
 // completion is one time that the backend has handled a delivery.
