@@ -8,7 +8,10 @@ require (
 )
 
 require (
+	github.com/caddyclerk/caddy-clerk-webhook v0.0.0
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/svix/svix-webhooks v1.44.0
 	gopkg.in/validator.v2 v2.0.1 // indirect
 )
+
+replace github.com/caddyclerk/caddy-clerk-webhook => ../..

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 	"github.com/chromedp/chromedp"
 	svix "github.com/svix/svix-webhooks/go"
 )
@@ -100,7 +100,11 @@ func newDesk(t testing.TB, mounted ...string) *desk {
 	if len(mounted) == 2 {
 		caddyfile, path = mounted[0], mounted[1]
 	}
-	sitePort, inspectorPort := freePort(t), freePort(t)
+	free, err := loopback.FreeAddresses(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sitePort, inspectorPort := strings.TrimPrefix(free[0], "127.0.0.1:"), strings.TrimPrefix(free[1], "127.0.0.1:")
 	d.site = "http://localhost:" + sitePort + "/webhooks/clerk"
 	d.inspector = "http://localhost:" + inspectorPort + path
 	directory := t.TempDir()
@@ -114,17 +118,6 @@ func newDesk(t testing.TB, mounted ...string) *desk {
 	d.start()
 	t.Cleanup(d.stop)
 	return d
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // start runs Caddy and returns when it serves.

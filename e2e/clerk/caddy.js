@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePorts } from "../free-ports.mjs";
 
 const executable = process.env.CADDY;
 assert.ok(executable, "set CADDY to the path of a Caddy with the plugin");
@@ -43,18 +43,9 @@ export async function eventTypes() {
   return JSON.parse((await run(executable, ["clerk-webhook", "events", "--json"])).stdout);
 }
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 // startProxy returns when the proxy says where it listens.
 export async function startProxy(secret, backendPort) {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const home = mkdtempSync(join(tmpdir(), "e2e-clerk-")); // for what Caddy stores
   const child = spawn(
     executable,

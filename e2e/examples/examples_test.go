@@ -5,7 +5,6 @@ package examples
 import (
 	"bytes"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 const (
@@ -160,16 +161,11 @@ func eventually(holds func() bool) bool {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	found, err := loopback.FreeAddresses(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strings.TrimPrefix(found[0], "127.0.0.1:")
 }
 
 // expectInOrder looks for each text behind the one before it.

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 	svix "github.com/svix/svix-webhooks/go"
 )
 
@@ -145,12 +146,11 @@ func await(t *testing.T, address string) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	found, err := loopback.FreeAddresses(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return found[0]
 }
 
 // fleet is two nodes behind a sender that takes turns.

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
 )
 
 const (
@@ -115,12 +117,11 @@ func start(t *testing.T, line []string, input string) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	found, err := loopback.FreeAddresses(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return found[0]
 }
 
 // await returns when something listens at the address.

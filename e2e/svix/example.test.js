@@ -13,6 +13,7 @@ import { createInterface } from "node:readline";
 import { after, before, beforeEach, test } from "node:test";
 import { promisify } from "node:util";
 import { Webhook } from "svix";
+import { freePorts } from "../free-ports.mjs";
 
 const example = resolve(import.meta.dirname, "../../Caddyfile.example");
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -208,11 +209,4 @@ async function listen(handler) {
   const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   return server;
-}
-
-async function freePorts(count) {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(() => {})));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => promisify(server.close.bind(server))()));
-  return ports;
 }

@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -18,19 +17,6 @@ assert.ok(CADDY && PG_BIN && PG_DIRECTORY, "start the tests with ./run");
 /** caddy runs a command of Caddy to its end and returns what it prints. */
 export async function caddy(args, env = {}) {
   return (await promisify(execFile)(CADDY, args, { env: { ...process.env, ...env }, maxBuffer: 1 << 24 })).stdout;
-}
-
-export async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => promisify(server.close.bind(server))()));
-  return ports;
 }
 
 /** Server is a process that says on a line of its own that it is ready. */

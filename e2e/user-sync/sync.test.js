@@ -3,9 +3,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { freePorts } from "../free-ports.mjs";
 import { Random, lie, live, unwanted } from "./lives.js";
 import { Sender, waysToForge } from "./sender.js";
-import { Postgres, Server, caddy, example, freePorts } from "./servers.js";
+import { Postgres, Server, caddy, example } from "./servers.js";
 import { Storm } from "./storm.js";
 
 const seed = Number(process.env.SEED || Date.now() % 1e9);

@@ -121,19 +121,12 @@ func Adapt(caddyfile string) ([]byte, error) {
 // on which nothing listens, and never the same twice.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	for {
-		found, err := loopback.FreeAddresses(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, taken := takenAddresses.LoadOrStore(found[0], true); !taken {
-			return found[0]
-		}
+	found, err := loopback.FreeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return found[0]
 }
-
-// takenAddresses are those that FreeAddress has returned.
-var takenAddresses sync.Map
 
 // Buffer collects log lines. It is safe for concurrent use.
 type Buffer struct {
