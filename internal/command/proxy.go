@@ -46,8 +46,8 @@ func newProxyCommand() *cobra.Command {
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
 Runs Caddy as a reverse proxy that lets only genuine deliveries through to the
-path of the webhook endpoint. Requests to other paths go through as they are,
-unless --only is given.
+path of the webhook endpoint, with or without a slash at its end. Requests to
+other paths go through as they are, unless --only is given.
 
 It listens on this machine only, at http://localhost:8080, as a tunnel (ngrok,
 cloudflared) needs it. With a domain in --from, Caddy gets a certificate and

@@ -31,7 +31,12 @@ func (p *proxy) caddyfile(backend upstream) string {
 		if p.accessLog {
 			c.block("log", accessLogWithoutSignatures)
 		}
-		c.block("handle "+word(p.path), func(c *configText) {
+		guarded := word(p.path)
+		if other, ok := p.otherSlash(); ok {
+			guarded = "@webhooks"
+			c.line(guarded + " path " + word(p.path) + " " + word(other))
+		}
+		c.block("handle "+guarded, func(c *configText) {
 			c.block("clerk_webhook", p.guardOptions)
 			c.reverseProxy(backend, true)
 		})
@@ -51,6 +56,19 @@ func (p *proxy) caddyfile(backend upstream) string {
 		})
 	}
 	return c.String()
+}
+
+// otherSlash returns the path with a slash at its end, or without the one that
+// it has: many frameworks take both for the same route.
+func (p *proxy) otherSlash() (path string, ok bool) {
+	without, has := strings.CutSuffix(p.path, "/")
+	switch {
+	case without == "" || strings.HasSuffix(p.path, "*"):
+		return "", false
+	case has:
+		return without, true
+	}
+	return p.path + "/", true
 }
 
 func (p *proxy) globalOptions(c *configText) {

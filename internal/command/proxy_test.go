@@ -211,6 +211,22 @@ func TestProxyInFrontOfABackend(t *testing.T) {
 	}
 }
 
+// Many frameworks route a path with and without a slash at its end to the same
+// handler.
+func TestProxyGuardsBothSlashes(t *testing.T) {
+	backend := newRecorder(t, ok)
+	for _, guarded := range []string{"/api/webhooks", "/hooks/"} {
+		p := startProxy(t, secretVariables, "--to", backend.URL, "--path", guarded)
+		without := strings.TrimSuffix(guarded, "/")
+		for path, want := range map[string]int{without: 400, without + "/": 400, without + "//": 400, without + "/other": 200, without + "other": 200} {
+			if status, _ := post(t, p.url+path, nil, "x"); status != want {
+				t.Errorf("--path %s: %s is answered with %d, not %d", guarded, path, status, want)
+			}
+		}
+		p.stop(t)
+	}
+}
+
 // A tunnel sends requests under its own public name.
 func TestProxyTakesAnyHost(t *testing.T) {
 	backend := newRecorder(t, ok)
@@ -335,19 +351,22 @@ func TestProxyConfigOnly(t *testing.T) {
 		args []string
 		has  []string
 	}{
-		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "handle /api/webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN", "\tinspect\n", "http://:4040 {\n\tbind 127.0.0.1", "\tclerk_webhook_inspector\n"}},
+		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "@webhooks path /api/webhooks /api/webhooks/\n", "handle @webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN", "\tinspect\n", "http://:4040 {\n\tbind 127.0.0.1", "\tclerk_webhook_inspector\n"}},
 		{"everything given", []string{
 			"--to", "4000", "--from", "127.0.0.1:9000", "--path", "/a b/c", "--name", `my "shop"`, "--event", "user.*", "--event", "session.created",
 			"--secret", "new=" + sendSecret, "--secret", otherSecret, "--secret-file", secretFile, "--report-only", "--deduplicate", "--only", "--access-log", "--debug", "--inspect", "[::1]:5050",
 		}, []string{
-			"http://:9000 {", "bind 127.0.0.1\n", `handle "/a b/c" {`, `name "my \"shop\""`, "events user.* session.created",
+			"http://:9000 {", "bind 127.0.0.1\n", `@webhooks path "/a b/c" "/a b/c/"`, `name "my \"shop\""`, "events user.* session.created",
 			"secret new {env.CLERK_WEBHOOK_SIGNING_SECRET}", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET_2}", "secret {file." + secretFile + "}",
 			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n", "http://:5050 {\n\tbind ::1\n",
 		}},
+		{"a path that ends with a slash", []string{"--path", "/hooks/"}, []string{"@webhooks path /hooks/ /hooks\n"}},
+		{"a path with a wildcard", []string{"--path", "/hooks*"}, []string{"handle /hooks* {"}},
+		{"the root", []string{"--path", "/"}, []string{"handle / {"}},
 		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {"}},
 		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
 		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
-		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\thandle"}},
+		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\t@webhooks"}},
 		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
 		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
