@@ -120,6 +120,18 @@ func TestInspectGathersTheAttemptsOfAMessage(t *testing.T) {
 	d.call(t, http.MethodGet, "api/messages/msg_unknown", nil, http.StatusNotFound, nil)
 }
 
+func TestInspectFindsMessagesWhateverTheirIDs(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	for _, id := range []string{"a/b", "/a", "a//b", "a/", "%2F", "a?b#c", "<script>"} {
+		d.deliver(t, message{id: id, body: userCreated})
+		var message struct{ Entries []entry }
+		d.call(t, http.MethodGet, "api/messages/"+url.PathEscape(id), nil, http.StatusOK, &message)
+		if e := message.Entries; len(e) != 1 || e[0].MessageID != id {
+			t.Errorf("%q: attempts %+v", id, e)
+		}
+	}
+}
+
 func TestInspectClears(t *testing.T) {
 	d := openDesk(t, "", "respond ok")
 	d.deliver(t, message{body: userCreated})

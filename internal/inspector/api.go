@@ -88,7 +88,7 @@ func (h *Handler) check(r *http.Request) error {
 	if markOf(r.Context()) != nil {
 		return errLoop
 	}
-	if !isClean(r.URL.Path) {
+	if !isClean(r.URL.EscapedPath()) {
 		return errNoPath
 	}
 	return nil
