@@ -107,14 +107,14 @@ func TestHostilePayloadShowsAsText(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, markup)
 	})
-	body := strings.Replace(user("user.created", markup), `"user_2b"`, "\"user_\u202etxt.exe\u202c 👩‍🚀\"", 1)
+	body := strings.Replace(user("user.created", markup), `"user_2b"`, "\"user_\u202etxt.exe\u202c 👩‍🚀 \u3164\U000e0041\"", 1)
 	d.deliver("msg_hostile", body)
 	d.deliver(`msg_<img/src=x/onerror=alert(3)>`, `{"type":"<b>x</b>"}`)
 	d.deliver("msg_deep", `{"type":"user.created","data":`+strings.Repeat("[", 50000)+strings.Repeat("]", 50000)+`}`)
 	b := openPage(d)
 	b.openRow("msg_hostile")
 	b.waitForText("#panel pre", `<img src=x onerror=alert('image')>`)
-	b.waitForText("#panel pre", "user_⟨U+202E⟩txt.exe⟨U+202C⟩ 👩‍🚀") // what would turn text around is seen
+	b.waitForText("#panel pre", "user_⟨U+202E⟩txt.exe⟨U+202C⟩ 👩‍🚀 ⟨U+3164⟩⟨U+E0041⟩") // what would turn text around, or show nothing, is seen
 	b.click("[data-mode=raw]")
 	b.waitForText("#panel pre", `<svg onload=alert(1)>`)
 	b.waitForText("#panel pre", "user_⟨U+202E⟩txt.exe")
@@ -156,7 +156,7 @@ func TestDetailSaysWhatBecameOfADelivery(t *testing.T) {
 	}{
 		{"the application is down", "reverse_proxy 127.0.0.1:1", false, "connection refused"},
 		{"the application fails", `respond "the database is away" 503`, false, "the database is away"},
-		{"the application sends elsewhere", "redir https://example.com/sign-in", false, "Location: https://example.com/sign-in"},
+		{"the application sends elsewhere", "route {\nredir https://example.com/sign-in\n}", false, "Location: https://example.com/sign-in"},
 		{"nobody wants the type", "respond ok", false, "your application has not seen it"},
 		{"report_only let it through", "respond ok", true, "Would be rejected: signature mismatch"},
 	} {
