@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,6 +31,33 @@ func TestDeliveryAppearsWithoutReload(t *testing.T) {
 	b.waitForRows(2)
 	b.is("the newest comes first", `document.querySelector('.row[aria-posinset="1"]').innerText.includes("session.created")`)
 	b.is("the page was not loaded again", `window.notReloaded`)
+}
+
+// Every delivery of a flood concerns the open one, as it has the same id.
+func TestDeliveryOpensDuringAFloodOfItsID(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	stop := d.keepForging("msg_flood", `{"type":"user.created","data":[`+strings.Repeat(`{"b":"é<","a":1},`, 50)+"1]}")
+	defer stop()
+	for _, n := range []int{10, 100} {
+		b.waitFor(fmt.Sprintf("there are more than %d deliveries", n), fmt.Sprintf(`%s > %d`, rowCount, n))
+		const newest = `document.querySelector('.row[aria-posinset="1"]')`
+		id := evaluate[string](b, `(() => { const row = `+newest+`; row.click(); return row.dataset.id; })()`)
+		b.waitUntilOpen(id)
+	}
+}
+
+// keepForging sends forgeries, one after the other, until it is told to stop.
+func (d *desk) keepForging(id, body string) (stop func()) {
+	ctx, cancel := context.WithCancel(d.t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for ctx.Err() == nil {
+			d.deliverSigned(otherSecret, id, body, time.Now())
+		}
+	}()
+	return func() { cancel(); <-stopped }
 }
 
 func TestPendingDeliveryGetsItsAnswer(t *testing.T) {

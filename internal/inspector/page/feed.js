@@ -60,6 +60,7 @@ export class Feed {
 			if (signal.aborted) return;
 			this.#loading = null;
 			if (error.code === "bad_request") {
+				this.#on.state("stopped");
 				this.#on.problem(error.message);
 				return;
 			}

@@ -56,7 +56,7 @@ function showConnection(name) {
 	connection = name;
 	$("#connection").dataset.state = name;
 	const live = feed.paused ? "Paused" : "Live";
-	$("#connection-text").textContent = { connecting: "Connecting", live, lost: "Connection lost, trying again" }[name];
+	$("#connection-text").textContent = { connecting: "Connecting", live, lost: "Connection lost, trying again", stopped: "Not live: the filter is not valid" }[name];
 }
 
 function showPause() {

@@ -1,0 +1,180 @@
+(async () => {
+	const { Feed } = await import(new URL("feed.js", document.baseURI));
+
+	// Server answers the list's questions when it is told to, and sends what it
+	// is told to send.
+	class Server {
+		#questions = [];
+		#awaited = [];
+
+		constructor() {
+			const server = this;
+			globalThis.fetch = (url, { signal } = {}) => new Promise((resolve, reject) => {
+				if (!new URL(url).pathname.endsWith("/api/entries")) return;
+				signal?.addEventListener("abort", () => reject(new Error("aborted")));
+				server.#ask({
+					search: new URL(url).searchParams,
+					answer: (entries, { next = "", cursor = "run-1" } = {}) => resolve({ ok: true, json: async () => ({ entries, next, cursor }) }),
+					refuse: (error) => resolve({ ok: false, status: 400, json: async () => ({ code: "bad_request", error }) }),
+					fail: () => reject(new TypeError("there is no network")),
+				});
+			});
+			globalThis.EventSource = class extends EventTarget {
+				static CLOSED = 2;
+				readyState = 1;
+				constructor() { super(); server.stream = this; }
+				close() { this.readyState = 2; }
+			};
+		}
+
+		#ask(question) {
+			const awaited = this.#awaited.shift();
+			if (awaited) awaited(question);
+			else this.#questions.push(question);
+		}
+
+		asked() {
+			const question = this.#questions.shift();
+			return question ? Promise.resolve(question) : new Promise((resolve) => this.#awaited.push(resolve));
+		}
+
+		send(name, data = {}) { this.stream.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) })); }
+	}
+
+	// open returns a feed that has read a list, its server, and what it told the
+	// page.
+	const open = async (filter, entries, page) => {
+		const told = { list: [], shown: "", times: 0, states: [], problems: [], held: 0 };
+		const server = new Server();
+		const feed = new Feed({
+			state: (name) => told.states.push(name),
+			problem: (text) => told.problems.push(text),
+			show: (list) => { told.list = list; told.shown = list.map((e) => e.id).join(" "); told.times++; },
+			held: () => told.held++,
+			loaded() {}, changed() {}, cleared() {},
+		});
+		const loaded = feed.load(new URLSearchParams(filter));
+		(await server.asked()).answer(entries, page);
+		await loaded;
+		return { feed, server, told };
+	};
+
+	const entry = (n, more = {}) => ({
+		id: "run-" + n, version: n, time: new Date(1e12 + n * 1000).toISOString(), outcome: "forwarded", type: "user.created",
+		status: 200, message_id: "msg_" + n, reason: "", endpoint: "default", origin: "received", state: "done", ...more,
+	});
+	const forged = (n) => entry(n, { outcome: "rejected", status: 403, type: "" });
+	const soon = () => new Promise((resolve) => setTimeout(resolve)); // when everything that was answered is dealt with
+	const until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5)); };
+	const expect = (got, want) => (got === want ? "" : `the list shows ${JSON.stringify(got)} and not ${JSON.stringify(want)}`);
+
+	globalThis.scenarios = {
+		"the list goes on where it ended": async () => {
+			const { feed, server, told } = await open("", [entry(4), entry(3)], { next: "run-3" });
+			const more = feed.more();
+			const question = await server.asked();
+			question.answer([entry(2), entry(1)]);
+			await more;
+			return expect(told.shown + " before " + question.search.get("before"), "run-4 run-3 run-2 run-1 before run-3");
+		},
+		"older ones do not bring back what was cleared": async () => {
+			const { feed, server, told } = await open("", [entry(4), entry(3)], { next: "run-3" });
+			const more = feed.more();
+			const question = await server.asked();
+			server.send("clear");
+			question.answer([entry(2), entry(1)]);
+			await more;
+			return expect(told.shown, "");
+		},
+		"a search finds what arrives": async () => {
+			const { server, told } = await open("text=x", [entry(4)]);
+			server.send("entry", entry(5));
+			server.send("entry", entry(6));
+			(await server.asked()).answer([entry(6)]);
+			await soon();
+			return expect(told.shown, "run-6 run-4");
+		},
+		"a search does not bring back what was cleared": async () => {
+			const { server, told } = await open("text=x", []);
+			server.send("entry", entry(5));
+			const question = await server.asked();
+			server.send("clear");
+			question.answer([entry(5)]);
+			await soon();
+			return expect(told.shown, "");
+		},
+		"what a search finds is held in a pause": async () => {
+			const { feed, server, told } = await open("text=x", []);
+			server.send("entry", entry(5));
+			const question = await server.asked();
+			feed.pause(true);
+			question.answer([entry(5)]);
+			await soon();
+			if (told.shown !== "" || told.held === 0) return `in the pause it shows ${JSON.stringify(told.shown)}, and ${told.held} times it was told that something is held`;
+			feed.pause(false);
+			(await server.asked()).answer([entry(5)]);
+			await soon();
+			return expect(told.shown, "run-5");
+		},
+		"a search that fails is made again": async () => {
+			const { server, told } = await open("text=x", []);
+			server.send("entry", entry(5));
+			(await server.asked()).fail();
+			server.send("entry", entry(6));
+			const question = await server.asked();
+			question.answer([entry(6), entry(5)].filter((e) => e.time >= question.search.get("from")));
+			await soon();
+			return expect(told.shown, "run-6 run-5");
+		},
+		"a search says nothing of what is older than its answer": async () => {
+			const { server, told } = await open("text=x", [entry(5, { state: "pending" })]);
+			server.send("entry", entry(5, { version: 2001 }));
+			(await server.asked()).answer([entry(2000), entry(1999)], { next: "run-1999" });
+			await soon();
+			return expect(told.shown, "run-2000 run-1999 run-5");
+		},
+		"forgeries push no genuine delivery out": async () => {
+			const { server, told } = await open("", [entry(1)]);
+			for (let n = 2; n <= 15000; n++) server.send("entry", forged(n));
+			await until(() => told.shown.startsWith("run-15000 "));
+			const shown = told.shown.split(" ");
+			return shown.at(-1) === "run-1" && shown.length === 2501 ? "" : `${shown.length} are shown, the last is ${shown.at(-1)}`;
+		},
+		"nor in a pause": async () => {
+			const { feed, server, told } = await open("", []);
+			feed.pause(true);
+			server.send("entry", entry(1));
+			for (let n = 2; n <= 40000; n++) server.send("entry", forged(n));
+			feed.pause(false);
+			return told.shown.endsWith(" run-1") ? "" : "the genuine one is not shown";
+		},
+		"a pause shows nothing until it ends": async () => {
+			const { feed, server, told } = await open("", [entry(1)]);
+			server.send("entry", entry(2));
+			feed.pause(true);
+			server.send("entry", entry(3));
+			const times = told.times;
+			await new Promise((resolve) => setTimeout(resolve, 60)); // twice the time in which changes are collected
+			if (told.times !== times) return "it shows something in the pause";
+			feed.pause(false);
+			return expect(told.shown, "run-3 run-2 run-1");
+		},
+		"a refused filter is told, and that nothing is followed": async () => {
+			const { feed, server, told } = await open("", [entry(1)]);
+			server.send("open");
+			const loading = feed.load(new URLSearchParams("type=§"));
+			(await server.asked()).refuse("type: no such pattern");
+			await loading;
+			const got = told.states.join(" ") + ": " + told.problems.join();
+			return server.stream.readyState === 2 && got === "live stopped: type: no such pattern" ? "" : `the page is told ${got}`;
+		},
+		"what is older than what is known changes nothing": async () => {
+			const { server, told } = await open("type=user.*", [entry(1, { version: 9 })]);
+			server.send("entry", entry(1, { version: 8, status: 503 }));
+			server.send("entry", entry(2));
+			await until(() => told.shown.includes("run-2"));
+			return expect(`${told.shown} ${told.list[1]?.status}`, "run-2 run-1 200");
+		},
+	};
+	return Object.keys(scenarios);
+})()
