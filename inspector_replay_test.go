@@ -55,6 +55,43 @@ func TestReplayIsTheSameDeliverySignedAnew(t *testing.T) {
 	}
 }
 
+func TestReplayEndsWhenItsCallerGoes(t *testing.T) {
+	arrived, ended := make(chan struct{}), make(chan struct{})
+	var isReplay atomic.Bool
+	backend := testcaddy.NewBackend(t, func(_ http.ResponseWriter, r *http.Request) {
+		if !isReplay.Load() {
+			return
+		}
+		close(arrived)
+		<-r.Context().Done()
+		close(ended)
+	})
+	d := openDesk(t, "", "reverse_proxy "+backend.Address)
+	d.deliver(t, message{body: userCreated})
+	isReplay.Store(true)
+
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.inspector+"/api/entries/"+d.last(t).ID+"/replay", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	go func() {
+		if a, err := d.client.Do(r); err == nil {
+			a.Body.Close()
+		}
+	}()
+	for _, awaited := range []chan struct{}{arrived, ended} {
+		select {
+		case <-awaited:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the replay does not arrive, or does not end")
+		}
+		hangUp()
+	}
+}
+
 func TestReplayWithEdits(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	d := openDesk(t, "", "reverse_proxy "+backend.Address)

@@ -37,23 +37,32 @@ func TestDeliveryAppearsWithoutReload(t *testing.T) {
 func TestDeliveryOpensDuringAFloodOfItsID(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
-	stop := d.keepForging("msg_flood", `{"type":"user.created","data":[`+strings.Repeat(`{"b":"é<","a":1},`, 50)+"1]}")
+	evaluate[bool](b, `(() => { // an inspector that takes its time
+		const answer = fetch;
+		fetch = async (...call) => { await new Promise((resolve) => setTimeout(resolve, 100)); return answer(...call); };
+		return true;
+	})()`)
+	stop := d.keepForging("msg_flood", user("user.created", "Mallory"))
 	defer stop()
-	for _, n := range []int{10, 100} {
+	for _, n := range []int{10, 50} {
 		b.waitFor(fmt.Sprintf("there are more than %d deliveries", n), fmt.Sprintf(`%s > %d`, rowCount, n))
-		const newest = `document.querySelector('.row[aria-posinset="1"]')`
-		id := evaluate[string](b, `(() => { const row = `+newest+`; row.click(); return row.dataset.id; })()`)
+		const row = `document.querySelector(".row:not([hidden]):not([aria-selected=true])")`
+		id := evaluate[string](b, `(() => { const { id } = `+row+`.dataset; `+row+`.click(); return id; })()`)
 		b.waitUntilOpen(id)
 	}
 }
 
-// keepForging sends forgeries, one after the other, until it is told to stop.
+// keepForging sends forgeries until it is told to stop, so many as make the page
+// look anew at all times, and so few that none is pushed out meanwhile.
 func (d *desk) keepForging(id, body string) (stop func()) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
+		every := time.NewTicker(10 * time.Millisecond)
+		defer every.Stop()
 		for ctx.Err() == nil {
+			<-every.C
 			d.deliverSigned(otherSecret, id, body, time.Now())
 		}
 	}()

@@ -177,6 +177,28 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 	}
 }
 
+func TestAnswersMakeRoomForThemselves(t *testing.T) {
+	rc := NewRecorder()
+	rc.verified.maxBytes = 50_000
+	e := &Endpoint{Name: "default"}
+	for i := range 4 {
+		id := fmt.Sprint("msg_", i)
+		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), make([]byte, 9_000), verdictOf(id, true))
+	}
+	v := verdictOf("msg_last", true)
+	x := rc.Begin(e, answerless{make(http.Header)}, newDelivery(v.MessageID, 10, ""))
+	x.Verified(v, nil, true)
+	x.Forwarded(v)
+	if rc.verified.evicted > 0 {
+		t.Fatal("there is no room for what comes before the answer")
+	}
+	_, _ = x.Writer().Write(make([]byte, 20_000))
+	x.End(v, nil)
+	if s := &rc.verified; s.bytes > s.maxBytes || s.evicted == 0 {
+		t.Errorf("%d bytes are kept of %d, %d evicted", s.bytes, s.maxBytes, s.evicted)
+	}
+}
+
 func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 	rc := NewRecorder()
 	v := verdictOf("msg_1", true)
