@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -64,6 +65,23 @@ func TestKeyboardAlone(t *testing.T) {
 	b.is("that is remembered", `document.querySelector("#pause").innerText.includes("Pause")`)
 	b.click("#help")
 	b.waitForText("#keys", "Keyboard")
+}
+
+func TestKeyThatOpensAFieldDoesNotWriteIntoIt(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	const isOpen = `document.querySelector("#edit").open && document.activeElement.name === "body"`
+	isRepeated := true
+	key := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: "e", Code: "KeyE", Text: "e", UnmodifiedText: "e", WindowsVirtualKeyCode: 'E'}
+	b.dispatch(key)
+	b.waitFor("the editor is open", isOpen)
+	key.AutoRepeat = &isRepeated
+	b.dispatch(key, key, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: "e", Code: "KeyE", WindowsVirtualKeyCode: 'E'})
+	b.is("nothing is written while the key is held down", `document.querySelector("#edit [name=body]").value.startsWith("{")`)
+	b.press("e")
+	b.is("pressed again it writes", `document.querySelector("#edit [name=body]").value.startsWith("e{")`)
 }
 
 func TestKeysActOnWhatIsSelected(t *testing.T) {

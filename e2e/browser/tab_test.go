@@ -274,6 +274,16 @@ func (b *tab) press(keys ...string) {
 	}
 }
 
+// dispatch sends events of the keyboard as they are.
+func (b *tab) dispatch(events ...input.DispatchKeyEventParams) {
+	b.t.Helper()
+	for _, event := range events {
+		if _, err := chromedp.Call(b.ctx, input.DispatchKeyEvent, event); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 // waitForRows waits until the list has that many deliveries.
 func (b *tab) waitForRows(n int) {
 	b.t.Helper()

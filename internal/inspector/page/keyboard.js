@@ -10,7 +10,10 @@ box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? 
 export const openKeys = () => $("#keys").showModal();
 
 export function listen(keys, { escape }) {
+	let held = ""; // what has acted must not also write, into the field that it has opened
+	addEventListener("keypress", (event) => { if (event.key === held) event.preventDefault(); });
 	addEventListener("keydown", (event) => {
+		if (!event.repeat) held = "";
 		if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
 		const field = event.target.closest("input, textarea, select");
 		if (event.key === "Escape") {
@@ -20,6 +23,7 @@ export function listen(keys, { escape }) {
 		const act = keys[event.key];
 		if (!act || !box.checked || event.repeat || (field && field.type !== "checkbox")) return;
 		event.preventDefault();
+		held = event.key;
 		act();
 	});
 }
