@@ -196,7 +196,7 @@ func TestContrast(t *testing.T) {
 			b.write("#edit [name=body]", "{")
 			b.waitForText("#edit .check", "Not JSON")
 			check("editor")
-			b.press(kb.Escape)
+			b.press(kb.Escape, kb.Escape)
 			b.openRow("msg_old")
 			check("too old")
 			b.openRow("msg_forged")

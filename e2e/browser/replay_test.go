@@ -113,6 +113,30 @@ func TestEditWithoutChangesKeepsEveryByte(t *testing.T) {
 	}
 }
 
+func TestEscapeThrowsNothingAwayAtOnce(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b := openPage(d)
+	b.openRow("msg_ada")
+	const isOpen = `document.querySelector("#edit").open`
+
+	b.click("#do-edit")
+	b.press(kb.Escape)
+	b.waitFor("what is not changed is closed", `!`+isOpen)
+	b.click("#do-edit")
+	b.write("#edit [name=body]", `{"type":"user.updated"}`)
+	b.press(kb.Escape)
+	b.waitForText("#edit .failure", "Press Esc again")
+	b.is("what was written is there", isOpen+` && document.querySelector("#edit [name=body]").value === '{"type":"user.updated"}'`)
+	b.press("\n", kb.Escape)
+	b.waitForText("#edit .failure", "Press Esc again")
+	b.is("it is still there after more was written", isOpen)
+	b.press(kb.Escape)
+	b.waitFor("it is closed", `!`+isOpen)
+	b.click("#do-edit")
+	b.is("a new beginning warns of nothing", `document.querySelector("#edit .failure").hidden`)
+}
+
 func TestSendExample(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)

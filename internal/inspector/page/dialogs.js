@@ -18,10 +18,21 @@ class Form {
 			event.preventDefault();
 			this.#do();
 		});
+		this.form.addEventListener("input", (event) => { this.written ||= event.target.matches("textarea"); });
+		this.dialog.addEventListener("cancel", (event) => this.#escape(event));
+	}
+
+	// #escape keeps what was written until Esc is pressed once more.
+	#escape(event) {
+		if (!this.written) return;
+		event.preventDefault();
+		this.written = false;
+		this.#fail("press Esc again to throw away what you have written");
 	}
 
 	open(act) {
 		this.act = act;
+		this.written = false;
 		this.#fail("");
 		this.submit.disabled = false;
 		this.dialog.showModal();
@@ -205,6 +216,7 @@ export async function openExample({ types, endpoints, done }) {
 async function refill() {
 	const type = example.form.elements.type.value;
 	lastType = type;
+	example.written = false;
 	payload.check.textContent = "";
 	try {
 		const event = await get("events/" + encodeURIComponent(type));
