@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -122,10 +123,12 @@ func programName() string {
 	return startedAs(os.Args[0], info.Path, info.Main.Path)
 }
 
-// startedAs takes a program in one of the go command's own folders for one that
-// "go run" has built.
+// goFolders are where "go run" leaves what it builds: a temporary folder, or the
+// build cache, which has its usual name unless GOCACHE gives another.
+var goFolders = regexp.MustCompile(`/go-build|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
+
 func startedAs(arg0, pkg, module string) string {
-	if !strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+	if !goFolders.MatchString(filepath.ToSlash(arg0)) {
 		return shell.Word(arg0)
 	}
 	if inModule, ok := strings.CutPrefix(pkg, module+"/"); ok {

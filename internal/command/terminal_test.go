@@ -46,6 +46,7 @@ func TestStartedAs(t *testing.T) {
 		{"by its path", "./build/caddy", module + "/cmd/caddy", "./build/caddy"},
 		{"by a path with a space", "/opt/my caddy", module + "/cmd/caddy", "'/opt/my caddy'"},
 		{"by go run, in the module's folder", "/tmp/go-build1234/b001/exe/caddy", module + "/cmd/caddy", "go run ./cmd/caddy"},
+		{"by go run, with a build cache of another name", "/tmp/cache/4c/4c31bc529ac65b14b581bfc3e1c8925146d38e5824addb46b73dbc026be1aa02-d/caddy", module + "/cmd/caddy", "go run ./cmd/caddy"},
 		{"by go run, elsewhere", "/home/a/.cache/go-build/ab/abcd-d/caddy", module + "/cmd/other", "go run " + module + "/cmd/other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

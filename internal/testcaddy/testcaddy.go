@@ -195,7 +195,7 @@ func (b *Buffer) WaitFor(t testing.TB, text string) {
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("the log never contained %q", text)
+			t.Fatalf("the log never contained %q:\n%s", text, b)
 		}
 	}
 }
