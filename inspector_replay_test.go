@@ -308,14 +308,10 @@ func TestReplayOfADeliveryWhoseRouteIsGone(t *testing.T) {
 }
 
 func TestReplayCarriesTheTLSStateOfTheOriginal(t *testing.T) {
-	inspector := testcaddy.FreeAddress(t)
-	site := testcaddy.RunSite(t, fmt.Sprintf("route {\nclerk_webhook {\nsecret production %s\ninspect\n}\nrespond \"{http.request.scheme} {http.request.tls.version} {http.request.proto}\"\n}", testSecret), "")
-	d := &desk{inspector: inspector, client: site.Clients[0].Client}
-	site.Reload(t, fmt.Sprintf("handle /inspect/* {\nuri strip_prefix /inspect\nclerk_webhook_inspector\n}\nroute {\nclerk_webhook {\nsecret production %s\ninspect\n}\nrespond \"{http.request.scheme} {http.request.tls.version} {http.request.proto}\"\n}", testSecret))
-	d.inspector = strings.TrimPrefix(site.Clients[0].URL, "http://") + "/inspect"
+	site := testcaddy.RunSite(t, fmt.Sprintf("handle /inspect/* {\nuri strip_prefix /inspect\nclerk_webhook_inspector\n}\nroute {\nclerk_webhook {\nsecret production %s\ninspect\n}\nrespond \"{http.request.scheme} {http.request.tls.version} {http.request.proto}\"\n}", testSecret), "")
+	d := &desk{inspector: site.Plain + "/inspect", client: site.Clients[0].Client}
 	for _, client := range site.Clients {
 		t.Run(client.Name, func(t *testing.T) {
-			client.CloseIdleConnections()
 			first := send(t, client.Client, signedRequest(t, client.URL+"/hook", testSecret, userCreated))
 			if first.StatusCode != 200 {
 				t.Fatalf("%d %s", first.StatusCode, first.text)
