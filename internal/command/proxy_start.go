@@ -127,6 +127,8 @@ func programName() string {
 // build cache, which has its usual name unless GOCACHE gives another.
 var goFolders = regexp.MustCompile(`/go-build|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
 
+// startedAs takes a program in one of those folders for one that "go run" has
+// built.
 func startedAs(arg0, pkg, module string) string {
 	if !goFolders.MatchString(filepath.ToSlash(arg0)) {
 		return shell.Word(arg0)

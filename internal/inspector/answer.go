@@ -102,7 +102,7 @@ func causeOf(err error) string {
 		err = handlerErr.Err
 	}
 	text := err.Error()
-	return strings.ToValidUTF8(text[:min(len(text), maxCause)], "")
+	return strings.Clone(strings.ToValidUTF8(text[:min(len(text), maxCause)], "")) // and not the rest with it
 }
 
 // statusOf is what Caddy makes of an error.

@@ -81,7 +81,9 @@ func (rc *Recorder) secretOf(r *Record) (Secret, bool) {
 			if e.Name == r.endpoint {
 				return s, true // rather than another endpoint's that is equal
 			}
-			found = s
+			if found.Key == nil {
+				found = s
+			}
 		}
 	}
 	return found, found.Key != nil
