@@ -13,13 +13,21 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-func TestKeyboardAlone(t *testing.T) {
-	d := newDesk(t)
+// openWithThree opens the page on deliveries about Edsger, Grace and Ada, the
+// newest first.
+func openWithThree(d *desk) *tab {
+	d.t.Helper()
 	for _, name := range []string{"Ada", "Grace", "Edsger"} {
 		d.deliver("msg_"+name, user("user.created", name))
 	}
 	b := openPage(d)
 	b.waitForRows(3)
+	return b
+}
+
+func TestKeyboardAlone(t *testing.T) {
+	d := newDesk(t)
+	b := openWithThree(d)
 
 	b.press("/")
 	b.is("/ goes to the search", `document.activeElement.name === "text"`)
@@ -86,11 +94,7 @@ func TestKeyThatOpensAFieldDoesNotWriteIntoIt(t *testing.T) {
 
 func TestKeysActOnWhatIsSelected(t *testing.T) {
 	d := newDesk(t)
-	for _, name := range []string{"Ada", "Grace", "Edsger"} {
-		d.deliver("msg_"+name, user("user.created", name))
-	}
-	b := openPage(d)
-	b.waitForRows(3)
+	b := openWithThree(d)
 	b.press("/")
 	b.press(kb.ArrowDown, kb.ArrowDown)
 	b.waitForText("#detail .facts", "msg_Edsger")
