@@ -65,18 +65,14 @@ func Run(t testing.TB, caddyfile string, options ...string) {
 	}
 }
 
-// Reload changes the configuration of the Caddy that Run started, gracefully.
-func Reload(t testing.TB, caddyfile string, options ...string) {
-	t.Helper()
-	if err := TryRun(t, caddyfile, options...); err != nil {
-		t.Fatalf("reloading Caddy: %v", err)
-	}
-}
-
 // TryRun is Run for configurations that may be refused.
 func TryRun(t testing.TB, caddyfile string, options ...string) error {
 	t.Helper()
 	config, err := Adapt(fmt.Sprintf(globalOptions, StorageDir(t), strings.Join(options, "\n\t")) + caddyfile)
+	if err != nil {
+		return err
+	}
+	config, err = awaitListeners(config)
 	if err != nil {
 		return err
 	}
@@ -176,8 +172,8 @@ func (b *Buffer) Entries(t testing.TB, msg string) []map[string]any {
 	return entries
 }
 
-// WaitFor returns when the log contains text, or fails the test after 20
-// seconds.
+// WaitFor returns when the log contains text, or fails the test after three
+// minutes.
 func (b *Buffer) WaitFor(t testing.TB, text string) {
 	t.Helper()
 	timeout := time.After(3 * time.Minute) // for a command that is compiled first
