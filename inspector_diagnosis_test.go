@@ -18,6 +18,8 @@ func TestInspectExplainsRejections(t *testing.T) {
 		{"another secret", message{body: userCreated, secret: otherSecret}, "secret_unknown", "signing secret"},
 		{"an old one", message{body: userCreated, age: 372 * time.Second}, "timestamp_too_old", "6m1"},
 		{"one from the future", message{body: userCreated, age: -400 * time.Second}, "timestamp_too_new", "clock"},
+		{"one in milliseconds", message{body: userCreated, header: http.Header{"Svix-Timestamp": {"1773651845123"}}}, "timestamp_format", "milliseconds"},
+		{"the last timestamp there can be", message{body: userCreated, header: http.Header{"Svix-Timestamp": {"999999999999999999"}}}, "timestamp_format", "milliseconds"},
 		{"a missing header", message{body: userCreated, header: http.Header{"Svix-Signature": nil}}, "missing_header", "svix-signature"},
 		{"no POST", message{method: http.MethodGet}, "method_not_allowed", "POST"},
 	} {

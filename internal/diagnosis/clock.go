@@ -9,9 +9,18 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// inMilliseconds tells a number of milliseconds since 1970 from one of seconds:
-// in seconds it would lie more than three thousand years ahead.
+// inMilliseconds tells a number of milliseconds since 1970, or of smaller units,
+// from one of seconds: in seconds it would lie more than three thousand years
+// ahead.
 func inMilliseconds(timestamp int64) bool { return timestamp >= 1e11 }
+
+// Milliseconds is the finding about a timestamp that counts these.
+func Milliseconds(timestamp int64) (f Finding, found bool) {
+	return Finding{
+		Code:    TimestampFormat,
+		Message: "the timestamp counts milliseconds, or less, since 1970: the sender must sign seconds",
+	}, inMilliseconds(timestamp)
+}
 
 // checkClock notes when the delivery was signed, and whether that is too far
 // from its reception.
@@ -20,8 +29,9 @@ func (r *Result) checkClock(h signature.Headers, d Delivery) {
 	if err != nil {
 		return
 	}
-	if inMilliseconds(seconds) {
-		r.Findings = append(r.Findings, proven(TimestampFormat, "the timestamp is in milliseconds, and was signed so: the sender must sign seconds since 1970"))
+	if f, found := Milliseconds(seconds); found {
+		f.Proven = true
+		r.Findings = append(r.Findings, f)
 		return
 	}
 	r.Time = time.Unix(seconds, 0)

@@ -31,6 +31,9 @@ func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []
 	if len(keys) > 0 {
 		findings = append(findings, unknownSecret(d, len(findings) > 0))
 	}
+	if f, found := Milliseconds(headers.Time.Unix()); found {
+		return append(findings, f)
+	}
 	if f, stale := staleness(d.Received.Sub(headers.Time), d.Tolerance); stale {
 		findings = append(findings, f)
 	}

@@ -43,6 +43,10 @@ func (rc *Recorder) diagnose(r *Record) diagnosis.Result {
 // byReason explains what was rejected before its signature was checked, of
 // which the reason tells all.
 func byReason(r *Record) diagnosis.Finding {
+	if f, found := diagnosis.Milliseconds(r.verdict.SignedAt.Unix()); found {
+		f.Proven = true
+		return f
+	}
 	f := diagnosis.Finding{Code: diagnosis.Code(r.verdict.Reason), Proven: true}
 	switch age := r.age().Truncate(time.Second); r.verdict.Reason {
 	case string(signature.TooOld):

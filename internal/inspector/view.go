@@ -139,8 +139,8 @@ func (rc *Recorder) describe(r *Record) entryView {
 		Replay:      rc.replayability(r),
 		Replays:     rc.replaysOf(r),
 	}
-	if !r.verdict.SignedAt.IsZero() {
-		at := r.verdict.SignedAt.UTC()
+	// A sender can name years that JSON's dates do not have.
+	if at := r.verdict.SignedAt.UTC(); !at.IsZero() && at.Year() <= 9999 {
 		v.SignedAt = &at
 	}
 	if r.isRejected() {
