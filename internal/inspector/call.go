@@ -12,7 +12,7 @@ import (
 
 const (
 	maxCall    = 4 << 20          // bytes in the body of a call
-	answerTime = 30 * time.Second // for a client to take an answer, which is held meanwhile
+	answerTime = 30 * time.Second // for a client to take what is held for it
 )
 
 // callError tells a caller what is wrong with a call: by a status, by a code to
@@ -66,13 +66,30 @@ func writeError(w http.ResponseWriter, err error) {
 	writeJSON(w, failure.status, map[string]string{"code": failure.code, "error": err.Error()})
 }
 
-// writeJSON leaves the escaping of <, > and & on, so that no browser can take
-// what a sender wrote for a page.
+// writeJSON answers with one value. It leaves the escaping of <, > and & on, so
+// that no browser can take what a sender wrote for a page.
 func writeJSON(w http.ResponseWriter, status int, value any) {
+	text := encode(value)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
+	_ = writeInTime(w, append(text, '\n')) // who has hung up needs no answer
+}
+
+// encode is for values of which every state can be written as JSON.
+func encode(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// writeInTime gives up on a client that does not take text, which would be held
+// for as long as it likes.
+func writeInTime(w http.ResponseWriter, text []byte) error {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(answerTime))
-	_ = json.NewEncoder(w).Encode(value) // who has hung up needs no answer
+	_, err := w.Write(text)
 	_ = control.SetWriteDeadline(time.Time{})
+	return err
 }

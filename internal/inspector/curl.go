@@ -21,7 +21,7 @@ func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
 		return errBodyCut
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte(curlCommand(record)))
+	_ = writeInTime(w, []byte(curlCommand(record)))
 	return nil
 }
 

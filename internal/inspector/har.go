@@ -1,30 +1,18 @@
 package inspector
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// The parts of an HTTP Archive 1.2. Members that begin with an underscore are
+// The parts of an entry of an HTTP Archive 1.2. Members that begin with an underscore are
 // this program's own, as the format allows.
 type (
-	harView struct {
-		Log harLog `json:"log"`
-	}
-	harLog struct {
-		Version string     `json:"version"`
-		Creator harCreator `json:"creator"`
-		Entries []harEntry `json:"entries"`
-	}
-	harCreator struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-	}
 	harEntry struct {
 		StartedDateTime time.Time   `json:"startedDateTime"`
 		Time            float64     `json:"time"`
@@ -83,7 +71,7 @@ func (h *Handler) harOfOne(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.writeHAR(w, []*Record{record})
+	h.writeHAR(w, []uint64{record.seq})
 	return nil
 }
 
@@ -96,18 +84,38 @@ func (h *Handler) har(w http.ResponseWriter, r *http.Request) error {
 		f.limit = maxLimit
 	}
 	selected, _ := f.selectFrom(h.recorder, h.recorder.snapshot().records)
-	slices.Reverse(selected)
-	h.writeHAR(w, selected)
+	seqs := make([]uint64, len(selected))
+	for i, r := range selected {
+		seqs[len(selected)-1-i] = r.seq // the oldest first
+	}
+	h.writeHAR(w, seqs)
 	return nil
 }
 
-func (h *Handler) writeHAR(w http.ResponseWriter, records []*Record) {
-	v := harView{harLog{Version: "1.2", Creator: harCreator{"caddy-clerk-webhook", "1"}, Entries: []harEntry{}}}
-	for _, r := range records {
-		v.Log.Entries = append(v.Log.Entries, h.recorder.harEntry(r))
-	}
+// writeHAR writes one entry after the other, and leaves out those that are
+// forgotten meanwhile: all of them at once would take several times what the
+// recorder may keep, for as long as a client takes to read them.
+func (h *Handler) writeHAR(w http.ResponseWriter, seqs []uint64) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="deliveries.har"`)
-	writeJSON(w, http.StatusOK, v)
+	var text bytes.Buffer
+	text.WriteString(`{"log":{"version":"1.2","creator":{"name":"caddy-clerk-webhook","version":"1"},"entries":[`)
+	separator := ""
+	for _, seq := range seqs {
+		r := h.recorder.find(seq)
+		if r == nil {
+			continue
+		}
+		text.WriteString(separator)
+		text.Write(encode(h.recorder.harEntry(r)))
+		if writeInTime(w, text.Bytes()) != nil {
+			return // who has hung up needs no answer
+		}
+		text.Reset()
+		separator = ","
+	}
+	text.WriteString("]}}\n")
+	_ = writeInTime(w, text.Bytes())
 }
 
 func (rc *Recorder) harEntry(r *Record) harEntry {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,48 +69,11 @@ func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
 	awaitStreams(t, rc, 0)
 }
 
-// timedWriter fails a test in which anything is written without a deadline.
-type timedWriter struct {
-	answerless
-	t testing.TB
-
-	mu       sync.Mutex
-	text     strings.Builder
-	deadline time.Time
-}
-
-func (w *timedWriter) SetWriteDeadline(deadline time.Time) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.deadline = deadline
-	return nil
-}
-
-func (w *timedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checkDeadline(string(p))
-	return w.text.Write(p)
-}
-
-func (w *timedWriter) FlushError() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checkDeadline("a flush")
-	return nil
-}
-
-func (w *timedWriter) checkDeadline(what string) {
-	if left := time.Until(w.deadline); left <= 0 || left > streamWriteTime {
-		w.t.Errorf("%v are left for %q", left, what)
-	}
-}
-
 func TestStreamLimitsTheTimeOfWritingAndNotOfWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rc := NewRecorder()
 		h := NewHandler(rc, false, zap.NewNop())
-		w := &timedWriter{answerless: answerless{make(http.Header)}, t: t}
+		w := newTimedWriter(t, streamWriteTime)
 		ended := make(chan error)
 		go func() {
 			ended <- h.stream(w, httptest.NewRequest(http.MethodGet, "/api/stream", nil))

@@ -18,7 +18,7 @@ func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream") // it is the sender's, so no browser may show it
 	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="delivery-%s.http"`, h.recorder.id(record.seq)))
-	_, _ = w.Write(wireFormat(record))
+	_ = writeInTime(w, wireFormat(record))
 	return nil
 }
 
