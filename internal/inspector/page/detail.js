@@ -43,8 +43,7 @@ export class Detail {
 		this.id = id;
 		this.#stale = false;
 		this.#loading?.abort();
-		const loading = (this.#loading = new AbortController());
-		const { signal } = loading;
+		const { signal } = (this.#loading = new AbortController());
 		try {
 			const entry = await get(entryPath(id), signal);
 			const related = await Promise.all([this.#attempts(entry, signal), this.#counterpart(entry, signal)]);
