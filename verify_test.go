@@ -104,10 +104,14 @@ func (c *rawConn) send(t testing.TB, text string) {
 	}
 }
 
-// answer reads the answer to a request with that method, which must come
-// within a second.
+// atOnce is what counts as no delay on a busy machine: less than what the tests
+// set for whatever could be waited for.
+const atOnce = 5 * time.Second
+
+// answer reads the answer to a request with that method, which must come at
+// once.
 func (c *rawConn) answer(method string) (answer, error) {
-	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(atOnce))
 	res, err := http.ReadResponse(c.reader, &http.Request{Method: method})
 	if err != nil {
 		return answer{}, err
@@ -116,14 +120,14 @@ func (c *rawConn) answer(method string) (answer, error) {
 	return answer{res, string(text)}, err
 }
 
-// checkRejected checks that r is answered within a second and does not reach the
+// checkRejected checks that r is answered at once and does not reach the
 // backend. The reason is "" where net/http itself answers.
 func (c *rawConn) checkRejected(t testing.TB, b *testcaddy.Backend, r *rawRequest, status int, reason string) {
 	t.Helper()
 	method, _, _ := strings.Cut(r.line, " ")
 	got, err := c.answer(method)
 	if err != nil {
-		t.Fatalf("no answer within a second: %v", err)
+		t.Fatalf("no answer at once: %v", err)
 	}
 	guard := ""
 	if reason != "" {
@@ -342,7 +346,7 @@ func TestLateBodyOfRejectedRequest(t *testing.T) {
 			r.Body, r.GetBody = drip(userCreated, time.Hour), nil
 			start := time.Now()
 			send(t, client.Client, r).check(t, 400, "rejected missing_header")
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > atOnce {
 				t.Errorf("the answer took %s", took)
 			}
 			wantNothing(t, backend)
@@ -588,7 +592,7 @@ func TestDrippingSenderIsCutOff(t *testing.T) {
 					r.Body = drip(userCreated, 30*time.Millisecond)
 					start := time.Now()
 					send(t, client.Client, r).check(t, 408, "rejected body_timeout")
-					if took := time.Since(start); took < timeout || took > timeout+time.Second {
+					if took := time.Since(start); took < timeout || took > timeout+atOnce {
 						t.Errorf("it was cut off after %s, not about %s", took, timeout)
 					}
 					wantNothing(t, backend)
