@@ -1,11 +1,13 @@
 package clerkwebhook_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -255,4 +257,34 @@ func TestFloodOfForgeriesPushesOutNoGenuineDelivery(t *testing.T) {
 	if v := status.Verified; v.Entries != 1 || v.Evicted != 0 {
 		t.Errorf("of the genuine %+v", v)
 	}
+}
+
+// While Caddy starts a server with several listeners, the first already accept.
+func TestInspectWhileListenersStart(t *testing.T) {
+	addresses := []string{testcaddy.FreeAddress(t), testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)}
+	config := func(minutes int) []byte {
+		return fmt.Appendf(nil, `{"admin": {"disabled": true, "config": {"persist": false}}, "apps": {"http": {"servers": {"s": {
+			"listen": ["%s"], "automatic_https": {"disable": true},
+			"routes": [{"handle": [{"handler": "clerk_webhook", "secret": [{"value": "%s"}], "inspect": true, "tolerance": "%dm"}]}]
+		}}}}}`, strings.Join(addresses, `", "`), testSecret, minutes)
+	}
+	testcaddy.Run(t, "")
+	ctx, stop := context.WithCancel(t.Context())
+	var senders sync.WaitGroup
+	for _, address := range addresses {
+		senders.Go(func() {
+			for ctx.Err() == nil {
+				if res, err := newConnections.Post("http://"+address, "", nil); err == nil {
+					res.Body.Close()
+				}
+			}
+		})
+	}
+	for minutes := range 30 {
+		if err := testcaddy.TryRunJSON(t, config(1+minutes)); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	senders.Wait()
 }

@@ -60,7 +60,7 @@ func newRequest(r *http.Request) request {
 		host:       strings.Clone(r.Host),
 		uri:        strings.Clone(original.URL.RequestURI()), // without the host that some clients send with it
 		remoteAddr: original.RemoteAddr,
-		local:      arrivedAt(r.Context()),
+		arrival:    arrivedAt(r.Context()),
 		tls:        copyTLS(r.TLS),
 		header:     copyHeader(r.Header),
 		body:       body{state: unread},

@@ -22,7 +22,7 @@ func (rc *Recorder) locate(e *Endpoint) (string, net.Addr) {
 		if r.endpoint != e.Name || !r.verdict.Verified || r.request.method != "POST" {
 			continue
 		}
-		if _, local := findServer(r.request.local); local != nil {
+		if _, local := findServer(r.request.arrival); local != nil {
 			return r.url(), local
 		}
 	}

@@ -62,7 +62,7 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 		return nil, badRequest(fmt.Errorf("its target is not a URI: %w", err))
 	}
 	ctx = context.WithValue(ctx, markKey{}, o.mark)
-	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.local)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.arrival.local)
 	r := &http.Request{
 		Method:        o.target.method,
 		URL:           target,
@@ -103,7 +103,7 @@ func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (
 	default:
 		return nil, errBusy
 	}
-	server, _ := findServer(o.target.local)
+	server, _ := findServer(o.target.arrival)
 	if server == nil {
 		return nil, errGone
 	}
@@ -157,12 +157,13 @@ func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
 	if u.Scheme == "https" {
 		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
 	}
-	if rq.local = local; local == nil {
-		if rq.local, err = listenerOf(u); err != nil {
+	if local == nil {
+		if local, err = listenerOf(u); err != nil {
 			return request{}, err
 		}
 	}
-	if server, _ := findServer(rq.local); rq.tls != nil && asksForCertificates(server) {
+	rq.arrival.local = local
+	if server, _ := findServer(rq.arrival); rq.tls != nil && asksForCertificates(server) {
 		return request{}, errClientCertificate
 	}
 	return rq, nil
@@ -189,7 +190,7 @@ func listenerOf(u *url.URL) (net.Addr, error) {
 			return nil, fmt.Errorf("url: %w", err)
 		}
 	}
-	_, local := findServer(&net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port})
+	_, local := findServer(arrival{local: &net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port}})
 	if local == nil {
 		return nil, errNoSite
 	}

@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"crypto/tls"
-	"net"
 	"time"
 	"unsafe"
 )
@@ -51,7 +50,7 @@ type request struct {
 	method, protocol, host, uri, remoteAddr string
 
 	major, minor int
-	local        net.Addr
+	arrival      arrival
 	tls          *tls.ConnectionState // what is needed of it
 	header       []field
 	body         body

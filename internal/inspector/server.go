@@ -22,40 +22,88 @@ func httpApp() *caddyhttp.App {
 	return running
 }
 
-// findServer returns the server that listens at local now, and its address, or
-// nil. Servers are not found by their names, since these move when sites come
-// and go. An address without an IP stands for any.
-func findServer(local net.Addr) (*caddyhttp.Server, net.Addr) {
+// arrival is where a request came in.
+type arrival struct {
+	local  net.Addr // of the connection
+	listen []string // where the server listens, by its configuration
+}
+
+// arrivedAt must not look at the server's listeners: while Caddy starts, some
+// already accept what the others are still being added to.
+func arrivedAt(ctx context.Context) arrival {
+	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return arrival{local: local}
+	}
+	return arrival{local, server.Listen}
+}
+
+// isOwn reports whether the connection can have come to the server by itself.
+// A load balancer in front can tell another address, by the PROXY protocol.
+func (a arrival) isOwn() bool {
+	if len(a.listen) == 0 {
+		return true
+	}
+	for _, text := range a.listen {
+		listen, err := caddy.ParseNetworkAddress(text)
+		if err != nil {
+			continue
+		}
+		for port := listen.StartPort; port <= listen.EndPort; port++ {
+			if matchAddr(listenerAddr(listen, port), a.local) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// listenerAddr is what a listener with this configuration calls its address. A
+// name of a host stands for any address here.
+func listenerAddr(listen caddy.NetworkAddress, port uint) net.Addr {
+	if listen.IsUnixNetwork() {
+		return &net.UnixAddr{Net: listen.Network, Name: listen.Host}
+	}
+	return &net.TCPAddr{IP: net.ParseIP(listen.Host), Port: int(port)}
+}
+
+// findServer returns the server that listens now where a request arrived, and
+// its address there, or nil. Servers are not found by their names, since these
+// move when sites come and go. An address without an IP stands for any.
+func findServer(a arrival) (*caddyhttp.Server, net.Addr) {
 	app := httpApp()
-	if app == nil || local == nil {
+	if app == nil || a.local == nil {
 		return nil, nil
 	}
 	var (
 		best    *caddyhttp.Server
 		at      net.Addr
 		closest int
+		isOwn   = a.isOwn()
 	)
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
-		if addr, match := closestListener(app.Servers[name], local); match > closest {
-			best, at, closest = app.Servers[name], addr, match
+		server := app.Servers[name]
+		addr, match := closestListener(server, a.local)
+		if !isOwn {
+			addr, match = firstListener(server, a.listen)
+		}
+		if match > closest {
+			best, at, closest = server, addr, match
 		}
 	}
 	return best, at
 }
 
-// arrivedAt returns the local address of the connection of a request with this
-// context. Where a load balancer in front tells another one, by the PROXY
-// protocol, that would not be found again, so it is a listener's.
-func arrivedAt(ctx context.Context) net.Addr {
-	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || local == nil || len(server.Listeners()) == 0 {
-		return local
+// firstListener returns the address of a server that listens on one of these,
+// and whether it does, as matchAddr tells.
+func firstListener(server *caddyhttp.Server, listen []string) (net.Addr, int) {
+	isOneOf := func(text string) bool { return slices.Contains(listen, text) }
+	listeners := server.Listeners()
+	if len(listeners) == 0 || !slices.ContainsFunc(server.Listen, isOneOf) {
+		return nil, 0
 	}
-	if _, match := closestListener(server, local); match > 0 {
-		return local
-	}
-	return server.Listeners()[0].Addr()
+	return listeners[0].Addr(), 1
 }
 
 // closestListener returns the address of the server's that is closest to that

@@ -184,8 +184,8 @@ func (rq *request) view(verified *signature.HeaderSet) requestView {
 		Headers:  viewFields(rq.header, verified),
 		Body:     rq.body.view(),
 	}
-	if rq.local != nil {
-		v.LocalAddr = rq.local.String()
+	if rq.arrival.local != nil {
+		v.LocalAddr = rq.arrival.local.String()
 	}
 	if rq.tls != nil {
 		v.TLS = tls.VersionName(rq.tls.Version)
