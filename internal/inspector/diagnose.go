@@ -27,10 +27,12 @@ func (rc *Recorder) diagnose(r *Record) diagnosis.Result {
 			d.Headers[f.name] = append(d.Headers[f.name], f.value)
 		}
 	}
-	for _, e := range rc.currentEndpoints() {
+	current := rc.currentEndpoints()
+	own := endpointOf(r, current)
+	for _, e := range current {
 		for _, s := range e.Secrets {
-			if e.Name != r.endpoint {
-				d.OtherSecrets = append(d.OtherSecrets, diagnosis.Secret{Name: s.Name + " of " + e.Name, Key: s.Key})
+			if e != own {
+				d.OtherSecrets = append(d.OtherSecrets, diagnosis.Secret{Name: nameElsewhere(s, e, own), Key: s.Key})
 				continue
 			}
 			d.Secrets = append(d.Secrets, diagnosis.Secret{Name: s.Name, Key: s.Key})
@@ -38,6 +40,14 @@ func (rc *Recorder) diagnose(r *Record) diagnosis.Result {
 		}
 	}
 	return diagnosis.Diagnose(d)
+}
+
+// nameElsewhere names a secret of another endpoint.
+func nameElsewhere(s Secret, other, own *Endpoint) string {
+	if own != nil && own.Name == other.Name {
+		return s.Name + " of another endpoint called " + other.Name
+	}
+	return s.Name + " of " + other.Name
 }
 
 // byReason explains what was rejected before its signature was checked, of

@@ -1,6 +1,8 @@
 package inspector
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -16,6 +18,8 @@ type Endpoint struct {
 	Secrets   []Secret
 	Tolerance time.Duration
 	Guard     caddyhttp.MiddlewareHandler // to find its place among the routes
+
+	identity string // tells it apart from others of its name, also after a reload
 }
 
 // Secret is a signing secret of an endpoint.
@@ -26,6 +30,7 @@ type Secret struct {
 
 // Register makes an endpoint known until Unregister is called with it.
 func (rc *Recorder) Register(e *Endpoint) {
+	e.identity = e.identify()
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	rc.endpoints = append(rc.endpoints, e)
@@ -40,13 +45,24 @@ func (rc *Recorder) Unregister(e *Endpoint) {
 	}
 }
 
-// currentEndpoints returns the endpoints by their names, of each the newest.
+// identify returns the name and the secrets in one word.
+func (e *Endpoint) identify() string {
+	hash := sha256.New()
+	for _, s := range e.Secrets {
+		fingerprint := s.Key.Fingerprint()
+		hash.Write(fingerprint[:])
+	}
+	return e.Name + " " + hex.EncodeToString(hash.Sum(nil))
+}
+
+// currentEndpoints returns the endpoints, of those of one name and the same
+// secrets the newest: during a reload there are two.
 func (rc *Recorder) currentEndpoints() []*Endpoint {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	var current []*Endpoint
 	for _, e := range slices.Backward(rc.endpoints) {
-		if !slices.ContainsFunc(current, func(c *Endpoint) bool { return c.Name == e.Name }) {
+		if !slices.ContainsFunc(current, func(c *Endpoint) bool { return c.identity == e.identity }) {
 			current = append(current, e)
 		}
 	}
@@ -54,14 +70,22 @@ func (rc *Recorder) currentEndpoints() []*Endpoint {
 	return current
 }
 
-// endpoint returns the newest endpoint of this name, or nil.
-func (rc *Recorder) endpoint(name string) *Endpoint {
-	for _, e := range rc.currentEndpoints() {
-		if e.Name == name {
+// endpointOf returns the one of these at which r arrived, or, if that has other
+// secrets by now, the only one of its name. It returns nil if neither is there.
+func endpointOf(r *Record, current []*Endpoint) *Endpoint {
+	var namesakes []*Endpoint
+	for _, e := range current {
+		if e.identity == r.endpointIdentity {
 			return e
 		}
+		if e.Name == r.endpoint {
+			namesakes = append(namesakes, e)
+		}
 	}
-	return nil
+	if len(namesakes) != 1 {
+		return nil
+	}
+	return namesakes[0]
 }
 
 // secretOf returns the secret that verified r, if it still is in the

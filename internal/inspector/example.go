@@ -27,7 +27,7 @@ var (
 // example prepares to send an event as Svix would. remoteAddr is that of who
 // asks for it.
 func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error) {
-	endpoint := rc.chooseEndpoint(c.Endpoint)
+	endpoint := rc.chooseEndpoint(c)
 	if endpoint == nil {
 		return nil, errUnknownEndpoint
 	}
@@ -66,14 +66,25 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 	return o, o.sign(secret, signature.SvixHeaders, id, time.Now())
 }
 
-// chooseEndpoint returns the endpoint of this name, or without a name the only
-// one.
-func (rc *Recorder) chooseEndpoint(name string) *Endpoint {
-	endpoints := rc.currentEndpoints()
-	if name == "" && len(endpoints) == 1 {
-		return endpoints[0]
+// chooseEndpoint returns the endpoint that a call names, or without a name the
+// only one. Of several of one name it is the one at the call's URL, or else the
+// newest.
+func (rc *Recorder) chooseEndpoint(c exampleCall) *Endpoint {
+	current := rc.currentEndpoints()
+	if c.Endpoint == "" && len(current) == 1 {
+		return current[0]
 	}
-	return rc.endpoint(name)
+	var namesake *Endpoint
+	for _, e := range current {
+		if e.Name != c.Endpoint {
+			continue
+		}
+		namesake = e
+		if located, _ := rc.locate(e); located != "" && located == c.URL {
+			return e
+		}
+	}
+	return namesake
 }
 
 func (c exampleCall) body() ([]byte, error) {

@@ -27,10 +27,11 @@ type Exchange struct {
 func (rc *Recorder) Begin(endpoint *Endpoint, w http.ResponseWriter, r *http.Request) *Exchange {
 	x := &Exchange{recorder: rc, writer: newAnswerWriter(w), mark: markOf(r.Context())}
 	x.record = Record{
-		origin:   Received,
-		endpoint: endpoint.Name,
-		time:     time.Now(),
-		request:  newRequest(r),
+		origin:           Received,
+		endpoint:         endpoint.Name,
+		endpointIdentity: endpoint.identity,
+		time:             time.Now(),
+		request:          newRequest(r),
 	}
 	if x.mark != nil {
 		x.record.origin, x.record.replayOf = x.mark.origin, x.mark.of

@@ -18,8 +18,9 @@ import (
 // not be the one that the URL names, since a tunnel or a socket may be between.
 // It returns "" if neither tells.
 func (rc *Recorder) locate(e *Endpoint) (string, net.Addr) {
+	current := rc.currentEndpoints()
 	for _, r := range slices.Backward(rc.snapshot().records) {
-		if r.endpoint != e.Name || !r.verdict.Verified || r.request.method != "POST" {
+		if endpointOf(r, current) != e || !r.verdict.Verified || r.request.method != "POST" {
 			continue
 		}
 		if _, local := findServer(r.request.arrival); local != nil {

@@ -37,12 +37,13 @@ type Record struct {
 	origin   Origin
 	replayOf uint64
 
-	endpoint string
-	time     time.Time
-	request  request
-	verdict  Verdict
-	stages   stages
-	answer   *answer // nil while the handlers behind are at work
+	endpoint         string // its name
+	endpointIdentity string
+	time             time.Time
+	request          request
+	verdict          Verdict
+	stages           stages
+	answer           *answer // nil while the handlers behind are at work
 }
 
 // request is what came in, before anything has been changed about it.

@@ -72,7 +72,7 @@ func (rc *Recorder) replay(r *Record, e edits) (*outgoing, error) {
 
 // signAndReplay prepares to send r as a genuine delivery, whatever it was.
 func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgoing, error) {
-	endpoint := rc.endpoint(r.endpoint)
+	endpoint := endpointOf(r, rc.currentEndpoints())
 	if endpoint == nil {
 		return nil, errCannotSign
 	}

@@ -1,0 +1,58 @@
+package clerkwebhook_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// openNamesakes starts Caddy with two sites whose guards have no name and
+// secrets of their own, testSecret and otherSecret.
+func openNamesakes(t *testing.T) (first, second *desk) {
+	t.Helper()
+	first = newDesk(t)
+	second = &desk{hooks: testcaddy.FreeAddress(t), inspector: first.inspector, client: first.client}
+	site := func(hooks, secret, answer string) string {
+		return fmt.Sprintf("http://%s {\nclerk_webhook %s {\nsecret %s\ninspect\n}\nrespond %s\n}\n", hooks, hookPath, secret, answer)
+	}
+	testcaddy.Run(t, site(first.hooks, testSecret, "first")+site(second.hooks, otherSecret, "second")+"http://"+first.inspector+" {\nclerk_webhook_inspector\n}\n")
+	return first, second
+}
+
+func TestInspectTellsEndpointsOfOneNameApart(t *testing.T) {
+	first, second := openNamesakes(t)
+
+	var status struct{ Endpoints []struct{ Name, URL string } }
+	first.call(t, http.MethodGet, "api/status", nil, http.StatusOK, &status)
+	if e := status.Endpoints; len(e) != 2 || e[0].Name != e[1].Name || e[0].URL == e[1].URL {
+		t.Errorf("the status lists %+v", e)
+	}
+	for _, test := range []struct {
+		*desk
+		own, foreign string
+	}{{first, testSecret, otherSecret}, {second, otherSecret, testSecret}} {
+		test.deliver(t, message{body: userCreated, secret: test.own})
+		test.deliver(t, message{body: userCreated, secret: test.foreign})
+		forged := test.last(t)
+		if found := forged.Diagnosis; found == nil || len(found.Findings) != 1 || found.Findings[0].Code != "secret_other" {
+			t.Errorf("the diagnosis is %+v", found)
+		}
+		if s := test.act(t, forged.ID, "sign-and-replay", nil); s.Outcome != "forwarded" {
+			t.Errorf("signed and replayed: %+v", s)
+		}
+	}
+	for _, d := range []*desk{first, second} {
+		var s sent
+		d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": "default", "url": "http://" + d.hooks + hookPath}, http.StatusOK, &s)
+		if s.Outcome != "forwarded" {
+			t.Errorf("an example to %s: %+v", d.hooks, s)
+		}
+	}
+	var s sent
+	first.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": "default"}, http.StatusOK, &s)
+	if s.Outcome != "forwarded" {
+		t.Errorf("an example to either: %+v", s)
+	}
+}
