@@ -15,7 +15,7 @@ type listView struct {
 }
 
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
-	f, err := h.recorder.parseFilter(r.URL.Query())
+	f, err := h.recorder.parseFilter(r.URL.RawQuery, defaultLimit)
 	if err != nil {
 		return badRequest(err)
 	}

@@ -37,11 +37,16 @@ type filter struct {
 	limit     int
 }
 
-// parseFilter reads the parameters of a list. Those that it does not know are
-// an error, since a mistyped one would select all.
-func (rc *Recorder) parseFilter(query url.Values) (filter, error) {
-	f := filter{limit: defaultLimit}
-	for name, values := range query {
+// parseFilter reads the parameters of a list, of which limit is the one that
+// applies if none is given. Those that cannot be read, and unknown ones, are an
+// error: to leave them out would select all.
+func (rc *Recorder) parseFilter(query string, limit int) (filter, error) {
+	f := filter{limit: limit}
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return filter{}, fmt.Errorf("the parameters: %w", err)
+	}
+	for name, values := range parameters {
 		if err := checkValues(values); err != nil {
 			return filter{}, fmt.Errorf("%s: %w", name, err)
 		}

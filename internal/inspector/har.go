@@ -76,12 +76,9 @@ func (h *Handler) harOfOne(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) har(w http.ResponseWriter, r *http.Request) error {
-	f, err := h.recorder.parseFilter(r.URL.Query())
+	f, err := h.recorder.parseFilter(r.URL.RawQuery, maxLimit)
 	if err != nil {
 		return badRequest(err)
-	}
-	if !r.URL.Query().Has("limit") {
-		f.limit = maxLimit
 	}
 	selected, _ := f.selectFrom(h.recorder, h.recorder.snapshot().records)
 	seqs := make([]uint64, len(selected))
