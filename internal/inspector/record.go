@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"crypto/tls"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -109,10 +110,21 @@ func copyTLS(state *tls.ConnectionState) *tls.ConnectionState {
 		CipherSuite:        state.CipherSuite,
 		CurveID:            state.CurveID,
 		NegotiatedProtocol: state.NegotiatedProtocol,
-		ServerName:         state.ServerName,
+		ServerName:         serverName(state.ServerName),
 		PeerCertificates:   state.PeerCertificates,
 	}
 }
+
+// serverName returns a copy of the name that a client asked for, unless it is
+// one that no host can have: a handshake takes up to 64 KB of it.
+func serverName(name string) string {
+	if len(name) > maxHostName {
+		return ""
+	}
+	return strings.Clone(name)
+}
+
+const maxHostName = 255
 
 // What the parts of a record take beside the texts in it, rounded up as the
 // allocator does.
@@ -120,7 +132,7 @@ const (
 	recordSize = 640
 	answerSize = 112
 	addrSize   = 80
-	tlsSize    = 384
+	tlsSize    = 384 + maxHostName
 	fieldSize  = int64(unsafe.Sizeof(field{}))
 	slotSize   = 16 // in the queue, which may be half empty
 

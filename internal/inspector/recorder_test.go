@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,15 +82,18 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 		name           string
 		size, answer   int
 		query          int
+		serverName     int
 		count, writers int
 		isFull         bool // by bytes rather than by count
 	}{
-		{"small bodies", 200, 0, 0, 100_000, 1, false},
-		{"usual bodies", 2 << 10, 100, 0, 100_000, 4, true},
-		{"larger bodies", 6 << 10, 3 << 10, 0, 100_000, 4, true},
-		{"large bodies", 100_000, 70_000, 0, 2_000, 4, true},
-		{"bodies over the cut", 2 << 20, 0, 0, 200, 2, true},
-		{"long request lines", 200, 0, 16 << 10, 10_000, 4, true},
+		{"small bodies", 200, 0, 0, 0, 100_000, 1, false},
+		{"usual bodies", 2 << 10, 100, 0, 0, 100_000, 4, true},
+		{"larger bodies", 6 << 10, 3 << 10, 0, 0, 100_000, 4, true},
+		{"large bodies", 100_000, 70_000, 0, 0, 2_000, 4, true},
+		{"bodies over the cut", 2 << 20, 0, 0, 0, 200, 2, true},
+		{"long request lines", 200, 0, 16 << 10, 0, 10_000, 4, true},
+		{"long names in TLS", 200, 0, 0, 250, 20_000, 4, false},
+		{"names in TLS that no host can have", 200, 0, 0, 60_000, 20_000, 4, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rc := NewRecorder()
@@ -102,6 +106,9 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 						id := fmt.Sprintf("msg_%d_%d", writer, i)
 						r := newDelivery(id, test.size, strings.Repeat("q", test.query))
 						r.RemoteAddr = fmt.Sprintf("198.51.100.7:%d", i%60_000)
+						if test.serverName > 0 {
+							r.TLS = &tls.ConnectionState{ServerName: strings.Repeat("n", test.serverName)}
+						}
 						body, _ := io.ReadAll(r.Body)
 						v := verdictOf(id, i%2 == 0)
 						x := rc.Begin(e, answerless{make(http.Header)}, r)
