@@ -29,8 +29,8 @@ func TestInspectExplainsRejections(t *testing.T) {
 			if e.Diagnosis == nil || len(e.Diagnosis.Findings) == 0 {
 				t.Fatal("there is no diagnosis")
 			}
-			if f := e.Diagnosis.Findings[0]; f.Code != test.code || !strings.Contains(f.Message, test.text) {
-				t.Errorf("%s: %s", f.Code, f.Message)
+			if f := e.Diagnosis.Findings[0]; f.Code != test.code || f.Proven || !strings.Contains(f.Message, test.text) {
+				t.Errorf("%s, proven %v: %s", f.Code, f.Proven, f.Message)
 			}
 		})
 	}

@@ -169,7 +169,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 	b := openPage(d)
 	b.openRow("msg_old")
 	b.waitForText(".diagnosis", "Rejected: timestamp too old")
-	b.waitForText(".diagnosis", "is the clock right")
+	b.waitForText(".diagnosis", "is the receiver's clock right")
 	b.waitForText("#panel", "The body was not read")
 	b.openRow("msg_forged")
 	b.waitForText(".diagnosis", "Rejected: signature mismatch")

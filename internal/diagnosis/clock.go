@@ -14,12 +14,13 @@ import (
 // ahead.
 func inMilliseconds(timestamp int64) bool { return timestamp >= 1e11 }
 
-// Milliseconds is the finding about a timestamp that counts these.
-func Milliseconds(timestamp int64) (f Finding, found bool) {
-	return Finding{
-		Code:    TimestampFormat,
-		Message: "the timestamp counts milliseconds, or less, since 1970: the sender must sign seconds",
-	}, inMilliseconds(timestamp)
+// Clock is the finding about a delivery that says that it was signed at this
+// time, if that alone has it refused.
+func Clock(signed, received time.Time, tolerance time.Duration) (f Finding, refused bool) {
+	if inMilliseconds(signed.Unix()) {
+		return Finding{Code: TimestampFormat, Message: "the timestamp counts milliseconds, or less, since 1970: the sender must sign seconds"}, true
+	}
+	return staleness(received.Sub(signed), tolerance)
 }
 
 // checkClock notes when the delivery was signed, and whether that is too far
@@ -29,14 +30,11 @@ func (r *Result) checkClock(h signature.Headers, d Delivery) {
 	if err != nil {
 		return
 	}
-	if f, found := Milliseconds(seconds); found {
-		f.Proven = true
-		r.Findings = append(r.Findings, f)
-		return
+	signed := time.Unix(seconds, 0)
+	if !inMilliseconds(seconds) {
+		r.Time, r.Age = signed, d.Received.Sub(signed)
 	}
-	r.Time = time.Unix(seconds, 0)
-	r.Age = d.Received.Sub(r.Time)
-	if f, stale := staleness(r.Age, d.Tolerance); stale {
+	if f, refused := Clock(signed, d.Received, d.Tolerance); refused {
 		f.Proven = true
 		if len(r.Findings) == 0 {
 			f.Message += "; the signature itself is right"

@@ -31,10 +31,7 @@ func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []
 	if len(keys) > 0 {
 		findings = append(findings, unknownSecret(d, len(findings) > 0))
 	}
-	if f, found := Milliseconds(headers.Time.Unix()); found {
-		return append(findings, f)
-	}
-	if f, stale := staleness(d.Received.Sub(headers.Time), d.Tolerance); stale {
+	if f, refused := Clock(headers.Time, d.Received, d.Tolerance); refused {
 		findings = append(findings, f)
 	}
 	return findings
@@ -106,7 +103,7 @@ func suspiciousBody(d Delivery) []Finding {
 	case len(body) > maxBody:
 		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and what may have happened to it is tried for up to %d", len(body), maxBody)}}
 	case len(body) == 0:
-		return []Finding{{Code: BodyEmpty, Message: "the body is empty: something read it before (a body parser, a middleware) and did not keep its bytes"}}
+		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something read it before (a body parser, a middleware) and did not keep its bytes"}}
 	case known && length > len(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: it has %d bytes, and Content-Length says %d", len(body), length)}}
 	case endsEarly(body):

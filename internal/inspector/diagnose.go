@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -11,9 +10,11 @@ import (
 // diagnose says why r was rejected, as of its arrival and with the secrets that
 // are configured now.
 func (rc *Recorder) diagnose(r *Record) diagnosis.Result {
+	current := rc.currentEndpoints()
+	own := endpointOf(r, current)
 	switch {
 	case r.verdict.Reason != string(signature.Mismatch):
-		return diagnosis.Result{Findings: []diagnosis.Finding{byReason(r)}}
+		return diagnosis.Result{Findings: []diagnosis.Finding{byReason(r, own)}}
 	case !r.request.body.isComplete():
 		return diagnosis.Result{Findings: []diagnosis.Finding{{
 			Code:    diagnosis.BodyTooLarge,
@@ -27,8 +28,6 @@ func (rc *Recorder) diagnose(r *Record) diagnosis.Result {
 			d.Headers[f.name] = append(d.Headers[f.name], f.value)
 		}
 	}
-	current := rc.currentEndpoints()
-	own := endpointOf(r, current)
 	for _, e := range current {
 		for _, s := range e.Secrets {
 			if e != own {
@@ -50,19 +49,13 @@ func nameElsewhere(s Secret, other, own *Endpoint) string {
 	return s.Name + " of " + other.Name
 }
 
-// byReason explains what was rejected before its signature was checked, of
-// which the reason tells all.
-func byReason(r *Record) diagnosis.Finding {
-	if f, found := diagnosis.Milliseconds(r.verdict.SignedAt.Unix()); found {
-		f.Proven = true
-		return f
-	}
-	f := diagnosis.Finding{Code: diagnosis.Code(r.verdict.Reason), Proven: true}
-	switch age := r.age().Truncate(time.Second); r.verdict.Reason {
-	case string(signature.TooOld):
-		f.Message = fmt.Sprintf("the timestamp is %s old: is the clock right, or was an old delivery sent again as it was?", age)
-	case string(signature.TooNew):
-		f.Message = fmt.Sprintf("the timestamp is %s in the future: is the clock right?", -age)
+// byReason explains what was rejected before its signature was checked. Nothing
+// is proven by that: the signature may be wrong, too.
+func byReason(r *Record, own *Endpoint) diagnosis.Finding {
+	f := diagnosis.Finding{Code: diagnosis.Code(r.verdict.Reason)}
+	switch r.verdict.Reason {
+	case string(signature.TooOld), string(signature.TooNew):
+		return clockFault(r, own)
 	case string(signature.MissingHeader), string(signature.MalformedHeader):
 		f.Message = headerFault(r)
 	case "method_not_allowed":
@@ -77,6 +70,17 @@ func byReason(r *Record) diagnosis.Finding {
 		f.Message = "it was rejected before its body was read"
 	}
 	return f
+}
+
+func clockFault(r *Record, own *Endpoint) diagnosis.Finding {
+	tolerance := diagnosis.DefaultTolerance
+	if own != nil {
+		tolerance = own.Tolerance
+	}
+	if f, refused := diagnosis.Clock(r.verdict.SignedAt, r.time, tolerance); refused {
+		return f
+	}
+	return diagnosis.Finding{Code: diagnosis.Code(r.verdict.Reason), Message: "the timestamp was further from the clock than tolerance allowed then"}
 }
 
 func headerFault(r *Record) string {
