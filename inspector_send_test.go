@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
@@ -161,6 +162,45 @@ http://%s {
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+func TestSendAsksForTheURLThatTheRoutesDoNotTell(t *testing.T) {
+	d := newDesk(t)
+	_, port, _ := strings.Cut(d.hooks, ":")
+	guard := "{\nclerk_webhook {\nsecret " + testSecret + "\ninspect\n}\nrespond ok\n}\n"
+	for name, site := range map[string]string{
+		"any host below one":      "http://*.example.localhost:" + port + " {\nhandle " + guard + "}\n",
+		"a path by an expression": "http://:" + port + " {\n@hooks path_regexp ^/hooks/[0-9]+$\nhandle @hooks " + guard + "}\n",
+		"any path but one":        "http://:" + port + " {\n@hooks not path /\nhandle @hooks " + guard + "}\n",
+		"an expression":           "http://:" + port + " {\n@hooks `path('/hooks/x')`\nhandle @hooks " + guard + "}\n",
+		"a header":                "http://:" + port + " {\n@hooks header X-Hook yes\nhandle @hooks " + guard + "}\n",
+		"certain addresses":       "http://:" + port + " {\n@hooks remote_ip 192.0.2.0/24\nhandle @hooks " + guard + "}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			testcaddy.Run(t, site+"http://"+d.inspector+" {\nclerk_webhook_inspector\n}\n")
+			var status struct{ Endpoints []struct{ URL string } }
+			d.call(t, http.MethodGet, "api/status", nil, http.StatusOK, &status)
+			if e := status.Endpoints; len(e) != 1 || e[0].URL != "" {
+				t.Errorf("the status says %+v", e)
+			}
+			if code := d.refusal(t, http.MethodPost, "api/send", map[string]any{"type": "user.created"}, http.StatusConflict); code != "unknown_endpoint" {
+				t.Error(code)
+			}
+		})
+	}
+}
+
+// A delivery of HTTP/1.0 need not name a host, and then names no URL.
+func TestSendAfterADeliveryWithoutAHost(t *testing.T) {
+	d := newDesk(t)
+	_, port, _ := strings.Cut(d.hooks, ":")
+	testcaddy.Run(t, mustReplace(t, d.caddyfile("", "respond ok"), "http://"+d.hooks+" {", "http://:"+port+" {"))
+	timestamp, signature := sign(t, testSecret, "msg_1", time.Now(), userCreated)
+	status, _ := exchangeRaw(t, "tcp", d.hooks, fmt.Sprintf("POST %s HTTP/1.0\r\nSvix-Id: msg_1\r\nSvix-Timestamp: %s\r\nSvix-Signature: %s\r\nContent-Length: %d\r\n\r\n%s", hookPath, timestamp, signature, len(userCreated), userCreated))
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	d.sendsAnExample(t)
 }
 
 // Certificates of clients are checked in the handshake, which does not take

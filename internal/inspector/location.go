@@ -23,7 +23,7 @@ func (rc *Recorder) locate(e *Endpoint) (string, net.Addr) {
 		if endpointOf(r, current) != e || !r.verdict.Verified || r.request.method != "POST" {
 			continue
 		}
-		if _, local := findServer(r.request.arrival); local != nil {
+		if _, local := findServer(r.request.arrival); local != nil && r.request.host != "" {
 			return r.url(), local
 		}
 	}
@@ -38,7 +38,7 @@ func locateInRoutes(e *Endpoint) (string, net.Addr) {
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		server := app.Servers[name]
 		place, found := findGuard(server.Routes, e, place{host: "localhost", path: "/"})
-		if listeners := server.Listeners(); found && place.path != "" && len(listeners) > 0 {
+		if listeners := server.Listeners(); found && place.isKnown() && len(listeners) > 0 {
 			return place.url(server), listeners[0].Addr()
 		}
 	}
@@ -47,10 +47,12 @@ func locateInRoutes(e *Endpoint) (string, net.Addr) {
 
 // place is what the matchers on the way to a handler ask for.
 type place struct {
-	host   string
+	host   string // "" if no one host is known
 	prefix string // has been stripped off the path
 	path   string // "" if no one path is known
 }
+
+func (p place) isKnown() bool { return p.host != "" && p.path != "" }
 
 // findGuard looks for the endpoint's guard below routes.
 func findGuard(routes caddyhttp.RouteList, e *Endpoint, at place) (place, bool) {
@@ -74,7 +76,8 @@ func findGuard(routes caddyhttp.RouteList, e *Endpoint, at place) (place, bool) 
 	return place{}, false
 }
 
-// below narrows the place down to what one of the sets of matchers asks for.
+// below narrows the place down to what one of the sets of matchers asks for. Of
+// a matcher that it cannot read it is not known what that lets through.
 func (p place) below(sets caddyhttp.MatcherSets) place {
 	if len(sets) == 0 {
 		return p
@@ -82,14 +85,15 @@ func (p place) below(sets caddyhttp.MatcherSets) place {
 	for _, matcher := range sets[0] {
 		switch m := matcher.(type) {
 		case *caddyhttp.MatchHost:
-			if host, ok := firstConcrete(*m); ok {
-				p.host = host
-			}
+			p.host, _ = firstConcrete(*m)
 		case *caddyhttp.MatchPath:
 			p.path = ""
 			if path, ok := firstConcrete(*m); ok {
 				p.path = p.prefix + path
 			}
+		case *caddyhttp.MatchMethod, *caddyhttp.MatchProtocol, *caddyhttp.MatchTLS:
+		default:
+			p.path = ""
 		}
 	}
 	return p
