@@ -55,6 +55,9 @@ func (o *outgoing) sign(secret Secret, set *signature.HeaderSet, id string, now 
 	return nil
 }
 
+// framing are the headers that say how a body comes.
+var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"}
+
 // incoming returns the request as a server would have received it.
 func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	target, err := url.ParseRequestURI(o.target.uri)
@@ -77,7 +80,7 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 		RequestURI:    o.target.uri,
 		TLS:           o.target.tls,
 	}
-	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {
+	for _, name := range framing {
 		r.Header.Del(name) // the body is here, and of known length
 	}
 	if len(o.body) == 0 {

@@ -85,6 +85,7 @@ func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgo
 		return nil, err
 	}
 	o.target.method = http.MethodPost
+	o.header.Del("Connection") // may name a header of the signature, which the guard refuses
 	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
 }
 
@@ -123,13 +124,13 @@ func prepare(r *Record, e edits) (*outgoing, error) {
 }
 
 // setType returns the body with another event type, and otherwise as it is,
-// unless it has none.
+// unless it has none. Of several it is the last that counts, as for guards.
 func setType(body []byte, eventType string) ([]byte, error) {
 	quoted, err := json.Marshal(eventType) // so that it is not taken for anything but text
 	if err != nil {
 		return nil, err
 	}
-	if old := gjson.GetBytes(body, "type"); old.Index > 0 && gjson.ValidBytes(body) {
+	if old := lastMember(body, "type"); old.Index > 0 && gjson.ValidBytes(body) {
 		return slices.Replace(slices.Clone(body), old.Index, old.Index+len(old.Raw), quoted...), nil
 	}
 	canonical, err := event.Canonical(body)
@@ -139,14 +140,28 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	return event.Set(canonical, "type", string(quoted))
 }
 
+// lastMember returns the last member of this name of an object.
+func lastMember(object []byte, name string) (last gjson.Result) {
+	gjson.ParseBytes(object).ForEach(func(key, value gjson.Result) bool {
+		if key.Str == name {
+			last = value
+		}
+		return true
+	})
+	return last
+}
+
 // editHeader sets and removes headers, but not those that the replay itself
 // has to decide about.
 func editHeader(header http.Header, changes map[string]*string) error {
+	changed := make(map[string]bool)
 	for name, value := range changes {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
 		case !validHeaderName(name):
 			return badRequest(fmt.Errorf("headers: %q is not the name of a header", name))
+		case changed[canonical]:
+			return badRequest(fmt.Errorf("headers: %s is given more than once", canonical))
 		case isDecided(canonical):
 			return badRequest(fmt.Errorf("headers: %s cannot be changed", name))
 		case value == nil:
@@ -156,6 +171,7 @@ func editHeader(header http.Header, changes map[string]*string) error {
 		default:
 			header.Set(canonical, *value)
 		}
+		changed[canonical] = true
 	}
 	return nil
 }
@@ -166,7 +182,7 @@ func isDecided(name string) bool {
 			return true
 		}
 	}
-	return name == "Content-Length" || name == "Transfer-Encoding" || name == "Host"
+	return name == "Host" || slices.Contains(framing, name)
 }
 
 func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
