@@ -2,9 +2,12 @@ package clerkwebhook_test
 
 import (
 	"bufio"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +55,30 @@ func TestExports(t *testing.T) {
 		}
 		if r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(saved))); err != nil || "http://"+r.Host+r.RequestURI != d.last(t).URL {
 			t.Errorf("%v: %q", err, saved)
+		}
+	})
+	t.Run("curl adds no header, and cuts off nothing", func(t *testing.T) {
+		timestamp, signature := sign(t, testSecret, "msg_bare", time.Now(), body)
+		exchangeRaw(t, "tcp", d.hooks, fmt.Sprintf("POST %s?a=b#c HTTP/1.1\r\nHost: %s\r\nSvix-Id: msg_bare\r\nSvix-Timestamp: %s\r\nSvix-Signature: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", hookPath, d.hooks, timestamp, signature, len(body), body))
+		bare := d.last(t)
+		command := d.callText(t, http.MethodGet, "api/entries/"+bare.ID+"/curl", nil, http.StatusOK)
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if again := d.last(t); again.ID == bare.ID || again.URL != bare.URL || !slices.Equal(again.Request.Headers, bare.Request.Headers) {
+			t.Errorf("%s with %v became %s with %v", bare.URL, bare.Request.Headers, again.URL, again.Request.Headers)
+		}
+	})
+	t.Run("a file of what came in chunks announces its length", func(t *testing.T) {
+		timestamp, signature := sign(t, testSecret, "msg_chunks", time.Now(), body)
+		exchangeRaw(t, "tcp", d.hooks, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nSvix-Id: msg_chunks\r\nSvix-Timestamp: %s\r\nSvix-Signature: %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", hookPath, d.hooks, timestamp, signature, len(body), body))
+		saved := d.callText(t, http.MethodGet, "api/entries/"+d.last(t).ID+"/http", nil, http.StatusOK)
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(saved)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r.Body); err != nil || string(got) != body {
+			t.Errorf("%v: %q", err, got)
 		}
 	})
 	t.Run("HAR", func(t *testing.T) {

@@ -39,6 +39,9 @@ func curlCommand(r *Record) string {
 		c.WriteString(decoded(string(body)) + " | ")
 	}
 	c.WriteString("curl --globoff --path-as-is --request " + shell.Quote(r.request.method) + " --url " + word(r.url()))
+	if strings.Contains(r.request.uri, "#") {
+		c.WriteString(" --request-target " + word(r.request.uri)) // of a URL it would be cut off
+	}
 	for _, f := range sortedFields(r.request.header) {
 		if f.redacted || f.name == "Content-Length" {
 			continue
@@ -48,6 +51,11 @@ func curlCommand(r *Record) string {
 			line = f.name + ";" // which is how curl sends an empty one
 		}
 		c.WriteString(" \\\n  --header " + word(line))
+	}
+	for _, name := range []string{"Accept", "Content-Type", "User-Agent"} {
+		if !hasHeader(r.request.header, name) {
+			c.WriteString(" \\\n  --header " + shell.Quote(name+":")) // or curl would add one
+		}
 	}
 	switch {
 	case len(body) == 0:

@@ -63,6 +63,10 @@ func headerValue(fields []field, name string) string {
 	return ""
 }
 
+func hasHeader(fields []field, name string) bool {
+	return slices.ContainsFunc(fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+}
+
 func headerSize(fields []field) int64 {
 	size := int64(cap(fields)) * fieldSize
 	for _, f := range fields {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // asHTTP serves the request as a file, such as clerk-webhook verify reads
@@ -22,13 +23,14 @@ func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// wireFormat returns r as HTTP/1 has it on the wire, whatever it came by. The
-// body is byte for byte what was signed; of credentials there is nothing.
+// wireFormat returns r as HTTP/1 has it on the wire, whatever it came by, with a
+// body of announced length. That is byte for byte what was signed; of
+// credentials there is nothing.
 func wireFormat(r *Record) []byte {
 	var m bytes.Buffer
-	fmt.Fprintf(&m, "%s %s %s\r\nHost: %s\r\n", r.request.method, r.request.uri, r.request.protocol, r.request.host)
+	fmt.Fprintf(&m, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.request.method, r.request.uri, r.request.host, len(r.request.body.data))
 	for _, f := range sortedFields(r.request.header) {
-		if !f.redacted {
+		if !f.redacted && !slices.Contains(framing, f.name) {
 			fmt.Fprintf(&m, "%s: %s\r\n", f.name, f.value)
 		}
 	}
