@@ -96,6 +96,18 @@ type sharedLedger struct {
 	guards map[*deduplication]bool
 }
 
+// longestWindow returns that of the guards that keep records in the storage.
+func (s *sharedLedger) longestWindow() (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for guard := range s.guards {
+		if guard.records != nil {
+			longest = max(longest, guard.window)
+		}
+	}
+	return longest
+}
+
 // deduplication is what a guard needs to forward each delivery once.
 type deduplication struct {
 	ledger  *ledger.Ledger
@@ -113,6 +125,10 @@ func (h *Handler) provisionDeduplication(ctx caddy.Context) {
 	h.once = &deduplication{ledger: shared.Ledger, window: time.Duration(h.Deduplicate.Window)}
 	if h.Deduplicate.Store == storeStorage {
 		h.once.records = ledger.NewRecords(newLastingStorage(ctx), h.once.window, time.Now)
+		h.once.records.LongestWindow = shared.longestWindow
+		h.once.records.CleanFailed = func(err error) {
+			h.logger.Error("removing old records of deliveries", zap.Error(err))
+		}
 	}
 	for _, key := range h.keys {
 		h.once.keys = append(h.once.keys, key.Fingerprint())

@@ -112,3 +112,16 @@ func answerTo(t *testing.T, h *Handler, next caddyhttp.Handler) int {
 	}
 	return w.Code
 }
+
+// Each guard's records are removed by whichever guard gets to it first.
+func TestRecordsAreKeptForTheLongestWindow(t *testing.T) {
+	guard := func(window time.Duration) *deduplication {
+		records := ledger.NewRecords(nil, window, time.Now)
+		return &deduplication{records: records, window: window}
+	}
+	inMemory := &deduplication{window: 30 * 24 * time.Hour}
+	shared := &sharedLedger{guards: map[*deduplication]bool{guard(48 * time.Hour): true, guard(480 * time.Hour): true, inMemory: true}}
+	if longest := shared.longestWindow(); longest != 480*time.Hour {
+		t.Errorf("they are kept for %s, want 480h", longest)
+	}
+}

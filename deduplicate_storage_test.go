@@ -143,6 +143,7 @@ func TestFailingStorageRefusesNothing(t *testing.T) {
 		})
 	}
 
+	testcaddy.Log.WaitFor(t, "removing old records of deliveries")
 	mendStorage()
 	deliver(t, address, "msg_2")
 	if got := scrape(t, address)[ledgerErrors]; got != before {

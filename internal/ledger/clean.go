@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"path"
 	"time"
 )
@@ -28,16 +29,18 @@ func (r *Records) cleanDaily() {
 		defer r.cleaning.Store(false)
 		ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
 		defer cancel()
-		if r.clean(ctx) == nil {
-			r.nextClean.Store(now.Truncate(day).Add(day).Unix()) // UTC, as the names are
+		if err := r.clean(ctx); err != nil {
+			r.CleanFailed(err)
+			return
 		}
+		r.nextClean.Store(now.Truncate(day).Add(day).Unix()) // UTC, as the names are
 	}()
 }
 
 func (r *Records) clean(ctx context.Context) error {
 	now := r.now()
 	cleaner, err := r.load(ctx, cleanerName)
-	if err != nil {
+	if err != nil && !errors.Is(err, errUnreadable) {
 		return err
 	}
 	if now.Before(cleaner.ClaimedUntil) || sameDay(now, cleaner.Done) {
@@ -50,9 +53,10 @@ func (r *Records) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kept := max(r.window, r.LongestWindow()) + 2*day
 	for _, name := range names {
 		date, err := time.Parse(dayLayout, path.Base(name))
-		if err != nil || now.Sub(date) <= r.window+2*day {
+		if err != nil || now.Sub(date) <= kept {
 			continue
 		}
 		if err := r.deleteAll(ctx, name); err != nil {

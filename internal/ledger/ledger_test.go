@@ -422,6 +422,67 @@ func TestOldRecordsAreRemovedByDay(t *testing.T) {
 	})
 }
 
+// Guards of one process with other windows share the storage.
+func TestCleaningLeavesTheRecordsOfLongerWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const longest = 20 * day
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		restarted := func() node {
+			return node{Ledger: NewLedger(time.Now, 1000), records: NewRecords(storage, longest, time.Now)}
+		}
+		_ = restarted().expect(t, "1", New).Done(t.Context())
+		synctest.Wait()
+		for range 19 {
+			time.Sleep(day)
+			n := newNode(storage)
+			n.records.LongestWindow = func() time.Duration { return longest }
+			_ = n.expect(t, fmt.Sprint("other", time.Now().Unix()), New).Done(t.Context())
+			synctest.Wait()
+			restarted().expect(t, "1", Done)
+			synctest.Wait()
+		}
+	})
+}
+
+func TestCleaningGoesOnAfterADamagedRecordOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		n := newNode(storage)
+		_ = n.expect(t, "old", New).Done(t.Context())
+		synctest.Wait()
+		first := n.records.name(time.Now(), testKey("old"))
+		if err := storage.Store(t.Context(), cleanerName, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(window + 3*day)
+		_ = n.expect(t, "new", New).Done(t.Context())
+		synctest.Wait()
+		if storage.Exists(t.Context(), first) {
+			t.Errorf("%s is still there", first)
+		}
+	})
+}
+
+// listless is a storage that cannot list what it has.
+type listless struct{ certmagic.Storage }
+
+func (listless) List(context.Context, string, bool) ([]string, error) {
+	return nil, errors.New("not allowed")
+}
+
+func TestCleaningTellsThatItFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(listless{&certmagic.FileStorage{Path: t.TempDir()}})
+		failures := make(chan error, 1)
+		n.records.CleanFailed = func(err error) { failures <- err }
+		_ = n.expect(t, "1", New).Done(t.Context())
+		if err := <-failures; err == nil || err.Error() != "not allowed" {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+}
+
 func TestUnreadableRecordDoesNotStopDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}

@@ -39,6 +39,15 @@ const (
 // first its claim, then when it was done. It uses no locks of the storage,
 // which are made for slow and rare work.
 type Records struct {
+	// LongestWindow returns the longest window of all that this process keeps in
+	// the storage, for none may remove what another still needs. Default: that
+	// of these records.
+	LongestWindow func() time.Duration
+
+	// CleanFailed is called when old records could not be removed, which is
+	// tried again later.
+	CleanFailed func(error)
+
 	storage certmagic.Storage
 	window  time.Duration
 	now     func() time.Time
@@ -50,8 +59,17 @@ type Records struct {
 
 // NewRecords returns the records of the last window in a storage.
 func NewRecords(storage certmagic.Storage, window time.Duration, now func() time.Time) *Records {
-	return &Records{storage: storage, window: window, now: now, calls: make(chan struct{}, maxCalls)}
+	return &Records{
+		LongestWindow: func() time.Duration { return window },
+		CleanFailed:   func(error) {},
+		storage:       storage,
+		window:        window,
+		now:           now,
+		calls:         make(chan struct{}, maxCalls),
+	}
 }
+
+var errUnreadable = errors.New("it is damaged")
 
 // record is the value that is stored, as JSON.
 type record struct {
@@ -215,7 +233,7 @@ func (r *Records) load(ctx context.Context, name string) (record, error) {
 	}
 	var found record
 	if err := json.Unmarshal(value, &found); err != nil {
-		return record{}, fmt.Errorf("reading %s: %w", name, err)
+		return record{}, fmt.Errorf("reading %s: %w: %w", name, errUnreadable, err)
 	}
 	return found, nil
 }
