@@ -134,7 +134,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 		}
 		return checkFiltered(h.Filtered)
 	case "tolerance":
-		return setDuration(&h.Tolerance, value)
+		return setDuration(&h.Tolerance, value, leastTolerance)
 	case "max_body":
 		size, err := humanize.ParseBytes(value)
 		if err != nil || size == 0 || size > largestMaxBody {
@@ -143,7 +143,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 		h.MaxBody = int64(size)
 		return nil
 	default: // body_timeout
-		return setDuration(&h.BodyTimeout, value)
+		return setDuration(&h.BodyTimeout, value, leastBodyTimeout)
 	}
 }
 
@@ -156,13 +156,13 @@ func setFlag(target *bool, args []string) error {
 	return nil
 }
 
-func setDuration(target *caddy.Duration, value string) error {
+func setDuration(target *caddy.Duration, value string, least time.Duration) error {
 	duration, err := caddy.ParseDuration(value)
 	if err != nil || duration <= 0 {
 		return fmt.Errorf("'%s' is not a duration above zero, such as 15s or 5m", value)
 	}
 	*target = caddy.Duration(duration)
-	return nil
+	return checkDuration(duration, least)
 }
 
 func (h *Handler) addSecret(args []string) error {
@@ -215,7 +215,7 @@ func (h *Handler) setDeduplicate(args []string) error {
 		case i == len(args)-1 && (arg == storeMemory || arg == storeStorage):
 			h.Deduplicate.Store = arg
 		case i == 0:
-			if err := setDuration(&h.Deduplicate.Window, arg); err != nil {
+			if err := setDuration(&h.Deduplicate.Window, arg, 0); err != nil {
 				return fmt.Errorf("'%s' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage", arg)
 			}
 			if err := checkWindow(time.Duration(h.Deduplicate.Window)); err != nil {

@@ -33,6 +33,7 @@ const (
 
 	// largestWindow keeps the days that are looked through few.
 	largestWindow = 31 * 24 * time.Hour
+	leastWindow   = time.Second
 
 	// maxMarks bounds the memory of done deliveries; a million take about 40 MiB.
 	maxMarks = 1_000_000
@@ -80,7 +81,7 @@ func checkWindow(window time.Duration) error {
 	if window > largestWindow {
 		return fmt.Errorf("%s is longer than deliveries can be remembered: the most is 31d", window)
 	}
-	return checkDuration(window)
+	return checkDuration(window, leastWindow)
 }
 
 // ledgers holds the one *sharedLedger of the process while any guard uses it, so

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -122,6 +123,9 @@ const (
 	defaultMaxBody     = 1 << 20
 	defaultBodyTimeout = caddy.Duration(15 * time.Second)
 
+	leastTolerance   = time.Second // the unit of timestamps
+	leastBodyTimeout = time.Millisecond
+
 	largestMaxBody = math.MaxInt32 - 1
 	maxNameLength  = 100
 )
@@ -200,13 +204,13 @@ func (h *Handler) Validate() error {
 	if err := checkFiltered(h.Filtered); err != nil {
 		return fmt.Errorf("filtered: %w", err)
 	}
-	if err := checkDuration(time.Duration(h.Tolerance)); err != nil {
+	if err := checkDuration(time.Duration(h.Tolerance), leastTolerance); err != nil {
 		return fmt.Errorf("tolerance: %w", err)
 	}
 	if err := checkMaxBody(h.MaxBody); err != nil {
 		return fmt.Errorf("max_body: %w", err)
 	}
-	if err := checkDuration(time.Duration(h.BodyTimeout)); err != nil {
+	if err := checkDuration(time.Duration(h.BodyTimeout), leastBodyTimeout); err != nil {
 		return fmt.Errorf("body_timeout: %w", err)
 	}
 	if h.Deduplicate != nil {
@@ -228,6 +232,8 @@ func checkName(name string) error {
 		return errors.New("a name must be valid UTF-8")
 	case holdsSecret(name):
 		return errors.New("a name is public and cannot hold a signing secret")
+	case strings.Contains(name, "{"):
+		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")
 	}
 	return nil
 }
@@ -239,9 +245,12 @@ func checkFiltered(status int) error {
 	return nil
 }
 
-func checkDuration(d time.Duration) error {
-	if d <= 0 {
+func checkDuration(d, least time.Duration) error {
+	switch {
+	case d <= 0:
 		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", d)
+	case d < least: // a number in JSON, most likely
+		return fmt.Errorf(`%s is too short, the least is %s: in JSON a number counts nanoseconds, so write text with a unit, such as "5m"`, d, least)
 	}
 	return nil
 }
