@@ -53,7 +53,11 @@ func (d *delivery) publish(r *http.Request) {
 		if !ok {
 			return nil, false
 		}
-		return deliveryOf(r).placeholder(name)
+		d := deliveryOf(r)
+		if d == nil { // something else is in the variable now
+			return nil, false
+		}
+		return d.placeholder(name)
 	})
 }
 
@@ -104,8 +108,9 @@ func (d *delivery) secretName() string {
 }
 
 // payload returns the value at a path such as
-// "data.email_addresses.0.email_address" of a verified payload: strings as they
-// are, anything else as JSON, and "" where there is nothing or null.
+// "data.email_addresses.0.email_address" of a verified payload: the text of
+// strings, anything else as JSON, and "" where there is nothing or null. It is
+// one line: a control character in a header would have the request refused.
 func (d *delivery) payload(path string) (value string) {
 	if !d.verified {
 		return ""
@@ -119,7 +124,18 @@ func (d *delivery) payload(path string) (value string) {
 			value = result.Raw
 		}
 	})
-	return value
+	return oneLine(value)
+}
+
+// oneLine puts spaces in the place of control characters.
+func oneLine(text string) string {
+	line := []byte(text)
+	for i, c := range line {
+		if c < ' ' || c == 0x7f {
+			line[i] = ' '
+		}
+	}
+	return string(line)
 }
 
 // String keeps the payload out of whatever prints all variables of a request.

@@ -98,7 +98,7 @@ func TestPayloadPlaceholder(t *testing.T) {
 		{"a list", "data.list", "[1,[2,3]]"},
 		{"a list in a list", "data.list.1.0", "2"},
 		{"an object", "data.object", `{"a": 1}`},
-		{"escapes are read", "data.escaped", "a \"quoted\" é\n"},
+		{"escapes are read", "data.escaped", "a \"quoted\" é "},
 		{"what looks like a placeholder is left alone", "data.brace", "{env.HOME}"},
 		{"a key with a full stop", `data.a\.b`, "dotted"},
 	} {
@@ -220,6 +220,29 @@ func TestVariableShowsNoPayload(t *testing.T) {
 	}
 	if log := testcaddy.Log.String(); !strings.Contains(log, "handled request") || strings.Contains(log, "one@example.com") {
 		t.Errorf("got the log %s", log)
+	}
+}
+
+// A value can stand in a header, whatever the user whose data it is has written.
+func TestPayloadPlaceholderInAHeader(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nroute {\nclerk_webhook {\nsecret "+testSecret+"\n}\nrequest_header X-Bio {http.clerk_webhook.event.data.bio}\nreverse_proxy "+backend.Address+"\n}\n}")
+	body := `{"type":"user.updated","data":{"bio":"a\nb\u0000c\r\n\td\u007fé"}}`
+	if a := send(t, newConnections, signedRequest(t, "http://"+address, testSecret, body)); a.StatusCode != http.StatusOK {
+		t.Fatal(a.StatusCode)
+	}
+	if got, want := onlyRequest(t, backend).Header.Get("X-Bio"), "a b c   d é"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Another directive may use the name of the variable.
+func TestPlaceholderAfterItsVariableWasTaken(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nroute {\nclerk_webhook {\nsecret "+testSecret+"\n}\nvars clerk_webhook mine\nrespond \"<{http.clerk_webhook.type}>\"\n}\n}")
+	if a := send(t, newConnections, signedRequest(t, "http://"+address, testSecret, userCreated)); a.text != "<{http.clerk_webhook.type}>" { // as without a guard
+		t.Errorf("got %d %q", a.StatusCode, a.text)
 	}
 }
 
