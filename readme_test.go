@@ -95,6 +95,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": otherSecret,
 	"CLERK_PRODUCTION_SECRET":       testSecret,
 	"CLERK_STAGING_SECRET":          otherSecret,
+	"INSPECTOR_PASSWORD_HASH":       "$2a$14$3wvRSNCID1unzThH9/..U.TP.J56dv76A/Zbsq6bhJzeppgODM4Bq", // of "sesame"
 }
 
 const unknownSecret = "whsec_dW5rbm93bi11bmtub3duLXVua25vd24="
@@ -126,6 +127,11 @@ var promises = map[string][]promise{
 	"The inspector": {
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Inspector": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+		{name: "a password is asked for", method: http.MethodGet, path: "/inspect/", status: 401},
 	},
 	"Options": {
 		{name: "wanted events go on", status: 200, backend: "localhost:3000"},
@@ -298,6 +304,19 @@ func TestDocumentedInspectorShowsDeliveries(t *testing.T) {
 	d := &desk{inspector: s.inspector, client: http.DefaultClient}
 	if e := d.last(t); e.Type != "user.created" || e.Outcome != "forwarded" || e.Status != http.StatusOK {
 		t.Errorf("the inspector has %+v", e)
+	}
+}
+
+func TestDocumentedInspectorBelowAPath(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Inspector").text)
+	testcaddy.Run(t, s.caddyfile)
+	for path, content := range map[string]string{"/inspect/": "<!doctype html>", "/inspect/api/status": `{"run":`} {
+		r := s.request(t, promise{method: http.MethodGet, path: path})
+		r.Header.Set("X-Forwarded-For", "192.0.2.1") // by a proxy, for another machine
+		r.SetBasicAuth("admin", "sesame")
+		if a := send(t, http.DefaultClient, r); a.StatusCode != http.StatusOK || !strings.HasPrefix(a.text, content) {
+			t.Errorf("%s: %d %.100q", path, a.StatusCode, a.text)
+		}
 	}
 }
 
