@@ -83,7 +83,7 @@ Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.StringP("to", "t", "", "Address of the backend, such as localhost:3000 (default: a backend that prints)")
-	f.StringP("from", "f", defaultFrom, "Address to listen on, or domain")
+	f.StringP("from", "f", defaultFrom, "Address or port to listen on, or domain")
 	f.StringP("path", "p", defaultPath, "Path of the webhook endpoint")
 	f.StringArrayP("event", "e", nil, "Event type or pattern to let through (repeatable; default: every event)")
 	f.String("name", "", "Name of the endpoint in logs")
@@ -180,9 +180,7 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	if _, err := strconv.ParseUint(to, 10, 16); err == nil {
-		to = "localhost:" + to
-	}
+	to = onThisMachine(to)
 	_, host, hasScheme := strings.Cut(to, "://")
 	if !hasScheme {
 		host = to

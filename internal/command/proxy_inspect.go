@@ -31,9 +31,6 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	if address == withoutInspector {
 		return nil
 	}
-	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
-		address = "localhost:" + address
-	}
 	inspector, err := parseSite(address)
 	if err != nil {
 		return fmt.Errorf("--inspect %s: %w", address, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -22,11 +23,21 @@ type site struct {
 	local   bool   // reachable from this machine only
 }
 
+// onThisMachine completes a port that stands alone, or before a path, and
+// returns any other address as it is.
+func onThisMachine(address string) string {
+	port, _, _ := strings.Cut(address, "/")
+	if _, err := strconv.ParseUint(port, 10, 16); err == nil {
+		return "localhost:" + address
+	}
+	return address
+}
+
 // parseSite reads --from. A host of this machine, or an IP address, says on
 // which interface to listen and not what the Host header must be, so that
 // requests from a tunnel arrive whatever they carry.
 func parseSite(from string) (site, error) {
-	a, err := httpcaddyfile.ParseAddress(from)
+	a, err := httpcaddyfile.ParseAddress(onThisMachine(from))
 	if err != nil {
 		return site{}, err
 	}
@@ -35,6 +46,9 @@ func parseSite(from string) (site, error) {
 	}
 	if strings.ContainsAny(a.Host, "*{}") || strings.ContainsAny(from, " \t\n") {
 		return site{}, errors.New("it is not an address such as http://localhost:8080, or a domain")
+	}
+	if a.Host != "" && strings.Trim(a.Host, "0123456789") == "" { // or it would be a domain, on all interfaces
+		return site{}, errors.New("it has a number in place of a host: a port is from 1 to 65535, alone or behind a host, such as localhost:8080")
 	}
 	if a.Port == "0" {
 		return site{}, errors.New("it needs a port other than 0")

@@ -313,6 +313,9 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"an address that is none", []string{"--from", "a b"}, "not an address"},
 		{"HTTPS without a domain", []string{"--from", "https://:8443"}, "needs a domain"},
 		{"a port that is none", []string{"--from", "http://localhost:http8080"}, "port"},
+		{"a number that is no port", []string{"--from", "90000", "--config-only"}, "from 1 to 65535"},
+		{"a port in place of a host", []string{"--from", "http://9000", "--config-only"}, "such as localhost:8080"},
+		{"port 0", []string{"--from", "0", "--config-only"}, "a port other than 0"},
 		{"an upstream with a path", []string{"--to", "localhost:3000/api"}, "a host and a port only"},
 		{"an upstream that is none", []string{"--to", "local host"}, "not the address of a backend"},
 		{"an empty upstream", []string{"--to", ""}, "--to is empty"},
@@ -369,6 +372,7 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\t@webhooks"}},
 		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
 		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
+		{"a port alone", []string{"--from", "9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -152,8 +152,10 @@ func newSendPlan(cmd *cobra.Command, args []string) (*sendPlan, error) {
 	return p, err
 }
 
-// parseEndpoint takes a URL, or one without its scheme.
+// parseEndpoint takes a URL, one without its scheme, or one that begins with a
+// port of this machine.
 func parseEndpoint(s string) (*url.URL, error) {
+	s = onThisMachine(s)
 	if !strings.Contains(s, "://") {
 		s = "http://" + s
 	}

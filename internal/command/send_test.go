@@ -386,6 +386,7 @@ func TestSendExitCodes(t *testing.T) {
 		status, _ := strconv.Atoi(r.URL.Path[1:])
 		w.WriteHeader(status)
 	})
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(backend.URL, "http://"))
 	closed := testcaddy.FreeAddress(t)
 	for _, tt := range []struct {
 		name string
@@ -398,6 +399,8 @@ func TestSendExitCodes(t *testing.T) {
 		{"a redirect is not followed", []string{"user.created", "--to", backend.URL + "/302"}, 1, "302"},
 		{"403", []string{"user.created", "--to", backend.URL + "/403"}, 1, "403"},
 		{"500", []string{"user.created", "--to", backend.URL + "/500"}, 1, "500"},
+		{"a port alone", []string{"user.created", "--to", strings.TrimPrefix(closed, "127.0.0.1:")}, 1, "connection refused"},
+		{"a port and a path", []string{"user.created", "--to", port + "/200"}, 0, "200"},
 		{"nothing listens", []string{"user.created", "--to", "http://" + closed}, 1, "connection refused"},
 		{"one of several is refused", []string{"user.created", "user.deleted", "--to", backend.URL + "/400"}, 1, "0 of 2 accepted"},
 		{"no type", nil, 2, "name the event types"},
