@@ -41,6 +41,7 @@ func parseSite(from string) (site, error) {
 	if err != nil {
 		return site{}, err
 	}
+	a = a.Normalize() // LOCALHOST is this machine too
 	if a.Path != "" && a.Path != "/" {
 		return site{}, errors.New("it has a path: that of the endpoint is given with --path")
 	}
@@ -134,7 +135,7 @@ func (s site) isAt(upstream string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	return host == "" || host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+	return host == "" || strings.EqualFold(host, "localhost") || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
 // checkFree finds out whether something listens there already, which Caddy

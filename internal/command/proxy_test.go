@@ -320,6 +320,7 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"an upstream that is none", []string{"--to", "local host"}, "not the address of a backend"},
 		{"an empty upstream", []string{"--to", ""}, "--to is empty"},
 		{"an upstream that is the proxy", []string{"--to", "localhost:8080"}, "circle"},
+		{"an upstream that is the proxy, in capitals", []string{"--to", "LOCALHOST:8080", "--config-only"}, "circle"},
 		{"a path without a slash", []string{"--path", "api"}, "slash"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
@@ -373,6 +374,9 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
 		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
 		{"a port alone", []string{"--from", "9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
+		{"this machine in capitals", []string{"--from", "HTTP://LOCALHOST:9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
+		{"HTTPS on this machine in capitals", []string{"--from", "HTTPS://Localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
+		{"a domain in capitals", []string{"--from", "HTTP://Hooks.Example.com"}, []string{"http://hooks.example.com:80 {"}},
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
