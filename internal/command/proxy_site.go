@@ -45,7 +45,7 @@ func parseSite(from string) (site, error) {
 	if a.Path != "" && a.Path != "/" {
 		return site{}, errors.New("it has a path: that of the endpoint is given with --path")
 	}
-	if strings.ContainsAny(a.Host, "*{}") || strings.ContainsAny(from, " \t\n") {
+	if strings.ContainsAny(a.Host, "*{}[]") || strings.ContainsAny(from, " \t\n") {
 		return site{}, errors.New("it is not an address such as http://localhost:8080, or a domain")
 	}
 	if a.Host != "" && strings.Trim(a.Host, "0123456789") == "" { // or it would be a domain, on all interfaces
@@ -83,7 +83,7 @@ func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, erro
 		if s.port == "" {
 			s.port = "443"
 		}
-		s.address = "https://" + net.JoinHostPort(strings.Trim(a.Host, "[]"), s.port)
+		s.address = "https://" + net.JoinHostPort(a.Host, s.port)
 		s.url = s.address
 		return s, nil
 	}

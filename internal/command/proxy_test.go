@@ -315,6 +315,8 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"a port that is none", []string{"--from", "http://localhost:http8080"}, "port"},
 		{"a number that is no port", []string{"--from", "90000", "--config-only"}, "from 1 to 65535"},
 		{"a port in place of a host", []string{"--from", "http://9000", "--config-only"}, "such as localhost:8080"},
+		{"brackets that do not close", []string{"--from", "http://[::1", "--config-only"}, "not an address"},
+		{"brackets that do not open", []string{"--from", "http://::1]:9000", "--config-only"}, "not an address"},
 		{"port 0", []string{"--from", "0", "--config-only"}, "a port other than 0"},
 		{"an upstream with a path", []string{"--to", "localhost:3000/api"}, "a host and a port only"},
 		{"an upstream that is none", []string{"--to", "local host"}, "not the address of a backend"},
