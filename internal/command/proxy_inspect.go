@@ -40,13 +40,26 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	}
 	p.inspector = &inspector
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
-	if inspector.port != p.listener.port {
+	flag, taken := p.inspectorPortTaken()
+	switch {
+	case !taken:
 		return nil
-	}
-	if p.anyInspectorPort {
+	case p.anyInspectorPort:
 		return p.nextInspectorPort()
 	}
-	return fmt.Errorf("--inspect %s has the port of --from: give it another, or turn it off with --inspect=%s", address, withoutInspector)
+	return fmt.Errorf("--inspect %s has the port of --%s: give it another, or turn it off with --inspect=%s", address, flag, withoutInspector)
+}
+
+// inspectorPortTaken reports whether another flag has the inspector's port, and
+// which. A backend that has not started yet would find it in use.
+func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
+	switch {
+	case p.inspector.port == p.listener.port:
+		return "from", true
+	case p.inspector.isAt(p.to):
+		return "to", true
+	}
+	return "", false
 }
 
 // freeInspectorPort goes on to the next port while another program, such as
@@ -67,13 +80,14 @@ func (p *proxy) freeInspectorPort() error {
 }
 
 func (p *proxy) nextInspectorPort() error {
-	port, err := strconv.Atoi(p.inspector.port)
-	if err != nil {
-		return err
+	for taken := true; taken; _, taken = p.inspectorPortTaken() {
+		port, err := strconv.Atoi(p.inspector.port)
+		if err != nil {
+			return err
+		}
+		if *p.inspector, err = parseSite("localhost:" + strconv.Itoa(port+1)); err != nil {
+			return err
+		}
 	}
-	if port++; strconv.Itoa(port) == p.listener.port {
-		port++
-	}
-	*p.inspector, err = parseSite("localhost:" + strconv.Itoa(port))
-	return err
+	return nil
 }

@@ -329,6 +329,7 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "something listens on 127.0.0.1:" + takenPort + " already: stop it, or choose another port with --inspect"},
 		{"an inspector for other machines", []string{"--inspect", ":4040"}, "personal data"},
 		{"an inspector on the port of the proxy", []string{"--inspect", "localhost:8080"}, "--inspect=off"},
+		{"an inspector on the port of the backend", []string{"--to", "localhost:14050", "--inspect", "14050", "--config-only"}, "--inspect 14050 has the port of --to"},
 		{"an inspector that is no address", []string{"--inspect=a b"}, "not an address"},
 		{"two addresses of an inspector", []string{"--inspect", "localhost:4041", "localhost:4042"}, "unknown command"},
 		{"an unknown form of the config", []string{"--config-only=yaml"}, "caddyfile and json"},
@@ -379,6 +380,11 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"this machine in capitals", []string{"--from", "HTTP://LOCALHOST:9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
 		{"HTTPS on this machine in capitals", []string{"--from", "HTTPS://Localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
 		{"a domain in capitals", []string{"--from", "HTTP://Hooks.Example.com"}, []string{"http://hooks.example.com:80 {"}},
+		{"the port of the inspector for the backend", []string{"--to", "localhost:4040"}, []string{"reverse_proxy localhost:4040\n", "http://:4041 {"}},
+		{"the port of the inspector for a backend with a scheme", []string{"--to", "http://127.0.0.1:4040"}, []string{"http://:4041 {"}},
+		{"the ports after it for the proxy and the backend", []string{"--to", "4040", "--from", "4041"}, []string{"http://:4041 {", "http://:4042 {"}},
+		{"the same the other way round", []string{"--to", "4041", "--from", "4040"}, []string{"http://:4040 {", "http://:4042 {"}},
+		{"the port of the inspector on another machine", []string{"--to", "app.example.com:4040"}, []string{"http://:4040 {"}},
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
