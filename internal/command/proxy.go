@@ -157,6 +157,9 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 	if p.path, _ = f.GetString("path"); !strings.HasPrefix(p.path, "/") {
 		return nil, fmt.Errorf("--path %q does not begin with a slash", p.path)
 	}
+	if err := p.checkWords(); err != nil {
+		return nil, err
+	}
 	from, _ := f.GetString("from")
 	var err error
 	if p.listener, err = parseSite(from); err != nil {
@@ -169,6 +172,16 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 		return nil, err
 	}
 	return p, p.chooseSecrets(cmd)
+}
+
+// checkWords finds what the config could not hold.
+func (p *proxy) checkWords() error {
+	for flag, value := range map[string]string{"name": p.name, "path": strings.TrimSuffix(p.path, "/")} {
+		if !canBeWord(value) {
+			return fmt.Errorf("--%s %q has a backquote and also a backslash at its end or before a quotation mark, which a Caddyfile cannot hold: leave one of them out", flag, value)
+		}
+	}
+	return nil
 }
 
 // parseTo takes an address, or a port of this machine.
@@ -186,7 +199,7 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		host = to
 	}
 	isSocket := strings.HasPrefix(to, "unix/")
-	if strings.ContainsAny(to, " \t\r\n{}") || strings.Contains(host, "/") && !isSocket {
+	if strings.ContainsAny(to, " \t\r\n{}`") || strings.Contains(host, "/") && !isSocket {
 		return fmt.Errorf("--to %q is not the address of a backend, such as localhost:3000 or https://app.example.com: it has a host and a port only, and paths stay as they come", to)
 	}
 	p.to = to
@@ -241,7 +254,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 // standard input, which can be read only once.
 func filePlaceholder(path string) string {
 	absolute, err := filepath.Abs(path)
-	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") {
+	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeWord(absolute) {
 		return ""
 	}
 	return "{file." + absolute + "}"

@@ -169,11 +169,22 @@ func (c *configText) block(head string, body func(*configText)) {
 	c.line("}")
 }
 
-// word writes a value as one token. A placeholder is a token as it is.
+// word writes a value as one token. A placeholder is a token as it is. Between
+// double quotes only the quotation mark can be escaped, and a backslash before
+// anything else is one; between backquotes there are no escapes.
 func word(value string) string {
 	isPlaceholder := strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") && strings.Count(value, "{") == 1 && strings.Count(value, "}") == 1
-	if value != "" && !strings.ContainsAny(value, " \t\r\n\"`#\\") && (isPlaceholder || !strings.ContainsAny(value, "{}")) {
+	if value != "" && !strings.ContainsAny(value, " \t\r\n\"`#<\\") && (isPlaceholder || !strings.ContainsAny(value, "{}")) {
 		return value
 	}
-	return `"` + strings.ReplaceAll(strings.ReplaceAll(value, `\`, `\\`), `"`, `\"`) + `"`
+	if strings.Contains(value, `\`) && !strings.Contains(value, "`") {
+		return "`" + value + "`"
+	}
+	return `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
+}
+
+// canBeWord reports whether word can write the value: where a backquote demands
+// double quotes, a backslash must not meet one.
+func canBeWord(value string) bool {
+	return !strings.Contains(value, "`") || !strings.Contains(value+`"`, `\"`)
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/tidwall/gjson"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
@@ -324,6 +325,8 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"an upstream that is the proxy", []string{"--to", "localhost:8080"}, "circle"},
 		{"an upstream that is the proxy, in capitals", []string{"--to", "LOCALHOST:8080", "--config-only"}, "circle"},
 		{"a path without a slash", []string{"--path", "api"}, "slash"},
+		{"a name that no Caddyfile can hold", []string{"--name", "a`\\", "--config-only"}, "leave one of them out"},
+		{"a path that no Caddyfile can hold", []string{"--path", "/`\\/", "--config-only"}, "leave one of them out"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
 		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "something listens on 127.0.0.1:" + takenPort + " already: stop it, or choose another port with --inspect"},
@@ -350,8 +353,11 @@ func TestProxyThatCannotStart(t *testing.T) {
 
 func TestProxyConfigOnly(t *testing.T) {
 	secretFile := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secretFile, []byte(otherSecret), 0o600); err != nil {
-		t.Fatal(err)
+	oddFile := secretFile + "`\\\""
+	for _, file := range []string{secretFile, oddFile} {
+		if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, tt := range []struct {
 		name string
@@ -367,6 +373,7 @@ func TestProxyConfigOnly(t *testing.T) {
 			"secret new {env.CLERK_WEBHOOK_SIGNING_SECRET}", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET_2}", "secret {file." + secretFile + "}",
 			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n", "http://:5050 {\n\tbind ::1\n",
 		}},
+		{"a secret file whose name no Caddyfile can hold", []string{"--secret-file", oddFile}, []string{"secret {env.CLERK_WEBHOOK_SIGNING_SECRET}"}},
 		{"a path that ends with a slash", []string{"--path", "/hooks/"}, []string{"@webhooks path /hooks/ /hooks\n"}},
 		{"a path with a wildcard", []string{"--path", "/hooks*"}, []string{"handle /hooks* {"}},
 		{"the root", []string{"--path", "/"}, []string{"handle / {"}},
@@ -420,6 +427,44 @@ func TestProxyConfigOnly(t *testing.T) {
 			}
 			if both := printed(""); !strings.HasPrefix(both, text) || !strings.HasSuffix(both, config) {
 				t.Errorf("both are\n%s", both)
+			}
+		})
+	}
+}
+
+// Caddy's adapter reads the printed Caddyfile, and must find what was given.
+func TestProxyPrintsValuesAsTheyAre(t *testing.T) {
+	folder := t.TempDir()
+	for _, value := range []string{
+		`a\b`, `\a`, `a\`, `a\\`, `\\server\share`, `a \"b\"`, `a\ "b"`, `a "b`, "a`b", "`a`", "a\\`b \"c\"", `#a`, `a#b`, `<<a`, `a b`, "a\tb", `é\ü`,
+	} {
+		t.Run(value, func(t *testing.T) {
+			file := filepath.Join(folder, value)
+			if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			placeholder := "{file." + file + "}"
+			if strings.HasSuffix(value, `\`) { // which would not let it end
+				placeholder = "{env.CLERK_WEBHOOK_SIGNING_SECRET}"
+			}
+			r := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--name", value, "--path", "/"+value, "--secret-file", file), "")
+			if r.code != 0 {
+				t.Fatalf("code %d: %s", r.code, r.stderr)
+			}
+			config, err := testcaddy.Adapt(r.stdout)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, r.stdout)
+			}
+			route := gjson.GetBytes(config, "apps.http.servers.srv0.routes.0")
+			guard := route.Get("handle.0.routes.0.handle.0")
+			for what, got := range map[string][2]string{
+				"path":   {route.Get("match.0.path.0").Str, "/" + value},
+				"name":   {guard.Get("name").Str, value},
+				"secret": {guard.Get("secret.0.value").Str, placeholder},
+			} {
+				if got[0] != got[1] {
+					t.Errorf("the %s is %q, not %q", what, got[0], got[1])
+				}
 			}
 		})
 	}
