@@ -344,9 +344,16 @@ func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts 
 	}
 }
 
+// leastMilliseconds is more seconds than anybody means: they would lie more than
+// three thousand years ahead.
+const leastMilliseconds = 1e11
+
 // parseTimestamp reads the value of a flag that holds a moment.
 func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
+		if seconds >= leastMilliseconds {
+			return time.Time{}, fmt.Errorf("--%s %s counts milliseconds: give seconds", flag, s)
+		}
 		return time.Unix(seconds, 0), nil
 	}
 	if distance, err := time.ParseDuration(s); err == nil {

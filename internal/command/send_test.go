@@ -415,6 +415,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave user.created out"},
 		{"a payload file that is not there", []string{"--data", "/nonexistent/x.json"}, 2, "no such file"},
 		{"a timestamp that is none", []string{"user.created", "--timestamp", "soon"}, 2, "neither seconds"},
+		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "counts milliseconds: give seconds"},
 		{"a count of nothing", []string{"user.created", "--count", "0"}, 2, "nothing to send"},
 		{"a concurrency of nothing", []string{"user.created", "--concurrency", "0"}, 2, "1 to 1000"},
 		{"a public key", []string{"user.created", "--secret", "whpk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}, 2, "can verify but not sign"},

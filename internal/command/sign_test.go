@@ -145,6 +145,7 @@ func TestSignThatCannotBeDone(t *testing.T) {
 		{"public key", []string{"--data", "{}", "--secret", "whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazYeZmFjdG8="}, "can verify but not sign"},
 		{"id that no guard takes", []string{"--data", "{}", "--secret", productionSecret, "--id", "a\nb"}, "svix-id"},
 		{"timestamp that is none", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "noon"}, "noon"},
+		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 counts milliseconds: give seconds"},
 		{"curl and JSON", []string{"--data", "{}", "--secret", productionSecret, "--curl", "http://localhost", "--json"}, "exclude each other"},
 		{"not a URL", []string{"--data", "{}", "--secret", productionSecret, "--curl", "ftp://localhost"}, "--curl"},
 		{"zero bytes from standard input", []string{"--data", "-", "--secret", productionSecret, "--curl", "http://localhost"}, "does not fit"},

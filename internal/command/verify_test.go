@@ -435,6 +435,7 @@ func TestVerifyThatCannotBeDone(t *testing.T) {
 		{"not a request", []string{"--request", "-", "--secret", productionSecret}, "no empty line"},
 		{"not a header", []string{"--body", "-", "--header", "svix-id", "--secret", productionSecret}, "Name: value"},
 		{"not a time", []string{"--body", "-", "--at", "yesterday", "--secret", productionSecret}, "--at yesterday"},
+		{"a time in milliseconds", []string{"--body", "-", "--at", "1773651845000", "--secret", productionSecret}, "--at 1773651845000 counts milliseconds: give seconds"},
 		{"not a tolerance", []string{"--body", "-", "--tolerance", "-1s", "--secret", productionSecret}, "--tolerance"},
 		{"unknown flag", []string{"--sekret", "x"}, "unknown flag"},
 		{"surplus argument", []string{"body.json"}, "body.json"},
