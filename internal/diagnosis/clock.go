@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -61,12 +62,24 @@ func staleness(age, tolerance time.Duration) (f Finding, stale bool) {
 	return Finding{}, false
 }
 
-// inWords is d to the second, such as 6m12s, 5m or 2h0m.
+// inWords is d to the second, such as 6m12s, 5m, 2h0m or 3 days 1h0m, and after
+// a month to the day.
 func inWords(d time.Duration) string {
-	if d < time.Minute {
+	const day = 24 * time.Hour
+	switch {
+	case d == math.MaxInt64 || d == math.MinInt64: // where differences end; the smallest has no opposite
+		return "more than 292 years"
+	case d < time.Minute:
 		return d.String()
 	}
-	text := d.Round(time.Second).String()
+	d = d.Round(time.Second)
+	switch days := fmt.Sprintf("%d days", d/day); {
+	case d >= 30*day || d >= 2*day && d%day == 0:
+		return days
+	case d >= 2*day:
+		return days + " " + inWords(d%day)
+	}
+	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		return strings.TrimSuffix(text, "0s")
 	}
