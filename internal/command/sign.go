@@ -155,7 +155,7 @@ func curlCommand(url string, headers []headerLine, data string, body []byte) (st
 	switch {
 	case fits:
 		b.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
-	case data == "-":
+	case data == "-" || isInline(data):
 		return "", fmt.Errorf("the body does not fit into a command: give its file with --data")
 	default:
 		b.WriteString(" \\\n  --data-binary " + shell.Quote("@"+data))

@@ -148,6 +148,7 @@ func TestSignThatCannotBeDone(t *testing.T) {
 		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 counts milliseconds: give seconds"},
 		{"curl and JSON", []string{"--data", "{}", "--secret", productionSecret, "--curl", "http://localhost", "--json"}, "exclude each other"},
 		{"not a URL", []string{"--data", "{}", "--secret", productionSecret, "--curl", "ftp://localhost"}, "--curl"},
+		{"more JSON than fits into an argument", []string{"--data", `{"a":"` + strings.Repeat("x", 100<<10) + `"}`, "--secret", productionSecret, "--curl", "http://localhost"}, "give its file with --data"},
 		{"zero bytes from standard input", []string{"--data", "-", "--secret", productionSecret, "--curl", "http://localhost"}, "does not fit"},
 	}
 	for _, tt := range tests {
