@@ -55,6 +55,7 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 	empty := writeSecret(t, "")
 	blank := writeSecret(t, "\r\n \t\n")
 	two := writeSecret(t, testSecret+"\n"+otherSecret+"\n")
+	wide := writeSecret(t, "\xff\xfe"+strings.Join(strings.Split(testSecret+"\r\n", ""), "\x00")+"\x00")
 	directory := t.TempDir()
 	missing := filepath.Join(directory, "missing")
 	const setIt = "; set it to the endpoint's signing secret (whsec_…): " + whereSecretIs
@@ -74,6 +75,8 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
 		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
 		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it contains white space: copy it as one word; ` + whereSecretIs},
+
+		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8; ` + whereSecretIs},
 
 		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: only {env.NAME} and {file./path} can be used here`},
 		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: only {env.NAME} and {file./path} can be used here`},
@@ -109,6 +112,7 @@ func TestSecretIsTakenFrom(t *testing.T) {
 		{"a variable of the Caddyfile", "secret {$CLERK_WEBHOOK_SIGNING_SECRET}"},
 		{"a file", "secret {file." + writeSecret(t, testSecret) + "}"},
 		{"a file with a line end", "secret {file." + writeSecret(t, testSecret+"\n") + "}"},
+		{"a file with a byte order mark", "secret {file." + writeSecret(t, "\ufeff"+testSecret+"\r\n") + "}"},
 		{"a file with white space everywhere", "secret {file." + writeSecret(t, "\r\n\t "+testSecret+" \r\n\r\n") + "}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

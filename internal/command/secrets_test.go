@@ -49,6 +49,8 @@ func TestWhereSecretsComeFrom(t *testing.T) {
 		{"named flag", []string{"--secret", "mine=" + productionSecret}, "", "", "mine"},
 		{"file", []string{"--secret-file", write(productionSecret + "\n")}, "", "", "1"},
 		{"named in a file", []string{"--secret-file", write("CLERK_WEBHOOK_SIGNING_SECRET=" + productionSecret + "\n")}, "", "", "CLERK_WEBHOOK_SIGNING_SECRET"},
+		{"file with a byte order mark", []string{"--secret-file", write("\ufeff" + productionSecret + "\r\n")}, "", "", "1"},
+		{"named in a file with a byte order mark", []string{"--secret-file", write("\ufeffmine=" + productionSecret + "\r\n")}, "", "", "mine"},
 		{"standard input", []string{"--secret-file", "-"}, "", productionSecret + "\n", "1"},
 		{"environment", nil, environment + productionSecret, "", "1"},
 		{"flag before environment", []string{"--secret", "mine=" + productionSecret}, environment + developmentSecret, "", "mine"},
@@ -82,6 +84,10 @@ func TestSecretsThatAreNone(t *testing.T) {
 	if err := os.WriteFile(empty, []byte(" \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	wide := filepath.Join(t.TempDir(), "wide")
+	if err := os.WriteFile(wide, []byte("\xff\xfe"+strings.Join(strings.Split(productionSecret, ""), "\x00")+"\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		args []string
@@ -90,6 +96,7 @@ func TestSecretsThatAreNone(t *testing.T) {
 	}{
 		{"empty flag", []string{"--secret", ""}, "", "is empty"},
 		{"empty file", []string{"--secret-file", empty}, "", "is empty"},
+		{"file in UTF-16", []string{"--secret-file", wide}, "", "save it as UTF-8"},
 		{"missing file", []string{"--secret-file", "/does/not/exist"}, "", "no such file"},
 		{"blank environment", nil, "CLERK_WEBHOOK_SIGNING_SECRET= ", "no signing secret"},
 		{"a key with an = inside is not printed as a name", []string{"--secret", strings.Repeat("Zm9v", 8) + "=x"}, "", "secret \\\"1\\\""},

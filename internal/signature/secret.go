@@ -19,6 +19,10 @@ const (
 	privateKeyPrefix = "whsk_"
 )
 
+// byteOrderMark is what editors on Windows put in front of a file, and what is
+// still there when a variable was set from one.
+const byteOrderMark = "\ufeff"
+
 // minKeyLength is the shortest HMAC key that the Standard Webhooks
 // specification allows. It also keeps out the empty key, with which anyone
 // could sign.
@@ -41,14 +45,18 @@ type keyMaterial struct {
 // ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and
 // base64 for HMAC-SHA256, or "whpk_" and base64 for an Ed25519 public key.
 // Without a prefix it is taken for an HMAC key, as Svix's libraries do.
-// White space around it is ignored and base64 may lack its padding.
+// White space around it is ignored, a byte order mark in front too, and base64
+// may lack its padding.
 //
 // An HMAC key must have at least 24 bytes, a public key exactly 32. Errors say
 // what to do and never contain a part of the secret.
 func ParseSecret(s string) (*Secret, error) {
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(strings.TrimPrefix(s, byteOrderMark))
 	if s == "" {
 		return nil, errors.New("it is empty")
+	}
+	if strings.Contains(s, "\x00") {
+		return nil, errors.New("it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8")
 	}
 	if strings.ContainsAny(s, "\"'`") {
 		return nil, errors.New("it contains quotation marks: remove them")

@@ -21,6 +21,7 @@ const (
 	errQuoted     = "it contains quotation marks: remove them"
 	errPrivate    = "it is the sender's private key (whsk_…): use the public key (whpk_…) instead, and keep the private one away from receivers"
 	errWhiteSpace = "it contains white space: copy it as one word"
+	errUTF16      = "it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8"
 	errNotBase64  = "it is not base64 after its prefix: copy it whole, to its very end"
 )
 
@@ -53,6 +54,7 @@ func TestParseSecret(t *testing.T) {
 		{"without prefix", key32, "", true},
 		{"white space around it", " \t\r\n whsec_" + key32 + "\r\n", "", true},
 		{"no-break spaces around it, as web pages have them", "\u00a0whsec_" + key32 + "\u00a0", "", true},
+		{"a byte order mark in front, as editors on Windows write it", "\ufeffwhsec_" + key32 + "\r\n", "", true},
 		{"public key", "whpk_" + key32, "", false},
 		{"public key without padding", "whpk_" + strings.TrimRight(key32, "="), "", false},
 		{"public key with white space around it", "\nwhpk_" + key32 + " ", "", false},
@@ -97,9 +99,12 @@ func TestParseSecret(t *testing.T) {
 		{"the prefix twice", "whsec_whsec_" + key32, errNotBase64, false},
 		{"the prefix in capitals", "WHSEC_" + key32, errNotBase64, false},
 		{"both prefixes", "whsec_whpk_" + key32, errNotBase64, false},
-		{"a byte order mark in front", "\ufeffwhsec_" + key32, errNotBase64, false},
 		{"a letter outside ASCII", "whsec_" + key32[:20] + "é" + key32[20:], errNotBase64, false},
-		{"NUL at its end", "whsec_" + key32 + "\x00", errNotBase64, false},
+		{"a byte order mark inside", "whsec_\ufeff" + key32, errNotBase64, false},
+		{"only a byte order mark", "\ufeff\n", errEmpty, false},
+		{"NUL at its end", "whsec_" + key32 + "\x00", errUTF16, false},
+		{"UTF-16", "\xff\xfe" + strings.Join(strings.Split("whsec_"+key32, ""), "\x00") + "\x00\r\x00\n\x00", errUTF16, false},
+		{"UTF-16 with the larger byte first", "\xfe\xff\x00" + strings.Join(strings.Split("whsec_"+key32, ""), "\x00"), errUTF16, false},
 		{"a placeholder that was not replaced", "{env.SECRET}", errNotBase64, false},
 		{"a public key that is not base64", "whpk_" + key32[:42] + "!", errNotBase64, false},
 	}
@@ -266,7 +271,7 @@ func TestGenerateSecret(t *testing.T) {
 
 // secretErrors is everything that ParseSecret may say.
 var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
-	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errNotBase64),
+	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errUTF16), regexp.QuoteMeta(errNotBase64),
 	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes and at least 24 are needed: copy it whole, from whsec_ to its end`,
 	`it is a public key for which anyone can sign: copy the sender's own`,
 	`it decodes to [0-9]+ bytes and an Ed25519 public key \(whpk_…\) has exactly 32: copy it whole`,
@@ -282,7 +287,7 @@ func FuzzParseSecret(f *testing.F) {
 	for _, seed := range []string{
 		"", " ", "whsec_", "whpk_", "whsk_", "====", "whsec_====", testSecret, testSecret + "=", testSecret[:30], "\n" + testSecret + "\t",
 		secretOfLength("whsec_", 25), strings.TrimRight(secretOfLength("", 25), "="), secretOfLength("whpk_", 32), secretOfLength("whpk_", 33),
-		`"` + testSecret + `"`, testSecret[:10] + "\n" + testSecret[10:], "\ufeff" + testSecret, "whsec_" + testSecret, "WHSEC_x", "{env.X}", "é\xff\x00",
+		`"` + testSecret + `"`, testSecret[:10] + "\n" + testSecret[10:], "\ufeff" + testSecret, "\xff\xfew\x00h\x00", "whsec_" + testSecret, "WHSEC_x", "{env.X}", "é\xff\x00",
 	} {
 		f.Add(seed)
 	}
@@ -306,7 +311,7 @@ func FuzzParseSecret(f *testing.F) {
 		}
 
 		if !secret.Symmetric() {
-			if len(secret.publicKey) != ed25519.PublicKeySize || !strings.HasPrefix(strings.TrimSpace(s), "whpk_") {
+			if len(secret.publicKey) != ed25519.PublicKeySize || !strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s, "\ufeff")), "whpk_") {
 				t.Fatalf("%q is no public key", s)
 			}
 			return
