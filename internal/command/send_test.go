@@ -387,6 +387,10 @@ func TestSendExitCodes(t *testing.T) {
 		w.WriteHeader(status)
 	})
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(backend.URL, "http://"))
+	marked := filepath.Join(t.TempDir(), "marked.json")
+	if err := os.WriteFile(marked, []byte("\ufeff{\"type\":\"user.created\"}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	closed := testcaddy.FreeAddress(t)
 	for _, tt := range []struct {
 		name string
@@ -411,6 +415,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"a change without a value", []string{"user.created", "--set", "data.id"}, 2, "path=value"},
 		{"a change that cannot be made", []string{"user.created", "--set", "data.id.x=1"}, 2, "no member"},
 		{"a payload that is no JSON", []string{"--data", "{"}, 2, "not JSON"},
+		{"a payload with a byte order mark", []string{"--data", marked}, 2, "--data: it begins with a byte order mark"},
 		{"a payload that JavaScript changes", []string{"--data", `{"a":12345678901234567890}`}, 2, "send it as a string"},
 		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave user.created out"},
 		{"a payload file that is not there", []string{"--data", "/nonexistent/x.json"}, 2, "no such file"},

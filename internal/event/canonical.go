@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
@@ -26,6 +27,8 @@ func Canonical(payload []byte) ([]byte, error) {
 	switch {
 	case !utf8.Valid(payload):
 		return nil, errors.New("it is not UTF-8")
+	case bytes.HasPrefix(payload, []byte("\ufeff")):
+		return nil, errors.New("it begins with a byte order mark, which is not JSON: save it as UTF-8 without one")
 	case !gjson.ValidBytes(payload):
 		return nil, errors.New("it is not JSON")
 	case !opensObject(payload):

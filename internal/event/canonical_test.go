@@ -47,6 +47,7 @@ func TestCanonicalRefusesWhatJavaScriptWouldChange(t *testing.T) {
 		{"no JSON", `{"a":}`, "not JSON"},
 		{"nothing", ``, "not JSON"},
 		{"more than one value", `{} {}`, "not JSON"},
+		{"a byte order mark in front", "\ufeff{}", "begins with a byte order mark"},
 		{"an array", `[1]`, "not a JSON object"},
 		{"text that is not UTF-8", "{\"a\":\"\xff\"}", "not UTF-8"},
 		{"a number with too many digits", `{"a":{"b":[12345678901234567890]}}`, "a.b.0: JavaScript would read 12345678901234567890 as 12345678901234567000"},
