@@ -29,7 +29,7 @@ func (p *proxy) caddyfile(backend upstream) string {
 			c.line("bind " + strings.Join(p.listener.binds, " "))
 		}
 		if p.accessLog {
-			c.block("log", accessLogWithoutSignatures)
+			c.block("log", withoutSignatures)
 		}
 		guarded := word(p.path)
 		if other, ok := p.otherSlash(); ok {
@@ -78,12 +78,15 @@ func (p *proxy) globalOptions(c *configText) {
 	if isPlain { // and Caddy would warn that it cannot speak the others
 		c.block("servers", func(c *configText) { c.line("protocols h1") })
 	}
-	switch {
-	case p.debug:
+	if p.debug {
 		c.line("debug")
-	case isPlain: // or else the log tells of certificates
-		c.block("log", quietLog)
 	}
+	c.block("log", func(c *configText) {
+		if isPlain && !p.debug { // or else the log tells of certificates
+			quietLog(c)
+		}
+		withoutSignatures(c)
+	})
 }
 
 // quietLog leaves the terminal to what happens, not to how Caddy starts.
@@ -92,8 +95,10 @@ func quietLog(c *configText) {
 	c.line("exclude admin")
 }
 
-// accessLogWithoutSignatures keeps out of the log what is good for five minutes.
-func accessLogWithoutSignatures(c *configText) {
+// withoutSignatures keeps out of a log what is good for five minutes: the access
+// log has the headers of every request, and the log of errors those of the
+// requests whose backend fails.
+func withoutSignatures(c *configText) {
 	c.block("format filter", func(c *configText) {
 		c.line("request>headers>Svix-Signature delete")
 		c.line("request>headers>Webhook-Signature delete")

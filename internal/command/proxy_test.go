@@ -297,6 +297,26 @@ func TestProxyAccessLogHasNoSignatures(t *testing.T) {
 	}
 }
 
+// Caddy logs a request whose backend fails as an error, with its headers, and
+// not in the access log.
+func TestProxyLogsFailuresWithoutSignatures(t *testing.T) {
+	for _, args := range [][]string{{}, {"--access-log"}, {"--debug"}, {"--access-log", "--debug"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			p := startProxy(t, secretVariables, append(args, "--to", testcaddy.FreeAddress(t))...)
+			if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); !strings.Contains(r.stdout, "502") {
+				t.Fatal(r.stdout)
+			}
+			p.stderr.WaitFor(t, "http.log.error")
+			if code := p.stop(t); code != 0 {
+				t.Errorf("it ended with code %d", code)
+			}
+			if log := p.stderr.String(); strings.Contains(log, "v1,") || !strings.Contains(log, "Svix-Id") {
+				t.Errorf("the log is\n%s", log)
+			}
+		})
+	}
+}
+
 func TestProxyThatCannotStart(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -377,7 +397,7 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"a path that ends with a slash", []string{"--path", "/hooks/"}, []string{"@webhooks path /hooks/ /hooks\n"}},
 		{"a path with a wildcard", []string{"--path", "/hooks*"}, []string{"handle /hooks* {"}},
 		{"the root", []string{"--path", "/"}, []string{"handle / {"}},
-		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {"}},
+		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {", "\tlog {\n\t\tformat filter {\n\t\t\trequest>headers>Svix-Signature delete\n"}},
 		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
 		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
 		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\t@webhooks"}},
