@@ -38,14 +38,16 @@ const globalOptions = `{
 	default_bind 127.0.0.1
 	grace_period 5s
 	storage file_system %q
-	log {
-		output clerk_webhook_test
-		format json
-		level DEBUG
-	}
 	%s
 }
 `
+
+// logOptions are left out if a test brings its own.
+const logOptions = `log {
+		output clerk_webhook_test
+		format json
+		level DEBUG
+	}`
 
 // Log is what Caddy has written since the last Run or Reload.
 var Log = &Buffer{}
@@ -68,7 +70,11 @@ func Run(t testing.TB, caddyfile string, options ...string) {
 // TryRun is Run for configurations that may be refused.
 func TryRun(t testing.TB, caddyfile string, options ...string) error {
 	t.Helper()
-	config, err := Adapt(fmt.Sprintf(globalOptions, StorageDir(t), strings.Join(options, "\n\t")) + caddyfile)
+	added := strings.Join(options, "\n\t")
+	if !strings.Contains(added, "log {") {
+		added = logOptions + "\n\t" + added
+	}
+	config, err := Adapt(fmt.Sprintf(globalOptions, StorageDir(t), added) + caddyfile)
 	if err != nil {
 		return err
 	}
