@@ -217,8 +217,16 @@ func awaitHTTPS(t testing.TB, client *http.Client, url string) {
 	})
 }
 
+// hangUp is an application that fails on requests with the query ?hang-up, which
+// Caddy logs as errors.
+func hangUp(_ http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery == "hang-up" {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 func TestProductionExample(t *testing.T) {
-	backend := testcaddy.NewBackend(t, nil)
+	backend := testcaddy.NewBackend(t, hangUp)
 	e, client, plain := productionExample(t, backend)
 	const site, endpoint = "https://example.com/", "https://example.com/api/webhooks"
 	once := signedRequest(t, endpoint, testSecret, userCreated)
@@ -243,8 +251,11 @@ func TestProductionExample(t *testing.T) {
 			send(t, client, signedRequest(t, endpoint+path, otherSecret, userCreated)).check(t, 403, "")
 		}
 		wantNothing(t, backend)
+		send(t, client, signedRequest(t, site+"?hang-up", testSecret, userCreated)).check(t, 502, "")
+		backend.Take()
 
-		awaitCondition(t, "the access log", func() bool { return len(log.Entries(t, "handled request")) >= 6 })
+		awaitCondition(t, "the access log", func() bool { return len(log.Entries(t, "handled request")) >= 7 })
+		log.WaitFor(t, "http.log.error")
 		if text := log.String(); !strings.Contains(text, `"Svix-Id"`) || strings.Contains(strings.ToLower(text), "svix-signature") {
 			t.Error("the log has no deliveries, or their signatures")
 		}
@@ -300,7 +311,7 @@ func newTunnel(t testing.TB, to string) (address string) {
 }
 
 func TestTunnelExample(t *testing.T) {
-	backend := testcaddy.NewBackend(t, nil)
+	backend := testcaddy.NewBackend(t, hangUp)
 	address := testcaddy.FreeAddress(t)
 	e := openExample(t, "tunnel", ":8080", on(address), "localhost:3000", backend.Address)
 	log := e.start(t, "caddy run")
@@ -368,6 +379,10 @@ func TestTunnelExample(t *testing.T) {
 		if got := onlyRequest(t, backend).Header.Get("X-Forwarded-For"); got != "203.0.113.7, 127.0.0.1" {
 			t.Errorf("X-Forwarded-For is %q", got)
 		}
+	})
+	t.Run("an application that fails", func(t *testing.T) {
+		send(t, http.DefaultClient, signedRequest(t, "http://"+tunnel+"/api/webhooks?hang-up", testSecret, userCreated)).check(t, 502, "")
+		log.WaitFor(t, "http.log.error")
 	})
 	if text := log.String(); strings.Contains(strings.ToLower(text), "svix-signature") {
 		t.Error("signatures are logged")
