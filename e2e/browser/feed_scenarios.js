@@ -4,6 +4,7 @@
 	// Server answers the list's questions when it is told to, and sends what it
 	// is told to send.
 	class Server {
+		followed = []; // the cursors that were
 		#questions = [];
 		#awaited = [];
 
@@ -22,7 +23,7 @@
 			globalThis.EventSource = class extends EventTarget {
 				static CLOSED = 2;
 				readyState = 1;
-				constructor() { super(); server.stream = this; }
+				constructor(url) { super(); server.stream = this; server.followed.push(url.searchParams.get("cursor")); }
 				close() { this.readyState = 2; }
 			};
 		}
@@ -66,6 +67,7 @@
 	const forged = (n) => entry(n, { outcome: "rejected", status: 403, type: "" });
 	const soon = () => new Promise((resolve) => setTimeout(resolve)); // when everything that was answered is dealt with
 	const until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5)); };
+	const comeBack = () => document.dispatchEvent(new Event("visibilitychange")); // from another tab
 	const expect = (got, want) => (got === want ? "" : `the list shows ${JSON.stringify(got)} and not ${JSON.stringify(want)}`);
 
 	globalThis.scenarios = {
@@ -167,6 +169,17 @@
 			await loading;
 			const got = told.states.join(" ") + ": " + told.problems.join();
 			return server.stream.readyState === 2 && got === "live stopped: type: no such pattern" ? "" : `the page is told ${got}`;
+		},
+		"nor is a refused filter followed after a look at another tab": async () => {
+			const { feed, server } = await open("", [entry(1)], { cursor: "run-7" });
+			const loading = feed.load(new URLSearchParams("type=§"));
+			const question = await server.asked();
+			comeBack();
+			question.refuse("type: no such pattern");
+			await loading;
+			comeBack();
+			const times = server.followed.filter((cursor) => cursor === "run-7").length;
+			return times === 1 ? "" : `the list before it is followed ${times} times`;
 		},
 		"what is older than what is known changes nothing": async () => {
 			const { server, told } = await open("type=user.*", [entry(1, { version: 9 })]);

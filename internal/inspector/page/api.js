@@ -57,6 +57,12 @@ export class Stream {
 		this.#source = null;
 	}
 
+	// forget stops for good: no cursor is left to go on from.
+	forget() {
+		this.#cursor = "";
+		this.stop();
+	}
+
 	#open() {
 		this.stop();
 		if (!this.#cursor || document.hidden) return;

@@ -45,7 +45,7 @@ export class Feed {
 		this.#filter = filter;
 		this.#loading?.abort();
 		const { signal } = (this.#loading = new AbortController());
-		this.#stream.stop();
+		this.#stream.forget();
 		this.#unknown.clear();
 		try {
 			const page = await this.#read("", signal);
