@@ -16,7 +16,7 @@
 				server.#ask({
 					search: new URL(url).searchParams,
 					answer: (entries, { next = "", cursor = "run-1" } = {}) => resolve({ ok: true, json: async () => ({ entries, next, cursor }) }),
-					refuse: (error) => resolve({ ok: false, status: 400, json: async () => ({ code: "bad_request", error }) }),
+					refuse: (error, code = "bad_request") => resolve({ ok: false, status: 400, json: async () => ({ code, error }) }),
 					fail: () => reject(new TypeError("there is no network")),
 				});
 			});
@@ -180,6 +180,20 @@
 			comeBack();
 			const times = server.followed.filter((cursor) => cursor === "run-7").length;
 			return times === 1 ? "" : `the list before it is followed ${times} times`;
+		},
+		"the page is told why a list is refused until it is read": async () => {
+			const { feed, server, told } = await open("", [entry(1)]);
+			const wait = globalThis.setTimeout;
+			globalThis.setTimeout = (act) => wait(act); // so that it is tried again at once
+			feed.load();
+			(await server.asked()).refuse("set allow_remote", "forbidden");
+			(await server.asked()).fail();
+			(await server.asked()).refuse("out of memory", "internal");
+			(await server.asked()).answer([entry(2)]);
+			await until(() => told.shown === "run-2");
+			globalThis.setTimeout = wait;
+			const got = `${told.states.join(" ")}: ${told.problems.join(", ")}`;
+			return got === "failed lost failed: set allow_remote, , out of memory" ? "" : `the page is told ${got}`;
 		},
 		"what is older than what is known changes nothing": async () => {
 			const { server, told } = await open("type=user.*", [entry(1, { version: 9 })]);

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -173,6 +174,19 @@ func TestWrongFilterSaysSo(t *testing.T) {
 	b.waitFor("the problem is gone", `document.querySelector("#problem").hidden`)
 	d.deliver("msg_1", user("user.created", "Ada"))
 	b.waitForRows(1)
+}
+
+func TestRefusalIsToldInTheInspectorsWords(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	b.excuse("403 (Forbidden)")
+	b.sendHeaders(network.Headers{"X-Forwarded-For": "203.0.113.7"})
+	b.write(`[name=type]`, "user.*")
+	b.waitForText("#problem", "set allow_remote, with authentication in front")
+	b.waitForText("#connection", "Not live, trying again")
+	b.sendHeaders(network.Headers{})
+	b.waitUntilLive()
+	b.waitFor("the problem is gone", `document.querySelector("#problem").hidden`)
 }
 
 func TestStateSurvivesReload(t *testing.T) {

@@ -303,6 +303,14 @@ func (b *tab) prefer(scheme string) {
 	}
 }
 
+// sendHeaders adds headers to all requests from now on.
+func (b *tab) sendHeaders(headers network.Headers) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // allowClipboard lets the test read what the page has copied.
 func (b *tab) allowClipboard() {
 	b.t.Helper()

@@ -59,12 +59,12 @@ export class Feed {
 		} catch (error) {
 			if (signal.aborted) return;
 			this.#loading = null;
+			this.#on.problem(error.code ? error.message : ""); // who cannot be reached has said nothing
 			if (error.code === "bad_request") {
 				this.#on.state("stopped");
-				this.#on.problem(error.message);
 				return;
 			}
-			this.#on.state("lost");
+			this.#on.state(error.code ? "failed" : "lost");
 			setTimeout(() => { if (!this.#loading) this.load(); }, 3000);
 		}
 	}

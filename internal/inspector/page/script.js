@@ -56,7 +56,9 @@ function showConnection(name) {
 	connection = name;
 	$("#connection").dataset.state = name;
 	const live = feed.paused ? "Paused" : "Live";
-	$("#connection-text").textContent = { connecting: "Connecting", live, lost: "Connection lost, trying again", stopped: "Not live: the filter is not valid" }[name];
+	$("#connection-text").textContent = {
+		connecting: "Connecting", live, lost: "Connection lost, trying again", failed: "Not live, trying again", stopped: "Not live: the filter is not valid",
+	}[name];
 }
 
 function showPause() {
@@ -73,8 +75,9 @@ function togglePause() {
 }
 
 function showProblem(message) {
-	$("#problem").hidden = message === "";
-	$("#problem").textContent = message;
+	const line = $("#problem");
+	line.hidden = message === "";
+	if (line.textContent !== message) line.textContent = message; // what is tried again is not read out again
 }
 
 let emptyShown = "";
