@@ -179,6 +179,17 @@ func TestDetailSaysWhatBecameOfADelivery(t *testing.T) {
 	}
 }
 
+func TestDetailThatCannotBeReadKeepsTheFocus(t *testing.T) {
+	d := newDesk(t)
+	b := openWithThree(d)
+	b.openRow("msg_Grace")
+	evaluate[bool](b, `(fetch = async () => { throw new TypeError("there is no network"); }) !== null`)
+	b.is("the button has the focus", `document.querySelector("#do-replay").focus() ?? document.activeElement.id === "do-replay"`)
+	d.deliver("msg_Grace", user("user.created", "Grace")) // so that the detail is read again
+	b.waitForText("#detail", "The inspector cannot be reached.")
+	b.is("the focus stays in the detail", `document.activeElement.id === "detail"`)
+}
+
 func TestSavedFilesAreOfTheDelivery(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))

@@ -56,7 +56,7 @@ export class Detail {
 			if (signal.aborted) return;
 			this.entry = null;
 			this.#shown = "";
-			this.#root.replaceChildren(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
+			this.#put(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
 		}
 		if (isOther) this.#root.scrollTop = 0;
 		this.#loading = null;
@@ -101,7 +101,6 @@ export class Detail {
 	}
 
 	#render(entry, attempts, counterpart) {
-		const focused = this.#root.contains(document.activeElement) ? document.activeElement.id : null;
 		const panels = {
 			payload: () => bodyView(entry.request.body, { what: "request", unread: "The body was not read: the request was rejected before." }),
 			headers: () => this.#headers(entry.request.headers),
@@ -131,7 +130,13 @@ export class Detail {
 			$("#tab-" + next).focus();
 		});
 		choose(this.#tab);
-		this.#root.replaceChildren(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+		this.#put(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+	}
+
+	// #put replaces what is shown, and keeps the focus in it.
+	#put(...parts) {
+		const focused = this.#root.contains(document.activeElement) ? document.activeElement.id : null;
+		this.#root.replaceChildren(...parts);
 		if (focused !== null) ((focused && document.getElementById(focused)) || this.#root).focus({ preventScroll: true });
 	}
 
