@@ -179,6 +179,26 @@ func TestDetailSaysWhatBecameOfADelivery(t *testing.T) {
 	}
 }
 
+func TestDetailThatCouldNotBeReadIsReadOnceTheConnectionIsBack(t *testing.T) {
+	d := newDesk(t)
+	b := openWithThree(d)
+	id := b.row("msg_Grace")
+	evaluate[bool](b, `(() => { // details cannot be reached
+		window.reach = fetch;
+		fetch = async (url, options) => {
+			if (url.pathname.includes("/entries/")) throw new TypeError("there is no network");
+			return reach(url, options);
+		};
+		return true;
+	})()`)
+	b.click(fmt.Sprintf(`.row[data-id="%s"]`, id))
+	b.waitForText("#detail", "The inspector cannot be reached.")
+	b.hide(true)
+	evaluate[bool](b, `(fetch = reach) !== null`)
+	b.hide(false)
+	b.waitUntilOpen(id)
+}
+
 func TestDetailThatCannotBeReadKeepsTheFocus(t *testing.T) {
 	d := newDesk(t)
 	b := openWithThree(d)

@@ -288,16 +288,10 @@ func TestBelowPathBehindBasicAuth(t *testing.T) {
 func TestHiddenTabHoldsNoConnection(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
-	hide := func(hidden bool) {
-		b.is("the tab is told", fmt.Sprintf(`(() => {
-			Object.defineProperty(document, "hidden", { get: () => %t, configurable: true });
-			return document.dispatchEvent(new Event("visibilitychange"));
-		})()`, hidden))
-	}
-	hide(true)
+	b.hide(true)
 	b.waitFor("no stream is open", `fetch("api/status").then((r) => r.json()).then((s) => s.streams === 0)`)
 	d.deliver("msg_ada", user("user.created", "Ada"))
-	hide(false)
+	b.hide(false)
 	b.waitForText(".row", "msg_ada")
 }
 

@@ -303,6 +303,15 @@ func (b *tab) prefer(scheme string) {
 	}
 }
 
+// hide lets the page believe that its tab is not the one that is looked at.
+func (b *tab) hide(hidden bool) {
+	b.t.Helper()
+	b.is("the tab is told", fmt.Sprintf(`(() => {
+		Object.defineProperty(document, "hidden", { get: () => %t, configurable: true });
+		return document.dispatchEvent(new Event("visibilitychange"));
+	})()`, hidden))
+}
+
 // sendHeaders adds headers to all requests from now on.
 func (b *tab) sendHeaders(headers network.Headers) {
 	b.t.Helper()

@@ -23,7 +23,10 @@ const actions = new Actions({
 });
 const detail = new Detail({ open, close, actions });
 const feed = new Feed({
-	state: showConnection,
+	state(name) {
+		showConnection(name);
+		if (name === "live" && detail.id && !detail.entry) detail.show(detail.id); // now it can be reached
+	},
 	held: showPause,
 	problem: showProblem,
 	loaded() {
