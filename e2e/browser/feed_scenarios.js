@@ -161,6 +161,29 @@
 			feed.pause(false);
 			return expect(told.shown, "run-3 run-2 run-1");
 		},
+		"a pause counts what it keeps from the list": async () => {
+			const { feed, server, told } = await open("type=user.*", []);
+			feed.pause(true);
+			server.send("entry", entry(1));
+			server.send("entry", entry(2, { type: "session.created" }));
+			server.send("entry", forged(3));
+			await until(() => told.held > 0);
+			return feed.waiting === 1 ? "" : `it counts ${feed.waiting}`;
+		},
+		"a pause does not count what only the server can look for": async () => {
+			const { feed, server, told } = await open("text=x", []);
+			feed.pause(true);
+			server.send("entry", entry(1));
+			await until(() => told.held > 0);
+			return feed.waiting === 0 ? "" : `it counts ${feed.waiting}`;
+		},
+		"a flood in a pause is told now and then": async () => {
+			const { feed, server, told } = await open("", []);
+			feed.pause(true);
+			for (let n = 1; n <= 1000; n++) server.send("entry", entry(n));
+			await until(() => told.held > 0);
+			return told.held === 1 ? "" : `it is told ${told.held} times`;
+		},
 		"a refused filter is told, and that nothing is followed": async () => {
 			const { feed, server, told } = await open("", [entry(1)]);
 			server.send("open");

@@ -38,7 +38,12 @@ export class Feed {
 
 	get size() { return this.#entries.size; }
 
-	get waiting() { return this.#waiting.size; }
+	// waiting is how many wait that match the filter, or 0 where only the server
+	// can say.
+	get waiting() {
+		const matches = filters.matcher(this.#filter);
+		return matches ? [...this.#waiting.values()].filter(matches).length : 0;
+	}
 
 	// load reads the list from its beginning and follows what happens after it.
 	async load(filter = this.#filter) {
@@ -93,18 +98,22 @@ export class Feed {
 
 	#read(more, signal) { return get(`entries?limit=${pageSize}&${this.#filter}${more}`, signal); }
 
-	// #changed collects changes, so that those of one moment are shown together.
+	// #changed collects changes, so that those of one moment are shown, or in a
+	// pause counted, together.
 	#changed(entry) {
 		this.#waiting.set(entry.id, entry);
 		if (this.#waiting.size > 2 * (most.rejected + most.others)) this.#waiting = new Map(newest(this.#waiting.values()).map((e) => [e.id, e]));
-		if (this.paused) this.#on.held();
-		else this.#takeTimer ||= setTimeout(() => this.#take(), 30);
+		this.#takeTimer ||= setTimeout(() => this.#take(), 30);
 	}
 
 	#take() {
 		clearTimeout(this.#takeTimer);
 		this.#takeTimer = 0;
-		if (this.paused || this.#waiting.size === 0) return;
+		if (this.paused) {
+			this.#on.held();
+			return;
+		}
+		if (this.#waiting.size === 0) return;
 		const batch = [...this.#waiting.values()];
 		this.#waiting.clear();
 		const matches = filters.matcher(this.#filter);
