@@ -218,6 +218,17 @@
 			const got = `${told.states.join(" ")}: ${told.problems.join(", ")}`;
 			return got === "failed lost failed: set allow_remote, , out of memory" ? "" : `the page is told ${got}`;
 		},
+		"each value of a parameter lets its deliveries through": async () => {
+			const filter = "reason=done&reason=in_progress&endpoint=a&endpoint=b&origin=received&origin=replay";
+			const { server, told } = await open(filter, []);
+			server.send("entry", entry(1, { reason: "done", endpoint: "a", origin: "received" }));
+			server.send("entry", entry(2, { reason: "in_progress", endpoint: "b", origin: "replay" }));
+			for (const [n, other] of [{ reason: "" }, { endpoint: "c" }, { origin: "example" }].entries()) {
+				server.send("entry", entry(3 + n, { reason: "done", endpoint: "a", origin: "received", ...other }));
+			}
+			await until(() => told.times > 1);
+			return expect(told.shown, "run-2 run-1");
+		},
 		"what is older than what is known changes nothing": async () => {
 			const { server, told } = await open("type=user.*", [entry(1, { version: 9 })]);
 			server.send("entry", entry(1, { version: 8, status: 503 }));

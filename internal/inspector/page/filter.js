@@ -60,7 +60,7 @@ export function matcher(filter) {
 		(types.length === 0 || (entry.type !== "" && types.some((type) => type.test(entry.type)))) &&
 		(statuses.length === 0 || statuses.includes(String(entry.status)) || (entry.status > 99 && statuses.includes(String(entry.status)[0] + "xx"))) &&
 		(id === null || entry.id.includes(id) || entry.message_id.includes(id)) &&
-		["reason", "endpoint", "origin"].every((name) => !filter.has(name) || filter.get(name) === entry[name]);
+		["reason", "endpoint", "origin"].every((name) => !filter.has(name) || filter.getAll(name).includes(entry[name]));
 }
 
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
