@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -73,6 +74,24 @@ func TestKeyboardAlone(t *testing.T) {
 	b.is("that is remembered", `document.querySelector("#pause").innerText.includes("Pause")`)
 	b.click("#help")
 	b.waitForText("#keys", "Keyboard")
+}
+
+func TestPageWorksWhereTheBrowserKeepsNothing(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+		Source: `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("Access is denied", "SecurityError"); } })`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.Reload())
+	b.waitUntilLive()
+	b.press("?")
+	b.waitForText("#keys", "Keyboard")
+	b.click("#keys [name=on]")
+	b.press(kb.Escape, "p")
+	b.is("single keys are turned off for now", `document.querySelector("#pause").innerText.includes("Pause")`)
 }
 
 func TestKeyThatOpensAFieldDoesNotWriteIntoIt(t *testing.T) {

@@ -4,8 +4,26 @@
 import { $ } from "./dom.js";
 
 const box = $("#keys [name=on]");
-box.checked = localStorage.getItem("keys") !== "off";
-box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
+box.checked = recall() !== "off";
+box.addEventListener("change", () => remember(box.checked ? "on" : "off"));
+
+// A browser that is told to keep nothing throws where it is asked to.
+
+function recall() {
+	try {
+		return localStorage.getItem("keys");
+	} catch {
+		return null; // as where nothing was chosen
+	}
+}
+
+function remember(choice) {
+	try {
+		localStorage.setItem("keys", choice);
+	} catch {
+		// It holds until the page is left.
+	}
+}
 
 export const openKeys = () => $("#keys").showModal();
 
