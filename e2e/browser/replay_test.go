@@ -137,6 +137,35 @@ func TestEscapeThrowsNothingAwayAtOnce(t *testing.T) {
 	b.is("a new beginning warns of nothing", `document.querySelector("#edit .failure").hidden`)
 }
 
+func TestWhatFailsAfterItsDialogWasClosedIsTold(t *testing.T) {
+	for _, test := range []struct{ name, open, dialog, said string }{
+		{"an edited replay", "#do-edit", "#edit", "Not sent: the inspector cannot be reached"},
+		{"an example", "#send", "#example", "Not sent: the inspector cannot be reached"},
+		{"forgetting", "#clear", "#sure", "Not forgotten: the inspector cannot be reached"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t)
+			d.deliver("msg_ada", user("user.created", "Ada"))
+			b := openPage(d)
+			b.within(t)
+			b.openRow("msg_ada")
+			evaluate[bool](b, `(() => { // what acts fails when it is told to
+				const answer = fetch;
+				fetch = (url, options) => options.method ? new Promise((_, fail) => { window.fail = fail; }) : answer(url, options);
+				return true;
+			})()`)
+			b.click(test.open)
+			b.waitFor("it has a body, if any", fmt.Sprintf(`document.querySelector(%s).open && document.querySelector(%[1]s + " [name=body]")?.value !== ""`, js(test.dialog)))
+			b.click(test.dialog + " [type=submit]")
+			b.waitFor("it is under way", `window.fail`)
+			b.press(kb.Escape)
+			b.waitFor("it is closed", fmt.Sprintf(`!document.querySelector(%s).open`, js(test.dialog)))
+			evaluate[bool](b, `fail() === undefined`)
+			b.waitForText(".toast.failed", test.said)
+		})
+	}
+}
+
 func TestSendExample(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)

@@ -1,7 +1,7 @@
 // The dialogs in which something is changed, made up or forgotten.
 
 import { entryPath, get, post } from "./api.js";
-import { $, capital, h } from "./dom.js";
+import { $, capital, h, toast } from "./dom.js";
 import { compact, pretty, scan } from "./json.js";
 
 for (const button of document.querySelectorAll("dialog [data-close]")) {
@@ -10,7 +10,9 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 
 // Form is a dialog whose button does something and waits for it to be done.
 class Form {
-	constructor(id) {
+	// failed is what is told, before the reason, once the dialog is closed.
+	constructor(id, failed) {
+		this.failed = failed;
 		this.dialog = $(id);
 		this.form = $("form", this.dialog);
 		this.submit = $("[type=submit]", this.form);
@@ -42,11 +44,12 @@ class Form {
 		if (this.submit.disabled) return;
 		this.submit.disabled = true;
 		this.#fail("");
+		const { act } = this;
 		try {
-			const act = this.act;
 			if ((await act()) !== false && this.act === act) this.dialog.close();
 		} catch (error) {
-			this.#fail(error.message);
+			if (this.dialog.open && this.act === act) this.#fail(error.message);
+			else toast(`${this.failed}: ${error.message}`, { failed: true });
 		} finally {
 			this.submit.disabled = false;
 		}
@@ -113,7 +116,7 @@ class Editor {
 	}
 }
 
-const edit = new Form("#edit");
+const edit = new Form("#edit", "Not sent");
 const editor = new Editor(edit.form);
 
 // What the signature and the connection decide. The API would refuse them.
@@ -184,7 +187,7 @@ function changedHeaders(before, text) {
 	return changes;
 }
 
-const example = new Form("#example");
+const example = new Form("#example", "Not sent");
 const payload = new Editor(example.form);
 let lastType = "user.created";
 let examples = []; // endpoints that can be sent to
@@ -239,6 +242,6 @@ function grouped(types) {
 		h("optgroup", { label: family }, members.map((type) => new Option(type, type))));
 }
 
-const sure = new Form("#sure");
+const sure = new Form("#sure", "Not forgotten");
 
 export const openClear = (act) => sure.open(act);
