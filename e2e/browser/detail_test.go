@@ -210,6 +210,23 @@ func TestDetailThatCannotBeReadKeepsTheFocus(t *testing.T) {
 	b.is("the focus stays in the detail", `document.activeElement.id === "detail"`)
 }
 
+func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
+	for _, test := range []struct{ option, says string }{
+		{"", "it was acknowledged, and your application has not seen it"},
+		{"filtered 202", "it was acknowledged, and your application has not seen it"},
+		{"filtered 503", "it was answered 503, and your application has not seen it"},
+	} {
+		t.Run(test.option, func(t *testing.T) {
+			d := newDesk(t, strings.Replace(siteAndInspector, "deduplicate\n", test.option+"\n", 1), "/")
+			d.deliver("msg_ada", user("session.created", "Ada"))
+			b := openPage(d)
+			b.within(t)
+			b.openRow("msg_ada")
+			b.waitForText(".diagnosis", test.says)
+		})
+	}
+}
+
 func TestSavedFilesAreOfTheDelivery(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))

@@ -186,7 +186,8 @@ export class Detail {
 		const kind = outcomeKind(entry);
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
-		if (kind === "filtered") return box("Filtered", "The endpoint's events do not name this type: it was acknowledged, and your application has not seen it.");
+		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
+		if (kind === "filtered") return box("Filtered", `The endpoint's events do not name this type: it was ${answered}, and your application has not seen it.`);
 		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application had already answered a copy of it with a 2xx, and has not seen this one." : "A copy of it was under way, so the sender was told to try again.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
