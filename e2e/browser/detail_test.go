@@ -227,6 +227,18 @@ func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
 	}
 }
 
+func TestOnlyProvenFindingsAreMarkedAsProven(t *testing.T) {
+	d := newDesk(t)
+	d.deliverReencoded("msg_changed", user("user.created", "Ada"), time.Now())
+	d.deliverSigned(otherSecret, "msg_forged", user("user.created", "Mallory"), time.Now())
+	b := openPage(d)
+	const marks = `[...document.querySelectorAll(".diagnosis li")].map((e) => e.querySelector(".proven")?.innerText ?? "").join()`
+	b.openRow("msg_changed")
+	b.is("what was found by verifying is proven", marks+` === "proven"`)
+	b.openRow("msg_forged")
+	b.is("what is guessed has no mark", marks+` === "" && document.querySelector(".diagnosis li").innerText.endsWith(".")`)
+}
+
 func TestSavedFilesAreOfTheDelivery(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))
