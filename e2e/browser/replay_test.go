@@ -190,6 +190,37 @@ func TestSendExample(t *testing.T) {
 	}
 }
 
+func TestExampleGoesToTheChosenOneOfEndpointsWithOneName(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	other := d.site + "/other"
+	evaluate[bool](b, fmt.Sprintf(`(() => { // a status with three endpoints, and what is sent
+		const answer = fetch;
+		fetch = async (url, options) => {
+			if (options.method) return new Promise(() => { window.sent = JSON.parse(options.body); });
+			const response = await answer(url, options);
+			if (!url.pathname.endsWith("/api/status")) return response;
+			const status = await response.json();
+			const endpoint = (name, url) => ({ name, url, secrets: [{ name: "secret of " + url, signs: true }] });
+			status.endpoints = [endpoint("default", %s), endpoint("default", %s), endpoint("billing", "http://localhost/billing")];
+			return Response.json(status);
+		};
+		return true;
+	})()`, js(d.site), js(other)))
+	b.click("#send")
+	b.waitFor("there is a payload", `document.querySelector("#example [name=body]").value !== ""`)
+	choices := evaluate[[]string](b, `[...document.querySelector("#example [name=endpoint]").options].map((o) => o.label)`)
+	if want := []string{"default at " + d.site, "default at " + other, "billing"}; !slices.Equal(choices, want) {
+		t.Errorf("the choices are %q, not %q", choices, want)
+	}
+	b.choose("#example [name=endpoint]", "default at "+other)
+	b.is("its whole URL can be read", fmt.Sprintf(`(() => { const { url } = document.querySelector("#example form").elements; return url.checkVisibility() && url.value === %s; })()`, js(other)))
+	b.is("its secrets are there", fmt.Sprintf(`document.querySelector("#example [name=secret]").value === "secret of " + %s`, js(other)))
+	b.click("#example [type=submit]")
+	b.waitFor("it is sent", `window.sent`)
+	b.is("it says which one is meant", fmt.Sprintf(`sent.endpoint === "default" && sent.url === %s`, js(other)))
+}
+
 func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 	d := newDesk(t)
 	body := user("user.created", "Mallory")

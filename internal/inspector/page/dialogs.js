@@ -203,13 +203,15 @@ export async function openExample({ types, endpoints, done }) {
 	if (fields.type.options.length === 0) fields.type.append(...grouped(types));
 	fields.type.value = lastType;
 	const chosen = fields.endpoint.value;
-	fields.endpoint.replaceChildren(...endpoints.map((e) => new Option(e.name, e.name, false, e.name === chosen)));
+	const names = endpoints.map(nameAmong);
+	fields.endpoint.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
+	$("details", example.form).open ||= names.some((name, i) => name !== endpoints[i].name); // the whole URL is there
 	fields.message_id.value = "";
 	showEndpoint();
 	example.open(async () => {
 		const body = payload.value();
 		if (body === null) return false;
-		const call = { payload: body, endpoint: fields.endpoint.value };
+		const call = { payload: body, endpoint: chosenEndpoint().name };
 		for (const name of ["url", "secret", "message_id"]) if (fields[name].value.trim()) call[name] = fields[name].value.trim();
 		done(await post("send", call));
 	});
@@ -229,9 +231,17 @@ async function refill() {
 	}
 }
 
+// nameAmong tells an endpoint from others of its name by where it is.
+function nameAmong(endpoint, _, all) {
+	const isShared = all.filter((e) => e.name === endpoint.name).length > 1;
+	return isShared && endpoint.url ? `${endpoint.name} at ${endpoint.url}` : endpoint.name;
+}
+
+const chosenEndpoint = () => examples[example.form.elements.endpoint.selectedIndex];
+
 function showEndpoint() {
 	const fields = example.form.elements;
-	const endpoint = examples.find((e) => e.name === fields.endpoint.value);
+	const endpoint = chosenEndpoint();
 	const signing = (endpoint?.secrets ?? []).filter((s) => s.signs);
 	fields.secret.replaceChildren(...signing.map((s) => new Option(s.name, s.name)));
 	fields.url.value = endpoint?.url ?? "";
