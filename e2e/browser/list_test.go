@@ -177,16 +177,27 @@ func TestWrongFilterSaysSo(t *testing.T) {
 }
 
 func TestRefusalIsToldInTheInspectorsWords(t *testing.T) {
-	d := newDesk(t)
-	b := openPage(d)
-	b.excuse("403 (Forbidden)")
-	b.sendHeaders(network.Headers{"X-Forwarded-For": "203.0.113.7"})
-	b.write(`[name=type]`, "user.*")
-	b.waitForText("#problem", "set allow_remote, with authentication in front")
-	b.waitForText("#connection", "Not live, trying again")
-	b.sendHeaders(network.Headers{})
-	b.waitUntilLive()
-	b.waitFor("the problem is gone", `document.querySelector("#problem").hidden`)
+	for _, test := range []struct {
+		name string
+		act  func(*desk, *tab)
+	}{
+		{"of a list", func(_ *desk, b *tab) { b.write(`[name=type]`, "user.*") }},
+		{"of the stream", func(d *desk, _ *tab) { d.reload() }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t)
+			b := openPage(d)
+			b.within(t)
+			b.excuse("403 (Forbidden)")
+			b.sendHeaders(network.Headers{"X-Forwarded-For": "203.0.113.7"})
+			test.act(d, b)
+			b.waitForText("#problem", "set allow_remote, with authentication in front")
+			b.waitForText("#connection", "Not live, trying again")
+			b.sendHeaders(network.Headers{})
+			b.waitUntilLive()
+			b.waitFor("the problem is gone", `document.querySelector("#problem").hidden`)
+		})
+	}
 }
 
 func TestStateSurvivesReload(t *testing.T) {

@@ -86,6 +86,19 @@ export class Stream {
 			if (source.readyState !== EventSource.CLOSED) return;
 			this.#timer = setTimeout(() => this.#open(), this.#wait);
 			this.#wait = Math.min(this.#wait * 2, 15000);
+			this.#ask(source);
 		}));
+	}
+
+	// #ask learns why a stream was refused: EventSource does not tell.
+	async #ask(source) {
+		const asking = new AbortController();
+		try {
+			await call(source.url, { signal: asking.signal });
+		} catch (error) {
+			if (this.#source === source) this.#on.refused(error);
+		} finally {
+			asking.abort(); // should it be a stream now
+		}
 	}
 }

@@ -33,7 +33,9 @@ export class Feed {
 
 	constructor(on) {
 		this.#on = on;
-		this.#stream = new Stream({ state: on.state, entry: (e) => this.#changed(e), clear: () => this.#clear(), reset: () => this.load() });
+		this.#stream = new Stream({
+			state: on.state, refused: (error) => this.#failed(error), entry: (e) => this.#changed(e), clear: () => this.#clear(), reset: () => this.load(),
+		});
 	}
 
 	get size() { return this.#entries.size; }
@@ -64,14 +66,15 @@ export class Feed {
 		} catch (error) {
 			if (signal.aborted) return;
 			this.#loading = null;
-			this.#on.problem(error.code ? error.message : ""); // who cannot be reached has said nothing
-			if (error.code === "bad_request") {
-				this.#on.state("stopped");
-				return;
-			}
-			this.#on.state(error.code ? "failed" : "lost");
-			setTimeout(() => { if (!this.#loading) this.load(); }, 3000);
+			this.#failed(error);
+			if (error.code !== "bad_request") setTimeout(() => { if (!this.#loading) this.load(); }, 3000);
 		}
+	}
+
+	// #failed tells why nothing is followed. Who cannot be reached has said nothing.
+	#failed(error) {
+		this.#on.problem(error.code ? error.message : "");
+		this.#on.state(!error.code ? "lost" : error.code === "bad_request" ? "stopped" : "failed");
 	}
 
 	async more() {

@@ -25,7 +25,9 @@ const detail = new Detail({ open, close, actions });
 const feed = new Feed({
 	state(name) {
 		showConnection(name);
-		if (name === "live" && detail.id && !detail.entry) detail.show(detail.id); // now it can be reached
+		if (name !== "live") return;
+		showProblem("");
+		if (detail.id && !detail.entry) detail.show(detail.id); // now it can be reached
 	},
 	held: showPause,
 	problem: showProblem,
