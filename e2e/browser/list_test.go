@@ -347,6 +347,11 @@ func TestReloadOfTheConfigurationIsNoLostConnection(t *testing.T) {
 	}
 }
 
+func TestPageWithoutAnEndpointSaysWhatToDo(t *testing.T) {
+	d := newDesk(t, strings.Replace(siteAndInspector, "inspect\n", "\n", 1), "/")
+	openPage(d).waitForText("#empty", "No endpoint is recorded")
+}
+
 func TestStatus(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_1", user("user.created", "Ada"))

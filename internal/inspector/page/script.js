@@ -93,7 +93,7 @@ function showEmpty() {
 	$("#list").hidden = $("#heads").hidden = isEmpty;
 	const isFiltered = filters.count(state.filter) > 0;
 	const shown = JSON.stringify([isFiltered, state.filter.has("type"), status.endpoints]);
-	if (!isEmpty || shown === emptyShown) return; // what has the focus stays
+	if (!isEmpty || !status.isKnown || shown === emptyShown) return; // what has the focus stays
 	emptyShown = shown;
 	$("#empty").replaceChildren(...status.emptyList({ isFiltered, hasType: state.filter.has("type"), reset: resetFilter, send }));
 }

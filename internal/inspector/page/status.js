@@ -19,6 +19,8 @@ export class Status {
 		});
 	}
 
+	get isKnown() { return this.#now !== null; }
+
 	endpoint(name) { return this.endpoints.find((e) => e.name === name); }
 
 	loadSoon() { this.#timer ||= setTimeout(() => this.load(), 1000); }
@@ -52,7 +54,6 @@ export class Status {
 
 	// emptyList says why the list is empty and what to do about it.
 	emptyList({ isFiltered, hasType, reset, send }) {
-		if (!this.#now) return [];
 		if (isFiltered) {
 			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "What was rejected has no type: its body proves nothing. Search all text for it instead." : "Others may come, or the filter is too narrow."),
 				h("button", { type: "button", onclick: reset }, "Reset filter")];
