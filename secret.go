@@ -112,6 +112,9 @@ func explainEmpty(placeholder string) error {
 	if path, ok := strings.CutPrefix(placeholder, "file."); ok && !strings.HasPrefix(path, "whsec_") {
 		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
+	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !holdsSecret(name) {
+		return fmt.Errorf("{file.%s} stands for a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
+	}
 	if holdsSecret(placeholder) {
 		return errors.New("a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}")
 	}

@@ -79,6 +79,7 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8; ` + whereSecretIs},
 
 		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: only {env.NAME} and {file./path} can be used here`},
+		{"a file without a slash", "secret {file.sec}", `secret "1": {file.sec} stands for a part of a request's path: write {file./path/to/sec} or {file../sec}`},
 		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: only {env.NAME} and {file./path} can be used here`},
 		{"a placeholder that does not end", "secret {env.CLERK_TEST_UNSET", `secret "1": it is not base64 after its prefix: copy it whole, to its very end; ` + whereSecretIs},
 		{"a secret between braces", "secret {" + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},

@@ -68,7 +68,11 @@ func ParseSecret(s string) (*Secret, error) {
 	if encoded, ok := strings.CutPrefix(s, publicKeyPrefix); ok {
 		return newPublicKey(encoded)
 	}
-	return newHMACSecret(strings.TrimPrefix(s, hmacPrefix))
+	secret, err := newHMACSecret(strings.TrimPrefix(s, hmacPrefix))
+	if err != nil {
+		return nil, explainNoSecret(s, err)
+	}
+	return secret, nil
 }
 
 func newPublicKey(encoded string) (*Secret, error) {

@@ -23,6 +23,12 @@ const (
 	errWhiteSpace = "it contains white space: copy it as one word"
 	errUTF16      = "it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8"
 	errNotBase64  = "it is not base64 after its prefix: copy it whole, to its very end"
+	errAPIKey     = "it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_"
+	errExample    = "it stands in the documentation for a secret: put your endpoint's own in its place"
+	errAssignment = "it has a name in front: give only what comes after the equals sign"
+	errVariable   = "it looks like the name of an environment variable: in a configuration write {env.NAME}"
+	errBraces     = "it looks like a placeholder without its braces: write {env.NAME} or {file./path}"
+	errFile       = "it looks like the name of a file: in a configuration write {file./path}"
 )
 
 func errShort(n int) string {
@@ -106,6 +112,18 @@ func TestParseSecret(t *testing.T) {
 		{"UTF-16", "\xff\xfe" + strings.Join(strings.Split("whsec_"+key32, ""), "\x00") + "\x00\r\x00\n\x00", errUTF16, false},
 		{"UTF-16 with the larger byte first", "\xfe\xff\x00" + strings.Join(strings.Split("whsec_"+key32, ""), "\x00"), errUTF16, false},
 		{"a placeholder that was not replaced", "{env.SECRET}", errNotBase64, false},
+		{"a secret key of Clerk's API", "sk_test_" + key32, errAPIKey, false},
+		{"a publishable key of Clerk's API", "pk_live_" + key32, errAPIKey, false},
+		{"what documentation has", "whsec_…", errExample, false},
+		{"what documentation has, with three dots", "whsec_...", errExample, false},
+		{"a line of a file of variables", "CLERK_WEBHOOK_SIGNING_SECRET=whsec_" + key32, errAssignment, false},
+		{"the name of a variable", "CLERK_WEBHOOK_SIGNING_SECRET", errVariable, false},
+		{"the name of a variable, as in a shell", "$SECRET", errVariable, false},
+		{"a placeholder without braces", "env.CLERK_WEBHOOK_SIGNING_SECRET", errBraces, false},
+		{"the name of a file", "/run/secrets/clerk", errFile, false},
+		{"the name of a file beside", "./secret", errFile, false},
+		{"a secret that begins like the name of a file", "/" + key32[1:], "", true},
+		{"a secret that begins like a key", "sk/" + key32[3:], "", true},
 		{"a public key that is not base64", "whpk_" + key32[:42] + "!", errNotBase64, false},
 	}
 	for _, tt := range tests {
