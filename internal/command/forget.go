@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func runForget(cmd *cobra.Command, ids []string) error {
 	for _, id := range ids {
 		known, err := forget(address, id)
 		if err != nil {
-			return usageError(cmd, fmt.Errorf("forgetting %s: %w", id, err))
+			return usageError(cmd, fmt.Errorf("forgetting %s: %w%s", id, err, adviceOn(err)))
 		}
 		state := "forgotten: the next delivery with this id is forwarded"
 		if !known {
@@ -58,6 +59,14 @@ func runForget(cmd *cobra.Command, ids []string) error {
 		return answerNo(cmd)
 	}
 	return nil
+}
+
+// adviceOn reads the text of the error, since that is all that Caddy keeps of it.
+func adviceOn(err error) string {
+	if !strings.Contains(err.Error(), "refused") {
+		return ""
+	}
+	return ": does Caddy run, with its admin endpoint on? --address gives another"
 }
 
 func forget(address, id string) (known bool, err error) {

@@ -72,6 +72,8 @@ func (p *proxy) otherSlash() (path string, ok bool) {
 }
 
 func (p *proxy) globalOptions(c *configText) {
+	c.line("# As a proxy at a desk has it. Without these two lines caddy reload,")
+	c.line("# clerk-webhook forget and metrics find the admin endpoint.")
 	c.line("admin off")
 	c.line("persist_config off")
 	isPlain := strings.HasPrefix(p.listener.address, "http:")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
@@ -344,14 +345,10 @@ func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts 
 	}
 }
 
-// leastMilliseconds is more seconds than anybody means: they would lie more than
-// three thousand years ahead.
-const leastMilliseconds = 1e11
-
 // parseTimestamp reads the value of a flag that holds a moment.
 func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
-		if seconds >= leastMilliseconds {
+		if diagnosis.InMilliseconds(seconds) {
 			return time.Time{}, fmt.Errorf("--%s %s counts milliseconds: give seconds", flag, s)
 		}
 		return time.Unix(seconds, 0), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,8 +128,11 @@ func (r *report) print(a attempt) {
 	if a.err != nil {
 		fmt.Fprintf(r.out, "  %s\n", printable(a.err.Error(), shownAnswer))
 	}
-	if answer := strings.TrimSpace(a.answer); answer != "" {
+	switch answer := strings.TrimSpace(a.answer); {
+	case answer != "":
 		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
+	case a.status == http.StatusBadRequest || a.status == http.StatusForbidden: // as of a guard
+		fmt.Fprintln(r.out, "  no reason is given: the log and the inspector of a guard tell it")
 	}
 }
 

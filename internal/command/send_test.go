@@ -402,6 +402,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"204", []string{"user.created", "--to", backend.URL + "/204"}, 0, "204"},
 		{"a redirect is not followed", []string{"user.created", "--to", backend.URL + "/302"}, 1, "302"},
 		{"403", []string{"user.created", "--to", backend.URL + "/403"}, 1, "403"},
+		{"403 without a reason", []string{"user.created", "--to", backend.URL + "/403"}, 1, "the inspector of a guard tell it"},
 		{"500", []string{"user.created", "--to", backend.URL + "/500"}, 1, "500"},
 		{"a port alone", []string{"user.created", "--to", strings.TrimPrefix(closed, "127.0.0.1:")}, 1, "connection refused"},
 		{"a port and a path", []string{"user.created", "--to", port + "/200"}, 0, "200"},

@@ -191,8 +191,18 @@ func receivedAt(cmd *cobra.Command) (time.Time, error) {
 	if at == "" {
 		return now, nil
 	}
-	return parseTimestamp("at", at, now)
+	if distance, err := time.ParseDuration(at); err == nil && distance > 0 {
+		return time.Time{}, fmt.Errorf("--at %s lies in the future: for that long ago write --at -%s", at, strings.TrimPrefix(at, "+"))
+	}
+	received, err := parseTimestamp("at", at, now)
+	if err == nil && received.Before(firstDelivery) {
+		return time.Time{}, fmt.Errorf("--at %s is before there were webhooks: for so many minutes ago write --at -%sm", at, at)
+	}
+	return received, err
 }
+
+// firstDelivery is a time before any that anybody means.
+var firstDelivery = time.Date(2001, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // verdict is the answer as JSON. Its members do not change.
 type verdict struct {

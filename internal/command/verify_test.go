@@ -435,6 +435,8 @@ func TestVerifyThatCannotBeDone(t *testing.T) {
 		{"not a request", []string{"--request", "-", "--secret", productionSecret}, "no empty line"},
 		{"not a header", []string{"--body", "-", "--header", "svix-id", "--secret", productionSecret}, "Name: value"},
 		{"not a time", []string{"--body", "-", "--at", "yesterday", "--secret", productionSecret}, "--at yesterday"},
+		{"a distance ahead", []string{"--body", "-", "--at", "5m", "--secret", productionSecret}, "write --at -5m"},
+		{"a number of minutes", []string{"--body", "-", "--at", "15", "--secret", productionSecret}, "write --at -15m"},
 		{"a time in milliseconds", []string{"--body", "-", "--at", "1773651845000", "--secret", productionSecret}, "--at 1773651845000 counts milliseconds: give seconds"},
 		{"not a tolerance", []string{"--body", "-", "--tolerance", "-1s", "--secret", productionSecret}, "--tolerance"},
 		{"unknown flag", []string{"--sekret", "x"}, "unknown flag"},

@@ -10,15 +10,15 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// inMilliseconds tells a number of milliseconds since 1970, or of smaller units,
+// InMilliseconds tells a number of milliseconds since 1970, or of smaller units,
 // from one of seconds: in seconds it would lie more than three thousand years
 // ahead.
-func inMilliseconds(timestamp int64) bool { return timestamp >= 1e11 }
+func InMilliseconds(timestamp int64) bool { return timestamp >= 1e11 }
 
 // Clock is the finding about a delivery that says that it was signed at this
 // time, if that alone has it refused.
 func Clock(signed, received time.Time, tolerance time.Duration) (f Finding, refused bool) {
-	if inMilliseconds(signed.Unix()) {
+	if InMilliseconds(signed.Unix()) {
 		return Finding{Code: TimestampFormat, Message: "the timestamp counts milliseconds, or less, since 1970: the sender must sign seconds"}, true
 	}
 	return staleness(received.Sub(signed), tolerance)
@@ -32,7 +32,7 @@ func (r *Result) checkClock(h signature.Headers, d Delivery) {
 		return
 	}
 	signed := time.Unix(seconds, 0)
-	if !inMilliseconds(seconds) {
+	if !InMilliseconds(seconds) {
 		r.Time, r.Age = signed, d.Received.Sub(signed)
 	}
 	if f, refused := Clock(signed, d.Received, d.Tolerance); refused {

@@ -108,7 +108,7 @@ func (s *search) searchTimestamp(d Delivery, headers []candidate[signature.Heade
 	}
 	first := headers[0]
 	start, err := strconv.ParseInt(first.value.Timestamp, 10, 64)
-	if err != nil || len(first.fixes) > 0 || inMilliseconds(start) {
+	if err != nil || len(first.fixes) > 0 || InMilliseconds(start) {
 		return nil
 	}
 	for distance := int64(1); distance < start; distance++ {
