@@ -55,7 +55,7 @@ export class Status {
 	// emptyList says why the list is empty and what to do about it.
 	emptyList({ isFiltered, hasType, reset, send }) {
 		if (isFiltered) {
-			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "What was rejected has no type: its body proves nothing. Search all text for it instead." : "Others may come, or the filter is too narrow."),
+			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "What was rejected has no type: its body proves nothing. Search the text for it instead." : "Others may come, or the filter is too narrow."),
 				h("button", { type: "button", onclick: reset }, "Reset filter")];
 		}
 		if (this.endpoints.length === 0) {
