@@ -200,10 +200,10 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 		"a pseudo header as a trailer": {trailers(hpack.HeaderField{Name: ":path", Value: "/smuggled"}), refused},
 		"a request as data is data":    {func(r *h2Request) { r.data = unsigned; r.set("content-length") }, mismatch},
 	}
-	backend := newWireBackend(t)
-	site := testcaddy.RunSite(t, hostileSite(backend), "")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			backend := newWireBackend(t) // its own: what was answered early can still arrive
+			site := testcaddy.RunSite(t, hostileSite(backend), "")
 			r := h2Delivery(t)
 			test.change(r)
 			conn := dial(t, site.Plain)
