@@ -290,6 +290,7 @@ func TestGenerateSecret(t *testing.T) {
 // secretErrors is everything that ParseSecret may say.
 var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
 	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errUTF16), regexp.QuoteMeta(errNotBase64),
+	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile),
 	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes and at least 24 are needed: copy it whole, from whsec_ to its end`,
 	`it is a public key for which anyone can sign: copy the sender's own`,
 	`it decodes to [0-9]+ bytes and an Ed25519 public key \(whpk_…\) has exactly 32: copy it whole`,
@@ -306,6 +307,7 @@ func FuzzParseSecret(f *testing.F) {
 		"", " ", "whsec_", "whpk_", "whsk_", "====", "whsec_====", testSecret, testSecret + "=", testSecret[:30], "\n" + testSecret + "\t",
 		secretOfLength("whsec_", 25), strings.TrimRight(secretOfLength("", 25), "="), secretOfLength("whpk_", 32), secretOfLength("whpk_", 33),
 		`"` + testSecret + `"`, testSecret[:10] + "\n" + testSecret[10:], "\ufeff" + testSecret, "\xff\xfew\x00h\x00", "whsec_" + testSecret, "WHSEC_x", "{env.X}", "é\xff\x00",
+		"sk_test_x", "whsec_…", "NAME=" + testSecret, "$NAME", "env.NAME", "/run/secrets/x",
 	} {
 		f.Add(seed)
 	}
