@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -261,6 +262,7 @@ func TestFloodOfForgeriesPushesOutNoGenuineDelivery(t *testing.T) {
 
 // While Caddy starts a server with several listeners, the first already accept.
 func TestInspectWhileListenersStart(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // or they hardly ever do both at once
 	addresses := []string{testcaddy.FreeAddress(t), testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)}
 	config := func(minutes int) []byte {
 		return fmt.Appendf(nil, `{"admin": {"disabled": true, "config": {"persist": false}}, "apps": {"http": {"servers": {"s": {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -39,33 +40,37 @@ func arrivedAt(ctx context.Context) arrival {
 	return arrival{local, server.Listen}
 }
 
-// isOwn reports whether the connection can have come to the server by itself.
-// A load balancer in front can tell another address, by the PROXY protocol.
-func (a arrival) isOwn() bool {
-	if len(a.listen) == 0 {
-		return true
+// candidates are the addresses at which the request can have come in: that of
+// the connection, unless the server does not listen there. A load balancer in
+// front can tell another one, by the PROXY protocol; then it is any of the
+// server's.
+func (a arrival) candidates() []net.Addr {
+	listened := listenerAddrs(a.listen)
+	isOwn := func(listener net.Addr) bool { return matchAddr(listener, a.local) > 0 }
+	if len(listened) == 0 || slices.ContainsFunc(listened, isOwn) {
+		return []net.Addr{a.local}
 	}
-	for _, text := range a.listen {
-		listen, err := caddy.ParseNetworkAddress(text)
+	return listened
+}
+
+// listenerAddrs are what listeners with this configuration call their addresses.
+// A name of a host stands for any address here.
+func listenerAddrs(listen []string) (addrs []net.Addr) {
+	for _, text := range listen {
+		address, err := caddy.ParseNetworkAddress(text)
 		if err != nil {
 			continue
 		}
-		for port := listen.StartPort; port <= listen.EndPort; port++ {
-			if matchAddr(listenerAddr(listen, port), a.local) > 0 {
-				return true
-			}
+		if address.IsUnixNetwork() {
+			name, _, _ := strings.Cut(address.Host, "|") // permissions
+			addrs = append(addrs, &net.UnixAddr{Net: address.Network, Name: name})
+			continue
+		}
+		for port := max(1, address.StartPort); port <= address.EndPort; port++ { // an inherited one has none
+			addrs = append(addrs, &net.TCPAddr{IP: net.ParseIP(address.Host), Port: int(port)})
 		}
 	}
-	return false
-}
-
-// listenerAddr is what a listener with this configuration calls its address. A
-// name of a host stands for any address here.
-func listenerAddr(listen caddy.NetworkAddress, port uint) net.Addr {
-	if listen.IsUnixNetwork() {
-		return &net.UnixAddr{Net: listen.Network, Name: listen.Host}
-	}
-	return &net.TCPAddr{IP: net.ParseIP(listen.Host), Port: int(port)}
+	return addrs
 }
 
 // findServer returns the server that listens now where a request arrived, and
@@ -80,30 +85,15 @@ func findServer(a arrival) (*caddyhttp.Server, net.Addr) {
 		best    *caddyhttp.Server
 		at      net.Addr
 		closest int
-		isOwn   = a.isOwn()
 	)
-	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
-		server := app.Servers[name]
-		addr, match := closestListener(server, a.local)
-		if !isOwn {
-			addr, match = firstListener(server, a.listen)
-		}
-		if match > closest {
-			best, at, closest = server, addr, match
+	for _, local := range a.candidates() {
+		for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+			if addr, match := closestListener(app.Servers[name], local); match > closest {
+				best, at, closest = app.Servers[name], addr, match
+			}
 		}
 	}
 	return best, at
-}
-
-// firstListener returns the address of a server that listens on one of these,
-// and whether it does, as matchAddr tells.
-func firstListener(server *caddyhttp.Server, listen []string) (net.Addr, int) {
-	isOneOf := func(text string) bool { return slices.Contains(listen, text) }
-	listeners := server.Listeners()
-	if len(listeners) == 0 || !slices.ContainsFunc(server.Listen, isOneOf) {
-		return nil, 0
-	}
-	return listeners[0].Addr(), 1
 }
 
 // closestListener returns the address of the server's that is closest to that

@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"net"
+	"slices"
 	"testing"
 )
 
@@ -29,6 +30,33 @@ func TestAddressesOfServers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			if got := matchAddr(test.listener, test.local); got != test.want {
 				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAddressesAtWhichARequestCanHaveArrived(t *testing.T) {
+	const connection = "203.0.113.9:443"
+	for _, test := range []struct {
+		name   string
+		listen []string
+		want   []string
+	}{
+		{"the connection's, where nothing else is known", nil, []string{connection}},
+		{"the connection's, at that address", []string{"203.0.113.9:443"}, []string{connection}},
+		{"the connection's, at any address", []string{":80", ":443"}, []string{connection}},
+		{"the connection's, in a range of ports", []string{":440-450"}, []string{connection}},
+		{"the connection's, at an inherited listener", []string{"fd/3"}, []string{connection}},
+		{"the server's, behind a load balancer", []string{"127.0.0.1:8080", "tcp4/127.0.0.1:8081"}, []string{"127.0.0.1:8080", "127.0.0.1:8081"}},
+		{"a socket, behind a load balancer", []string{"unix//run/caddy.sock|0222"}, []string{"/run/caddy.sock"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, addr := range (arrival{&net.TCPAddr{IP: net.IPv4(203, 0, 113, 9), Port: 443}, test.listen}).candidates() {
+				got = append(got, addr.String())
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
