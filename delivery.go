@@ -89,7 +89,7 @@ func (d *delivery) placeholder(name string) (any, bool) {
 	case "timestamp":
 		return d.headers.Timestamp, true
 	case "type":
-		return d.eventType, true
+		return oneLine(d.eventType), true
 	case "secret":
 		return d.secretName(), true
 	}

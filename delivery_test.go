@@ -227,13 +227,14 @@ func TestVariableShowsNoPayload(t *testing.T) {
 func TestPayloadPlaceholderInAHeader(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, "http://"+address+" {\nroute {\nclerk_webhook {\nsecret "+testSecret+"\n}\nrequest_header X-Bio {http.clerk_webhook.event.data.bio}\nreverse_proxy "+backend.Address+"\n}\n}")
-	body := `{"type":"user.updated","data":{"bio":"a\nb\u0000c\r\n\td\u007fé"}}`
+	testcaddy.Run(t, "http://"+address+" {\nroute {\nclerk_webhook {\nsecret "+testSecret+"\n}\nrequest_header X-Bio {http.clerk_webhook.event.data.bio}\nrequest_header X-Type {http.clerk_webhook.type}\nreverse_proxy "+backend.Address+"\n}\n}")
+	body := `{"type":"user\nupdated","data":{"bio":"a\nb\u0000c\r\n\td\u007fé"}}`
 	if a := send(t, newConnections, signedRequest(t, "http://"+address, testSecret, body)); a.StatusCode != http.StatusOK {
 		t.Fatal(a.StatusCode)
 	}
-	if got, want := onlyRequest(t, backend).Header.Get("X-Bio"), "a b c   d é"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	h := onlyRequest(t, backend).Header
+	if bio, eventType := h.Get("X-Bio"), h.Get("X-Type"); bio != "a b c   d é" || eventType != "user updated" {
+		t.Errorf("got %q and %q", bio, eventType)
 	}
 }
 
