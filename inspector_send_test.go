@@ -175,6 +175,8 @@ func TestSendAsksForTheURLThatTheRoutesDoNotTell(t *testing.T) {
 		"an expression":           "http://:" + port + " {\n@hooks `path('/hooks/x')`\nhandle @hooks " + guard + "}\n",
 		"a header":                "http://:" + port + " {\n@hooks header X-Hook yes\nhandle @hooks " + guard + "}\n",
 		"certain addresses":       "http://:" + port + " {\n@hooks remote_ip 192.0.2.0/24\nhandle @hooks " + guard + "}\n",
+		"a header and a path":     "http://:" + port + " {\n@hooks {\nheader X-Hook yes\npath /hooks\n}\nhandle @hooks " + guard + "}\n",
+		"a path below a header":   "http://:" + port + " {\n@hooks header X-Hook yes\nhandle @hooks {\nhandle /hooks " + guard + "}\n}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			testcaddy.Run(t, site+"http://"+d.inspector+" {\nclerk_webhook_inspector\n}\n")

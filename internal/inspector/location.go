@@ -47,12 +47,13 @@ func locateInRoutes(e *Endpoint) (string, net.Addr) {
 
 // place is what the matchers on the way to a handler ask for.
 type place struct {
-	host   string // "" if no one host is known
-	prefix string // has been stripped off the path
-	path   string // "" if no one path is known
+	host    string // "" if no one host is known
+	prefix  string // has been stripped off the path
+	path    string // "" if no one path is known
+	further bool   // something is asked for that a URL does not have
 }
 
-func (p place) isKnown() bool { return p.host != "" && p.path != "" }
+func (p place) isKnown() bool { return p.host != "" && p.path != "" && !p.further }
 
 // findGuard looks for the endpoint's guard below routes.
 func findGuard(routes caddyhttp.RouteList, e *Endpoint, at place) (place, bool) {
@@ -76,8 +77,7 @@ func findGuard(routes caddyhttp.RouteList, e *Endpoint, at place) (place, bool) 
 	return place{}, false
 }
 
-// below narrows the place down to what one of the sets of matchers asks for. Of
-// a matcher that it cannot read it is not known what that lets through.
+// below narrows the place down to what one of the sets of matchers asks for.
 func (p place) below(sets caddyhttp.MatcherSets) place {
 	if len(sets) == 0 {
 		return p
@@ -93,7 +93,7 @@ func (p place) below(sets caddyhttp.MatcherSets) place {
 			}
 		case *caddyhttp.MatchMethod, *caddyhttp.MatchProtocol, *caddyhttp.MatchTLS:
 		default:
-			p.path = ""
+			p.further = true
 		}
 	}
 	return p
