@@ -44,15 +44,20 @@ func TestInspectTellsEndpointsOfOneNameApart(t *testing.T) {
 		}
 	}
 	for _, d := range []*desk{first, second} {
-		var s sent
-		d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": "default", "url": "http://" + d.hooks + hookPath}, http.StatusOK, &s)
-		if s.Outcome != "forwarded" {
-			t.Errorf("an example to %s: %+v", d.hooks, s)
+		for _, query := range []string{"", "?x=1"} {
+			var s sent
+			d.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": "default", "url": "http://" + d.hooks + hookPath + query}, http.StatusOK, &s)
+			if s.Outcome != "forwarded" {
+				t.Errorf("an example to %s%s: %+v", d.hooks, query, s)
+			}
 		}
 	}
-	var s sent
-	first.call(t, http.MethodPost, "api/send", map[string]any{"type": "user.created", "endpoint": "default"}, http.StatusOK, &s)
-	if s.Outcome != "forwarded" {
-		t.Errorf("an example to either: %+v", s)
+	for name, call := range map[string]map[string]any{
+		"without a URL":     {"type": "user.created", "endpoint": "default"},
+		"to a URL of other": {"type": "user.created", "endpoint": "default", "url": "http://" + first.inspector + "/"},
+	} {
+		if code := first.refusal(t, http.MethodPost, "api/send", call, http.StatusConflict); code != "unknown_endpoint" {
+			t.Errorf("an example %s: %s", name, code)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package inspector
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
@@ -21,15 +23,16 @@ type exampleCall struct {
 
 var (
 	errUnknownEndpoint = newCallError(http.StatusConflict, "unknown_endpoint", "no endpoint of this name records deliveries now: name one of those in the status")
+	errSharedName      = newCallError(http.StatusConflict, "unknown_endpoint", "several endpoints have this name: give the url of the one that is meant")
 	errUnknownPlace    = newCallError(http.StatusConflict, "unknown_endpoint", "it is not known where the endpoint is: give its url")
 )
 
 // example prepares to send an event as Svix would. remoteAddr is that of who
 // asks for it.
 func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error) {
-	endpoint := rc.chooseEndpoint(c)
-	if endpoint == nil {
-		return nil, errUnknownEndpoint
+	endpoint, err := rc.chooseEndpoint(c)
+	if err != nil {
+		return nil, err
 	}
 	secret, found := endpoint.signer(c.Secret)
 	if !found {
@@ -67,24 +70,39 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 }
 
 // chooseEndpoint returns the endpoint that a call names, or without a name the
-// only one. Of several of one name it is the one at the call's URL, or else the
-// newest.
-func (rc *Recorder) chooseEndpoint(c exampleCall) *Endpoint {
-	current := rc.currentEndpoints()
-	if c.Endpoint == "" && len(current) == 1 {
-		return current[0]
+// only one. Of several of one name it is the one to which the call's URL leads.
+func (rc *Recorder) chooseEndpoint(c exampleCall) (*Endpoint, error) {
+	named := slices.DeleteFunc(rc.currentEndpoints(), func(e *Endpoint) bool { return c.Endpoint != "" && e.Name != c.Endpoint })
+	switch {
+	case len(named) == 1:
+		return named[0], nil
+	case len(named) == 0 || c.Endpoint == "":
+		return nil, errUnknownEndpoint
 	}
-	var namesake *Endpoint
-	for _, e := range current {
-		if e.Name != c.Endpoint {
-			continue
-		}
-		namesake = e
-		if located, _ := rc.locate(e); located != "" && located == c.URL {
-			return e
+	asked, err := url.Parse(c.URL)
+	if err != nil || c.URL == "" {
+		return nil, errSharedName
+	}
+	for _, isNear := range []func(*url.URL) bool{
+		func(at *url.URL) bool { return at.Host == asked.Host && at.Path == asked.Path },
+		func(at *url.URL) bool { return at.Host == asked.Host },
+	} {
+		if near := rc.locatedAt(named, isNear); len(near) == 1 {
+			return near[0], nil
 		}
 	}
-	return namesake
+	return nil, errSharedName
+}
+
+// locatedAt returns those of the endpoints that can be reached at such a URL.
+func (rc *Recorder) locatedAt(endpoints []*Endpoint, isNear func(*url.URL) bool) (near []*Endpoint) {
+	for _, e := range endpoints {
+		located, _ := rc.locate(e)
+		if at, err := url.Parse(located); err == nil && located != "" && isNear(at) {
+			near = append(near, e)
+		}
+	}
+	return near
 }
 
 func (c exampleCall) body() ([]byte, error) {

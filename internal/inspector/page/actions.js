@@ -33,7 +33,7 @@ export class Actions {
 
 	edit(entry, sign = false) {
 		openEdit(entry, {
-			sign, secrets: this.#status.endpoint(entry.endpoint)?.secrets ?? [], done: (answer) => {
+			sign, secrets: this.#status.secretsOf(entry), done: (answer) => {
 				this.#tell(answer, sign ? "Signed and replayed" : "Replayed");
 				this.#answered(entry);
 			},

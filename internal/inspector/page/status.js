@@ -21,7 +21,13 @@ export class Status {
 
 	get isKnown() { return this.#now !== null; }
 
-	endpoint(name) { return this.endpoints.find((e) => e.name === name); }
+	// secretsOf returns the secrets of the endpoint at which an entry arrived, or
+	// none where several have its name.
+	secretsOf(entry) {
+		const named = this.endpoints.filter((e) => e.name === entry.endpoint);
+		const own = named.length === 1 ? named[0] : named.find((e) => e.url === entry.url);
+		return own?.secrets ?? [];
+	}
 
 	loadSoon() { this.#timer ||= setTimeout(() => this.load(), 1000); }
 
