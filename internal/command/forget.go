@@ -63,7 +63,7 @@ func runForget(cmd *cobra.Command, ids []string) error {
 
 // adviceOn reads the text of the error, since that is all that Caddy keeps of it.
 func adviceOn(err error) string {
-	if !strings.Contains(err.Error(), "refused") {
+	if text := err.Error(); !strings.HasPrefix(text, "performing request") || !strings.Contains(text, "refused") {
 		return ""
 	}
 	return ": does Caddy run, with its admin endpoint on? --address gives another"

@@ -193,7 +193,10 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	to = onThisMachine(to)
+	to, err := onThisMachine(to)
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
 	_, host, hasScheme := strings.Cut(to, "://")
 	if !hasScheme {
 		host = to

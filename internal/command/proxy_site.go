@@ -25,19 +25,26 @@ type site struct {
 
 // onThisMachine completes a port that stands alone, or before a path, and
 // returns any other address as it is.
-func onThisMachine(address string) string {
+func onThisMachine(address string) (string, error) {
 	port, _, _ := strings.Cut(address, "/")
-	if _, err := strconv.ParseUint(port, 10, 16); err == nil {
-		return "localhost:" + address
+	if port == "" || strings.Trim(port, "0123456789") != "" {
+		return address, nil
 	}
-	return address
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("%s is no port: that is a number from 1 to 65535", port)
+	}
+	return "localhost:" + address, nil
 }
 
 // parseSite reads --from. A host of this machine, or an IP address, says on
 // which interface to listen and not what the Host header must be, so that
 // requests from a tunnel arrive whatever they carry.
 func parseSite(from string) (site, error) {
-	a, err := httpcaddyfile.ParseAddress(onThisMachine(from))
+	address, err := onThisMachine(from)
+	if err != nil {
+		return site{}, err
+	}
+	a, err := httpcaddyfile.ParseAddress(address)
 	if err != nil {
 		return site{}, err
 	}

@@ -156,7 +156,10 @@ func newSendPlan(cmd *cobra.Command, args []string) (*sendPlan, error) {
 // parseEndpoint takes a URL, one without its scheme, or one that begins with a
 // port of this machine.
 func parseEndpoint(s string) (*url.URL, error) {
-	s = onThisMachine(s)
+	s, err := onThisMachine(s)
+	if err != nil {
+		return nil, err
+	}
 	if !strings.Contains(s, "://") {
 		s = "http://" + s
 	}

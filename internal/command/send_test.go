@@ -411,6 +411,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"no type", nil, 2, "name the event types"},
 		{"an unknown type", []string{"user.creatd"}, 2, "did you mean user.created?"},
 		{"an unknown pattern", []string{"usr.*"}, 2, "did you mean user.*?"},
+		{"a number that is no port", []string{"user.created", "--to", "90000"}, 2, "from 1 to 65535"},
 		{"no endpoint", []string{"user.created", "--to", "ftp://x"}, 2, "not a URL"},
 		{"an unknown way to be invalid", []string{"user.created", "--invalid", "colour"}, 2, "signature, timestamp, missing-header, body"},
 		{"a change without a value", []string{"user.created", "--set", "data.id"}, 2, "path=value"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -195,13 +196,13 @@ func receivedAt(cmd *cobra.Command) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("--at %s lies in the future: for that long ago write --at -%s", at, strings.TrimPrefix(at, "+"))
 	}
 	received, err := parseTimestamp("at", at, now)
-	if err == nil && received.Before(firstDelivery) {
-		return time.Time{}, fmt.Errorf("--at %s is before there were webhooks: for so many minutes ago write --at -%sm", at, at)
+	if minutes, isNumber := strconv.ParseUint(at, 10, 32); isNumber == nil && err == nil && received.Before(firstDelivery) {
+		return time.Time{}, fmt.Errorf("--at %s counts seconds since 1970: for so many minutes ago write --at -%dm", at, minutes)
 	}
 	return received, err
 }
 
-// firstDelivery is a time before any that anybody means.
+// firstDelivery is before any time that anybody means.
 var firstDelivery = time.Date(2001, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // verdict is the answer as JSON. Its members do not change.
