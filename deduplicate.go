@@ -46,8 +46,8 @@ const (
 // under way, for two minutes at most, copies get 409, so that the sender tries
 // again. Any other answer, an error or a panic lets the next copy pass.
 type Deduplicate struct {
-	// How long a done delivery is remembered, at most 31 days. Svix retries for
-	// about 28 hours. Default: 48h.
+	// How long a done delivery is remembered, from 1s to 31 days. Svix retries
+	// for about 28 hours. Default: 48h.
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// Where done deliveries are remembered. `memory` is exact within this

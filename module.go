@@ -60,13 +60,14 @@ func init() {
 // `{http.clerk_webhook.timestamp}` | When this attempt was signed, in seconds since 1970
 // `{http.clerk_webhook.type}` | The event type
 // `{http.clerk_webhook.secret}` | The name of the secret that verified
-// `{http.clerk_webhook.event.*}` | A value in the payload, such as `event.data.id` or `event.data.email_addresses.0.email_address`
+// `{http.clerk_webhook.event.*}` | A value in the payload, such as `event.data.id` or `event.data.email_addresses.0.email_address`; control characters are spaces
 //
 // The id and the timestamp are set as soon as the headers are well-formed, so
 // for rejected requests they are the sender's claim; type, secret and payload
 // are those of verified deliveries only.
 type Handler struct {
-	// Tells endpoints apart in logs and metrics. Default: `default`.
+	// Tells endpoints apart in logs, metrics and the inspector: those of one
+	// name are counted as one. Without placeholders. Default: `default`.
 	Name string `json:"name,omitempty"`
 
 	// The signing secrets of the senders, any of which may have signed.
@@ -83,15 +84,15 @@ type Handler struct {
 	Filtered int `json:"filtered,omitempty"`
 
 	// How far the signed timestamp may be from the clock, in the past and in
-	// the future. Default: 5m.
+	// the future, at least 1s. Default: 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
 	// The largest body to accept, in bytes, at most 2147483646. A larger one is refused
 	// unread if Content-Length tells, else at the limit. Default: 1048576.
 	MaxBody int64 `json:"max_body,omitempty"`
 
-	// How long a sender may take over its body. Svix gives up after 15 seconds.
-	// Default: 15s.
+	// How long a sender may take over its body, at least 1ms. Svix gives up
+	// after 15 seconds. Default: 15s.
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
 
 	// Verify, set placeholders, count and log, but let every request through
@@ -250,7 +251,7 @@ func checkDuration(d, least time.Duration) error {
 	case d <= 0:
 		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", d)
 	case d < least: // a number in JSON, most likely
-		return fmt.Errorf(`%s is too short, the least is %s: in JSON a number counts nanoseconds, so write text with a unit, such as "5m"`, d, least)
+		return fmt.Errorf(`%s is too short: the least is %s (in JSON a number counts nanoseconds: write text such as "5m")`, d, least)
 	}
 	return nil
 }
