@@ -80,17 +80,16 @@ func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgo
 	if !found {
 		return nil, errCannotSign
 	}
-	o, err := prepare(r, e)
+	o, err := prepare(r, e, "Connection") // which may name a header of the signature, and would have it refused
 	if err != nil {
 		return nil, err
 	}
 	o.target.method = http.MethodPost
-	o.header.Del("Connection") // may name a header of the signature, which the guard refuses
 	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
 }
 
-// prepare returns r as it was received, with the edits.
-func prepare(r *Record, e edits) (*outgoing, error) {
+// prepare returns r as it was received, but for some headers, with the edits.
+func prepare(r *Record, e edits, without ...string) (*outgoing, error) {
 	o := &outgoing{
 		mark:      &mark{origin: Replayed, of: r.seq},
 		target:    r.request,
@@ -99,7 +98,7 @@ func prepare(r *Record, e edits) (*outgoing, error) {
 		messageID: r.verdict.MessageID,
 	}
 	for _, f := range r.request.header {
-		if !f.redacted {
+		if !f.redacted && !slices.Contains(without, f.name) {
 			o.header.Add(f.name, f.value)
 		}
 	}

@@ -82,8 +82,10 @@ export class Stream {
 			this.#timer = setTimeout(() => this.#open(), 100); // to the new configuration, which is there already
 		}));
 		source.addEventListener("error", noted(() => {
-			this.#on.state("lost");
-			if (source.readyState !== EventSource.CLOSED) return;
+			if (source.readyState !== EventSource.CLOSED) {
+				this.#on.state("lost"); // it tries again by itself
+				return;
+			}
 			this.#timer = setTimeout(() => this.#open(), this.#wait);
 			this.#wait = Math.min(this.#wait * 2, 15000);
 			this.#ask(source);

@@ -120,7 +120,7 @@ const edit = new Form("#edit", "Not sent");
 const editor = new Editor(edit.form);
 
 // What the signature and the connection decide. The API would refuse them.
-const fixed = /^(?:(?:svix|webhook)-(?:id|timestamp|signature)|content-length|transfer-encoding|host)$/i;
+const fixed = /^(?:(?:svix|webhook)-(?:id|timestamp|signature)|content-length|transfer-encoding|trailer|expect|host)$/i;
 
 // openEdit asks for changes to a delivery. In the mode "sign" it makes a genuine
 // delivery of it, whatever it was.
