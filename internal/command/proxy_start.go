@@ -37,7 +37,7 @@ func (p *proxy) printStart(out io.Writer) {
 	}
 	if p.inspector != nil {
 		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.inspector.url))
-		fmt.Fprintln(out, "  rejections   are told here once a minute for each reason, there one by one")
+		fmt.Fprintln(out, "  rejections   are told here once a minute for each reason, in the inspector one by one")
 	}
 	if try := p.tryCommand(); try != "" {
 		fmt.Fprintf(out, "\nTry it from a second terminal:\n\n  %s\n\n", colours.bold(try))
