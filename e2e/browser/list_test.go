@@ -145,6 +145,21 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+func TestValuesThatTheFormHasNoFieldForStay(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	d.deliverSigned(otherSecret, "msg_forged", user("user.created", "Mallory"), time.Now())
+	const both = "reason=signature_mismatch&reason=done"
+	b := openAt(d, "#"+both, 1280, 800)
+	b.waitForRows(2)
+	b.write(`[name=id]`, "forged")
+	b.waitForRows(1)
+	if hash := evaluate[string](b, `location.hash`); !strings.Contains(hash, both) {
+		t.Errorf("the address has %q", hash)
+	}
+}
+
 func TestFilterAppliesToWhatArrives(t *testing.T) {
 	tests := []struct{ name, fragment, matching string }{
 		{"type", "#type=user.*", "user.created"},

@@ -1,8 +1,8 @@
 // What is selected, in the form, in the address and for the API. It stands in
 // the fragment of the address, which browsers keep to themselves.
 
-const many = ["outcome", "type", "status"];
-const single = ["text", "reason", "endpoint", "origin", "id"];
+const many = ["outcome", "type", "status", "reason", "origin"];
+const single = ["text", "endpoint", "id"];
 
 // parse reads the fragment of an address.
 export function parse(hash) {
@@ -25,7 +25,9 @@ export function fromForm(form) {
 	const filter = new URLSearchParams();
 	for (const box of form.elements.outcome) if (box.checked) filter.append("outcome", box.value);
 	for (const type of form.elements.type.value.split(/[\s,]+/)) if (type) filter.append("type", type);
-	for (const status of form.elements.status.value.split(" ")) if (status) filter.append("status", status);
+	for (const name of ["status", "reason", "origin"]) {
+		for (const value of form.elements[name].value.split(" ")) if (value) filter.append(name, value);
+	}
 	for (const name of single) {
 		const value = form.elements[name].value.trim();
 		if (value) filter.set(name, value);
@@ -36,7 +38,7 @@ export function fromForm(form) {
 export function toForm(form, filter) {
 	for (const box of form.elements.outcome) box.checked = filter.getAll("outcome").includes(box.value);
 	form.elements.type.value = filter.getAll("type").join(" ");
-	for (const name of [...single, "status"]) {
+	for (const name of [...single, "status", "reason", "origin"]) {
 		const field = form.elements[name];
 		const value = filter.getAll(name).join(" ");
 		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
