@@ -166,6 +166,33 @@ func TestWhatFailsAfterItsDialogWasClosedIsTold(t *testing.T) {
 	}
 }
 
+// What a dialog sends once more is not sent twice because what it sent before
+// has ended.
+func TestDialogWaitsForWhatItSentLast(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	evaluate[bool](b, `(() => {
+		const answer = fetch;
+		window.fail = [];
+		fetch = (url, options) => options.method ? new Promise((_, fail) => { window.fail.push(fail); }) : answer(url, options);
+		return true;
+	})()`)
+	for sent := 1; sent <= 2; sent++ {
+		b.click("#clear")
+		b.click("#sure [type=submit]")
+		b.waitFor("it is under way", fmt.Sprintf(`fail.length === %d`, sent))
+		if sent == 1 {
+			b.press(kb.Escape)
+			b.waitFor("it is closed", `!document.querySelector("#sure").open`)
+		}
+	}
+	evaluate[bool](b, `fail[0]() === undefined`)
+	b.waitForText(".toast.failed", "Not forgotten")
+	b.is("the second is still waited for", `document.querySelector("#sure [type=submit]").disabled`)
+	evaluate[bool](b, `fail[1]() === undefined`)
+	b.waitFor("it can be tried again", `!document.querySelector("#sure [type=submit]").disabled`)
+}
+
 func TestSendExample(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)

@@ -33,7 +33,7 @@ class Form {
 	}
 
 	open(act) {
-		this.act = act;
+		this.act = () => act(); // another one each time
 		this.written = false;
 		this.#fail("");
 		this.submit.disabled = false;
@@ -51,7 +51,7 @@ class Form {
 			if (this.dialog.open && this.act === act) this.#fail(error.message);
 			else toast(`${this.failed}: ${error.message}`, { failed: true });
 		} finally {
-			this.submit.disabled = false;
+			if (this.act === act) this.submit.disabled = false;
 		}
 	}
 
