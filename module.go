@@ -66,8 +66,8 @@ func init() {
 // for rejected requests they are the sender's claim; type, secret and payload
 // are those of verified deliveries only.
 type Handler struct {
-	// Tells endpoints apart in logs, metrics and the inspector: those of one
-	// name are counted as one. Without placeholders. Default: `default`.
+	// Tells endpoints apart in logs, metrics and the inspector. Metrics count
+	// those of one name together. Without placeholders. Default: `default`.
 	Name string `json:"name,omitempty"`
 
 	// The signing secrets of the senders, any of which may have signed.

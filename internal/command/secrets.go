@@ -18,9 +18,6 @@ import (
 // secretVariable is the variable that Clerk's own SDKs read.
 const secretVariable = "CLERK_WEBHOOK_SIGNING_SECRET"
 
-// byteOrderMark is what editors on Windows put in front of a file.
-const byteOrderMark = "\ufeff"
-
 const (
 	secretFlag     = "secret"
 	secretFileFlag = "secret-file"
@@ -70,7 +67,7 @@ func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
 		if strings.TrimSpace(string(content)) == "" {
 			return nil, fmt.Errorf("--%s: %s is empty", secretFileFlag, path)
 		}
-		texts = append(texts, strings.TrimPrefix(string(content), byteOrderMark)) // or a name would not be seen behind it
+		texts = append(texts, strings.TrimPrefix(string(content), signature.ByteOrderMark)) // or a name would not be seen behind it
 	}
 	if len(texts) == 0 {
 		if text := os.Getenv(secretVariable); strings.TrimSpace(text) != "" {

@@ -107,13 +107,19 @@ func searchType(payload []byte) (value []byte) {
 	if !opensObject(payload) {
 		return nil
 	}
+	return decodeString(TypeMember(payload))
+}
+
+// TypeMember returns the value of the top-level member "type" of a JSON object,
+// the last if there are several, whatever it is, with its place in payload.
+func TypeMember(payload []byte) (last gjson.Result) {
 	gjson.ParseBytes(payload).ForEach(func(key, member gjson.Result) bool {
 		if key.Str == string(typeKey) {
-			value = decodeString(member)
+			last = member
 		}
 		return true
 	})
-	return value
+	return last
 }
 
 // decodeString returns the text of a string, and nothing for any other value. It

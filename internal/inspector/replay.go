@@ -129,7 +129,7 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old := lastMember(body, "type"); old.Index > 0 && gjson.ValidBytes(body) {
+	if old := event.TypeMember(body); old.Index > 0 && gjson.ValidBytes(body) {
 		return slices.Replace(slices.Clone(body), old.Index, old.Index+len(old.Raw), quoted...), nil
 	}
 	canonical, err := event.Canonical(body)
@@ -137,17 +137,6 @@ func setType(body []byte, eventType string) ([]byte, error) {
 		return nil, err
 	}
 	return event.Set(canonical, "type", string(quoted))
-}
-
-// lastMember returns the last member of this name of an object.
-func lastMember(object []byte, name string) (last gjson.Result) {
-	gjson.ParseBytes(object).ForEach(func(key, value gjson.Result) bool {
-		if key.Str == name {
-			last = value
-		}
-		return true
-	})
-	return last
 }
 
 // editHeader sets and removes headers, but not those that the replay itself

@@ -19,9 +19,9 @@ const (
 	privateKeyPrefix = "whsk_"
 )
 
-// byteOrderMark is what editors on Windows put in front of a file, and what is
+// ByteOrderMark is what editors on Windows put in front of a file, and what is
 // still there when a variable was set from one.
-const byteOrderMark = "\ufeff"
+const ByteOrderMark = "\ufeff"
 
 // minKeyLength is the shortest HMAC key that the Standard Webhooks
 // specification allows. It also keeps out the empty key, with which anyone
@@ -51,7 +51,7 @@ type keyMaterial struct {
 // An HMAC key must have at least 24 bytes, a public key exactly 32. Errors say
 // what to do and never contain a part of the secret.
 func ParseSecret(s string) (*Secret, error) {
-	s = strings.TrimSpace(strings.TrimPrefix(s, byteOrderMark))
+	s = strings.TrimSpace(strings.TrimPrefix(s, ByteOrderMark))
 	if s == "" {
 		return nil, errors.New("it is empty")
 	}

@@ -1,14 +1,14 @@
 // What is selected, in the form, in the address and for the API. It stands in
 // the fragment of the address, which browsers keep to themselves.
 
-const many = ["outcome", "type", "status", "reason", "origin"];
+const chosen = ["status", "reason", "origin"]; // from lists, whose values have no spaces
 const single = ["text", "endpoint", "id"];
 
 // parse reads the fragment of an address.
 export function parse(hash) {
 	const given = new URLSearchParams(hash.replace(/^#/, ""));
 	const state = { open: given.get("open") ?? "", filter: new URLSearchParams() };
-	for (const name of [...many, ...single]) {
+	for (const name of ["outcome", "type", ...chosen, ...single]) {
 		for (const value of given.getAll(name)) if (value !== "") state.filter.append(name, value);
 	}
 	return state;
@@ -25,7 +25,7 @@ export function fromForm(form) {
 	const filter = new URLSearchParams();
 	for (const box of form.elements.outcome) if (box.checked) filter.append("outcome", box.value);
 	for (const type of form.elements.type.value.split(/[\s,]+/)) if (type) filter.append("type", type);
-	for (const name of ["status", "reason", "origin"]) {
+	for (const name of chosen) {
 		for (const value of form.elements[name].value.split(" ")) if (value) filter.append(name, value);
 	}
 	for (const name of single) {
@@ -38,7 +38,7 @@ export function fromForm(form) {
 export function toForm(form, filter) {
 	for (const box of form.elements.outcome) box.checked = filter.getAll("outcome").includes(box.value);
 	form.elements.type.value = filter.getAll("type").join(" ");
-	for (const name of [...single, "status", "reason", "origin"]) {
+	for (const name of [...single, ...chosen]) {
 		const field = form.elements[name];
 		const value = filter.getAll(name).join(" ");
 		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
