@@ -107,7 +107,7 @@ type Handler struct {
 	// and to send again. They hold personal data. Default: false.
 	Inspect bool `json:"inspect,omitempty"`
 
-	keys       []*signature.Secret // of Secret, in the same order
+	keys       []*signature.Key // of Secret, in the same order
 	kinds      map[string]eventKind
 	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics

@@ -34,8 +34,8 @@ type Secret struct {
 // resolveSecrets names the unnamed secrets and returns the keys of all, in
 // their order. The values with their placeholders stay as they are, so that the
 // config can be exported without the keys.
-func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Secret, error) {
-	keys := make([]*signature.Secret, len(secrets))
+func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, error) {
+	keys := make([]*signature.Key, len(secrets))
 	sameKey := make(map[[32]byte]string)
 	for i := range secrets {
 		s := &secrets[i]
@@ -81,7 +81,7 @@ func checkUnique(others []Secret, s Secret) error {
 	return nil
 }
 
-func (s Secret) resolve() (*signature.Secret, error) {
+func (s Secret) resolve() (*signature.Key, error) {
 	source := ""
 	value, err := caddy.NewReplacer().ReplaceFunc(s.Value, func(name string, value any) (any, error) {
 		if strings.TrimSpace(caddy.ToString(value)) == "" {

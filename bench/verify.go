@@ -116,7 +116,7 @@ func newContenders(size int) ([]contender, error) {
 		return nil, err
 	}
 	prefix := fmt.Appendf(nil, "%s.%d.", deliveryID, now.Unix())
-	keys := []*signature.Secret{guardKey}
+	keys := []*signature.Key{guardKey}
 
 	return []contender{
 		{"guard", func() worker {
@@ -152,7 +152,7 @@ func newContenders(size int) ([]contender, error) {
 var errType = errors.New("the event type was not found")
 
 // decide is what the guard does between reading a request and forwarding it.
-func decide(keys []*signature.Secret, header http.Header, body []byte) error {
+func decide(keys []*signature.Key, header http.Header, body []byte) error {
 	h, err := signature.ParseHeaders(header)
 	if err != nil {
 		return err

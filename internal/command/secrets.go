@@ -41,7 +41,7 @@ func (s givenSecret) String() string { return fmt.Sprintf("secret %q", s.name) }
 func (s givenSecret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // key is the secret ready for use.
-func (s givenSecret) key() (*signature.Secret, error) {
+func (s givenSecret) key() (*signature.Key, error) {
 	key, err := signature.ParseSecret(*s.text)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", s, err)

@@ -36,7 +36,7 @@ const staleness = 10 * time.Minute
 
 // signer turns payloads into the headers and body of deliveries.
 type signer struct {
-	keys      []*signature.Secret
+	keys      []*signature.Key
 	id        string // of every delivery, if not ""
 	timestamp string // as given with --timestamp, if not ""
 	invalid   string
@@ -62,10 +62,10 @@ func newSigner(cmd *cobra.Command, in *input) (*signer, error) {
 }
 
 // signingKeys returns the keys to sign with. A wrong signature needs no secret.
-func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Secret, error) {
+func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Key, error) {
 	if invalid == invalidSignature {
 		stranger, err := signature.ParseSecret(signature.GenerateSecret())
-		return []*signature.Secret{stranger}, err
+		return []*signature.Key{stranger}, err
 	}
 	secrets, err := readSecrets(cmd, in)
 	if err != nil {
@@ -74,7 +74,7 @@ func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Se
 	if len(secrets) == 0 {
 		return nil, errNoSecret
 	}
-	var keys []*signature.Secret
+	var keys []*signature.Key
 	for _, secret := range secrets {
 		key, err := secret.key()
 		if err != nil {

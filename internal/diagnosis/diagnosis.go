@@ -59,7 +59,7 @@ type Secret struct {
 	Name string
 
 	// Key is the secret ready for use.
-	Key *signature.Secret
+	Key *signature.Key
 
 	// Text is the secret as somebody wrote it down, if that is known. It need
 	// not be in order.

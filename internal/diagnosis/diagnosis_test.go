@@ -24,7 +24,7 @@ const (
 
 var signedAt = time.Unix(1773651845, 0)
 
-func parseSecret(t testing.TB, text string) *signature.Secret {
+func parseSecret(t testing.TB, text string) *signature.Key {
 	t.Helper()
 	secret, err := signature.ParseSecret(text)
 	if err != nil {
@@ -286,7 +286,7 @@ func accepts(d Delivery) bool {
 	if err != nil || h.CheckFreshness(d.Received, DefaultTolerance) != nil {
 		return false
 	}
-	var keys []*signature.Secret
+	var keys []*signature.Key
 	for _, s := range d.Secrets {
 		if key, err := signature.ParseSecret(s.Text); err == nil {
 			keys = append(keys, key)

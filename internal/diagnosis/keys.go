@@ -43,7 +43,7 @@ func isOther(name string) Finding {
 }
 
 // read returns the key, or nil if the text is not a secret.
-func (s Secret) read() *signature.Secret {
+func (s Secret) read() *signature.Key {
 	if s.Key != nil {
 		return s.Key
 	}
@@ -59,7 +59,7 @@ type keyCollector struct {
 	seen map[[sha256.Size]byte]bool
 }
 
-func (c *keyCollector) add(s Secret, secret *signature.Secret, fixes ...Finding) {
+func (c *keyCollector) add(s Secret, secret *signature.Key, fixes ...Finding) {
 	if secret == nil || c.seen[secret.Fingerprint()] {
 		return
 	}
@@ -188,7 +188,7 @@ func asText(text string) []string {
 }
 
 // hmacSecret returns nil if the key is too short.
-func hmacSecret(key []byte) *signature.Secret {
+func hmacSecret(key []byte) *signature.Key {
 	secret, err := signature.ParseSecret("whsec_" + base64.StdEncoding.EncodeToString(key))
 	if err != nil {
 		return nil

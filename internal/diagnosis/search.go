@@ -25,7 +25,7 @@ func sortByFixes[T any](all []candidate[T]) {
 // key is a secret to try.
 type key struct {
 	name   string
-	secret *signature.Secret
+	secret *signature.Key
 }
 
 // maxFixes is how many things may have gone wrong at once.
@@ -139,8 +139,8 @@ func otherTimestamp(received, signed int64) Finding {
 	return proven(TimestampOtherAttempt, fmt.Sprintf("the timestamp is that of another attempt: the signature was made for one %s %s; take all three headers from the same request", distance, direction))
 }
 
-func verifies(secret *signature.Secret, h signature.Headers, body []byte) bool {
-	_, err := signature.Verify([]*signature.Secret{secret}, &h, body)
+func verifies(secret *signature.Key, h signature.Headers, body []byte) bool {
+	_, err := signature.Verify([]*signature.Key{secret}, &h, body)
 	return err == nil
 }
 

@@ -25,7 +25,7 @@ type Endpoint struct {
 // Secret is a signing secret of an endpoint.
 type Secret struct {
 	Name string
-	Key  *signature.Secret
+	Key  *signature.Key
 }
 
 // Register makes an endpoint known until Unregister is called with it.

@@ -22,7 +22,7 @@ func TestAllocations(t *testing.T) {
 	full := headersOf(strings.Repeat("v1,"+wrongHMAC+" ", 85))
 	asymmetric := headersOf("v1a," + signEd25519(private, testID, testTimestamp, testBody))
 
-	verify := func(h *Headers, body []byte, secrets ...*Secret) func() error {
+	verify := func(h *Headers, body []byte, secrets ...*Key) func() error {
 		return func() error { _, err := Verify(secrets, h, body); return err }
 	}
 	parse := func(h http.Header) func() error {

@@ -26,7 +26,7 @@ var (
 // wrongHMAC has the form of a v1 signature that no key of these tests makes.
 const wrongHMAC = "Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc="
 
-func mustParseSecret(t testing.TB, s string) *Secret {
+func mustParseSecret(t testing.TB, s string) *Key {
 	t.Helper()
 	secret, err := ParseSecret(s)
 	if err != nil {
@@ -37,7 +37,7 @@ func mustParseSecret(t testing.TB, s string) *Secret {
 
 // hmacSecret returns the secret of a key of 32 bytes, which differs from seed
 // to seed.
-func hmacSecret(t testing.TB, seed string) *Secret {
+func hmacSecret(t testing.TB, seed string) *Key {
 	t.Helper()
 	key := sha256.Sum256([]byte(seed))
 	return mustParseSecret(t, "whsec_"+base64.StdEncoding.EncodeToString(key[:]))
@@ -45,7 +45,7 @@ func hmacSecret(t testing.TB, seed string) *Secret {
 
 // keyPair returns a public key as a receiver has it, and what its sender signs
 // with.
-func keyPair(t testing.TB, seed string) (*Secret, ed25519.PrivateKey) {
+func keyPair(t testing.TB, seed string) (*Key, ed25519.PrivateKey) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(seed))
 	private := ed25519.NewKeyFromSeed(sum[:])

@@ -28,14 +28,14 @@ const ByteOrderMark = "\ufeff"
 // could sign.
 const minKeyLength = 24
 
-// Secret verifies the signatures of one sender. It is safe for concurrent use.
-type Secret struct {
+// Key verifies the signatures of one sender. It is safe for concurrent use.
+type Key struct {
 	*keyMaterial
 	states sync.Pool // of *hmacState: a keyed HMAC costs more to set up than to use
 }
 
 // keyMaterial holds a key of either kind. It is reached through a pointer because
-// package fmt, where it prints a struct that holds a Secret in an unexported
+// package fmt, where it prints a struct that holds a Key in an unexported
 // field, calls no methods but does not follow pointers either.
 type keyMaterial struct {
 	hmacKey   []byte
@@ -50,7 +50,7 @@ type keyMaterial struct {
 //
 // An HMAC key must have at least 24 bytes, a public key exactly 32. Errors say
 // what to do and never contain a part of the secret.
-func ParseSecret(s string) (*Secret, error) {
+func ParseSecret(s string) (*Key, error) {
 	s = strings.TrimSpace(strings.TrimPrefix(s, ByteOrderMark))
 	if s == "" {
 		return nil, errors.New("it is empty")
@@ -75,7 +75,7 @@ func ParseSecret(s string) (*Secret, error) {
 	return secret, nil
 }
 
-func newPublicKey(encoded string) (*Secret, error) {
+func newPublicKey(encoded string) (*Key, error) {
 	key, err := decodeKey(encoded)
 	if err != nil {
 		return nil, err
@@ -86,10 +86,10 @@ func newPublicKey(encoded string) (*Secret, error) {
 	if anyoneCanSign(key) {
 		return nil, errors.New("it is a public key for which anyone can sign: copy the sender's own")
 	}
-	return &Secret{keyMaterial: &keyMaterial{publicKey: key}}, nil
+	return &Key{keyMaterial: &keyMaterial{publicKey: key}}, nil
 }
 
-func newHMACSecret(encoded string) (*Secret, error) {
+func newHMACSecret(encoded string) (*Key, error) {
 	key, err := decodeKey(encoded)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func newHMACSecret(encoded string) (*Secret, error) {
 	if len(key) < minKeyLength {
 		return nil, fmt.Errorf("it decodes to %d bytes and at least %d are needed: copy it whole, from whsec_ to its end", len(key), minKeyLength)
 	}
-	s := &Secret{keyMaterial: &keyMaterial{hmacKey: key}}
+	s := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
 	s.states.New = func() any { return newHMACState(key) }
 	return s, nil
 }
@@ -129,25 +129,25 @@ func GenerateSecret() string {
 }
 
 // Symmetric reports whether the secret can also sign.
-func (s *Secret) Symmetric() bool { return s.hmacKey != nil }
+func (k *Key) Symmetric() bool { return k.hmacKey != nil }
 
 // Fingerprint identifies the key without telling it. Two secrets with the same
 // key have the same fingerprint, however they were written.
-func (s *Secret) Fingerprint() [sha256.Size]byte {
-	if s.Symmetric() {
-		return sha256.Sum256(append([]byte("v1:"), s.hmacKey...))
+func (k *Key) Fingerprint() [sha256.Size]byte {
+	if k.Symmetric() {
+		return sha256.Sum256(append([]byte("v1:"), k.hmacKey...))
 	}
-	return sha256.Sum256(append([]byte("v1a:"), s.publicKey...))
+	return sha256.Sum256(append([]byte("v1a:"), k.publicKey...))
 }
 
 // String keeps the key out of logs and errors.
-func (s *Secret) String() string { return "[signing secret]" }
+func (k *Key) String() string { return "[signing secret]" }
 
 // Format keeps the key out of whatever package fmt prints, with any verb.
-func (s *Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // Interface guards
 var (
-	_ fmt.Formatter = (*Secret)(nil)
-	_ fmt.Stringer  = (*Secret)(nil)
+	_ fmt.Formatter = (*Key)(nil)
+	_ fmt.Stringer  = (*Key)(nil)
 )

@@ -197,15 +197,15 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	for _, s := range []string{secretOfLength("whsec_", 32), secretOfLength("whpk_", 32)} {
 		secret := mustParseSecret(t, s)
 		holder := struct {
-			Exported   *Secret
-			List       []*Secret
-			unexported *Secret
-		}{secret, []*Secret{secret}, secret}
+			Exported   *Key
+			List       []*Key
+			unexported *Key
+		}{secret, []*Key{secret}, secret}
 		for _, verb := range []string{"v", "+v", "#v", "s", "q", "d", "x", "X", "#x", "o", "b", "c", "U", "t", "e"} {
 			if got := fmt.Sprintf("%"+verb, secret); got != "[signing secret]" {
 				t.Errorf("%%%s prints %q", verb, got)
 			}
-			for _, v := range []any{holder, &holder, []*Secret{secret}, map[string]*Secret{"a": secret}, fmt.Errorf("%w: %"+verb, errWrapped, secret)} {
+			for _, v := range []any{holder, &holder, []*Key{secret}, map[string]*Key{"a": secret}, fmt.Errorf("%w: %"+verb, errWrapped, secret)} {
 				checkNotPrinted(t, fmt.Sprintf("%"+verb, v), secret)
 			}
 		}
@@ -219,7 +219,7 @@ var errWrapped = errors.New("wrapped")
 
 // checkNotPrinted looks for the key in all the forms in which package fmt
 // prints bytes.
-func checkNotPrinted(t *testing.T, printed string, secret *Secret) {
+func checkNotPrinted(t *testing.T, printed string, secret *Key) {
 	t.Helper()
 	key := slices.Concat(secret.hmacKey, secret.publicKey)[:4]
 	decimal := strings.Trim(fmt.Sprintf("%d", key), "[]")

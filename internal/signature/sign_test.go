@@ -29,7 +29,7 @@ func TestSignWithPublicKey(t *testing.T) {
 func TestSelfTest(t *testing.T) {
 	symmetric := hmacSecret(t, "self-test")
 	public, _ := keyPair(t, "self-test")
-	for _, secret := range []*Secret{symmetric, public} {
+	for _, secret := range []*Key{symmetric, public} {
 		if err := secret.SelfTest(); err != nil {
 			t.Errorf("symmetric %v: %v", secret.Symmetric(), err)
 		}

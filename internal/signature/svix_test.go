@@ -93,7 +93,7 @@ func unfold(list string) string {
 
 // checkAgreement compares the verdict about a delivery with that of Svix's
 // library, and returns whether it is genuine.
-func checkAgreement(t *testing.T, secret *Secret, header http.Header, body []byte) bool {
+func checkAgreement(t *testing.T, secret *Key, header http.Header, body []byte) bool {
 	t.Helper()
 	webhook, err := svix.NewWebhookRaw(secret.hmacKey)
 	if err != nil {
@@ -103,7 +103,7 @@ func checkAgreement(t *testing.T, secret *Secret, header http.Header, body []byt
 
 	ours := false
 	if h, err := ParseHeaders(header); err == nil {
-		_, err = Verify([]*Secret{secret}, &h, body)
+		_, err = Verify([]*Key{secret}, &h, body)
 		ours = err == nil
 	}
 	for _, exception := range stricter {

@@ -87,7 +87,7 @@ func (v vector) body() []byte {
 }
 
 // check takes the vector through all steps of a verification, on its own clock.
-func (v vector) check(secret *Secret) error {
+func (v vector) check(secret *Key) error {
 	h, err := ParseHeaders(v.header())
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (v vector) check(secret *Secret) error {
 	if err := h.CheckFreshness(time.Unix(v.Now, 0), 5*time.Minute); err != nil {
 		return err
 	}
-	_, err = Verify([]*Secret{secret}, &h, v.body())
+	_, err = Verify([]*Key{secret}, &h, v.body())
 	return err
 }
 
@@ -145,12 +145,12 @@ func (v vector) secretError(t *testing.T) string {
 
 // shortSecret returns the vector's secret although ParseSecret refuses it for
 // its length, to check the arithmetic all the same.
-func (v vector) shortSecret(t *testing.T) *Secret {
+func (v vector) shortSecret(t *testing.T) *Key {
 	key, err := decodeKey(strings.TrimPrefix(v.Secret, "whsec_"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &Secret{keyMaterial: &keyMaterial{hmacKey: key}}
+	secret := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
 	secret.states.New = func() any { return newHMACState(key) }
 	return secret
 }

@@ -28,7 +28,7 @@ var strictBase64 = base64.StdEncoding.Strict()
 // over the id, the timestamp and the body, or an *Error with the reason
 // Mismatch. Signatures of unknown versions are skipped. It compares in constant
 // time and does not look at the clock: see CheckFreshness.
-func Verify(secrets []*Secret, h *Headers, body []byte) (index int, err error) {
+func Verify(secrets []*Key, h *Headers, body []byte) (index int, err error) {
 	for i, secret := range secrets {
 		if secret.verify(h, body) {
 			return i, nil
@@ -37,16 +37,16 @@ func Verify(secrets []*Secret, h *Headers, body []byte) (index int, err error) {
 	return -1, errMismatch
 }
 
-func (s *Secret) verify(h *Headers, body []byte) bool {
-	if s.Symmetric() {
-		return s.verifyHMAC(h, body)
+func (k *Key) verify(h *Headers, body []byte) bool {
+	if k.Symmetric() {
+		return k.verifyHMAC(h, body)
 	}
-	return s.verifyEd25519(h, body)
+	return k.verifyEd25519(h, body)
 }
 
-func (s *Secret) verifyHMAC(h *Headers, body []byte) bool {
-	state := s.states.Get().(*hmacState)
-	defer s.states.Put(state)
+func (k *Key) verifyHMAC(h *Headers, body []byte) bool {
+	state := k.states.Get().(*hmacState)
+	defer k.states.Put(state)
 
 	expected := state.sign(h.ID, h.Timestamp, body)
 	match := 0
@@ -58,7 +58,7 @@ func (s *Secret) verifyHMAC(h *Headers, body []byte) bool {
 	return match == 1
 }
 
-func (s *Secret) verifyEd25519(h *Headers, body []byte) bool {
+func (k *Key) verifyEd25519(h *Headers, body []byte) bool {
 	var text []byte
 	attempts := 0
 	for version, sig, rest := nextSignature(h.Signatures); version != "" && attempts < maxEd25519Attempts; version, sig, rest = nextSignature(rest) {
@@ -73,7 +73,7 @@ func (s *Secret) verifyEd25519(h *Headers, body []byte) bool {
 		if text == nil {
 			text = append(appendPrefix(make([]byte, 0, len(h.ID)+len(h.Timestamp)+2+len(body)), h.ID, h.Timestamp), body...)
 		}
-		if ed25519.Verify(s.publicKey, text, decoded) {
+		if ed25519.Verify(k.publicKey, text, decoded) {
 			return true
 		}
 	}

@@ -24,54 +24,54 @@ func TestVerify(t *testing.T) {
 
 	tests := []struct {
 		name       string
-		secrets    []*Secret
+		secrets    []*Key
 		signatures string
 		want       int // -1 if refused
 	}{
-		{"one secret", []*Secret{current}, "v1," + byCurrent, 0},
-		{"the second secret", []*Secret{current, previous}, "v1," + byPrevious, 1},
-		{"the first of two equal secrets", []*Secret{current, hmacSecret(t, "current")}, "v1," + byCurrent, 0},
-		{"signed with both, as while a secret is rotated", []*Secret{current, previous}, "v1," + byPrevious + " v1," + byCurrent, 0},
-		{"both kinds of secrets, v1", []*Secret{public, current}, "v1," + byCurrent, 1},
-		{"both kinds of secrets, v1a", []*Secret{current, public}, "v1a," + byPrivate, 1},
+		{"one secret", []*Key{current}, "v1," + byCurrent, 0},
+		{"the second secret", []*Key{current, previous}, "v1," + byPrevious, 1},
+		{"the first of two equal secrets", []*Key{current, hmacSecret(t, "current")}, "v1," + byCurrent, 0},
+		{"signed with both, as while a secret is rotated", []*Key{current, previous}, "v1," + byPrevious + " v1," + byCurrent, 0},
+		{"both kinds of secrets, v1", []*Key{public, current}, "v1," + byCurrent, 1},
+		{"both kinds of secrets, v1a", []*Key{current, public}, "v1a," + byPrivate, 1},
 		{"no secret", nil, "v1," + byCurrent, -1},
-		{"signed by a stranger", []*Secret{current, previous, public}, "v1," + byStranger, -1},
+		{"signed by a stranger", []*Key{current, previous, public}, "v1," + byStranger, -1},
 
-		{"unknown versions in front", []*Secret{current}, "v2,x v99," + byCurrent + " v1," + byCurrent, 0},
-		{"junk in front", []*Secret{current}, "junk , ,, v1 v1," + byCurrent, 0},
-		{"a wrong v1 in front", []*Secret{current}, "v1," + wrongHMAC + " v1," + byCurrent, 0},
-		{"a wrong v1 behind", []*Secret{current}, "v1," + byCurrent + " v1," + wrongHMAC, 0},
-		{"folded by a comma", []*Secret{current}, "v1," + wrongHMAC + ",v1," + byCurrent, 0},
-		{"folded by a comma and a space", []*Secret{current}, "v1," + wrongHMAC + ", v1," + byCurrent, 0},
-		{"as many as the header has room for, the genuine last", []*Secret{current}, strings.Repeat("v1,"+wrongHMAC+" ", 84) + "v1," + byCurrent, 0},
+		{"unknown versions in front", []*Key{current}, "v2,x v99," + byCurrent + " v1," + byCurrent, 0},
+		{"junk in front", []*Key{current}, "junk , ,, v1 v1," + byCurrent, 0},
+		{"a wrong v1 in front", []*Key{current}, "v1," + wrongHMAC + " v1," + byCurrent, 0},
+		{"a wrong v1 behind", []*Key{current}, "v1," + byCurrent + " v1," + wrongHMAC, 0},
+		{"folded by a comma", []*Key{current}, "v1," + wrongHMAC + ",v1," + byCurrent, 0},
+		{"folded by a comma and a space", []*Key{current}, "v1," + wrongHMAC + ", v1," + byCurrent, 0},
+		{"as many as the header has room for, the genuine last", []*Key{current}, strings.Repeat("v1,"+wrongHMAC+" ", 84) + "v1," + byCurrent, 0},
 
-		{"only a wrong v1", []*Secret{current}, "v1," + wrongHMAC, -1},
-		{"without a version", []*Secret{current}, byCurrent, -1},
-		{"under an unknown version", []*Secret{current}, "v2," + byCurrent, -1},
-		{"under a version in capitals", []*Secret{current}, "V1," + byCurrent, -1},
-		{"under an empty version", []*Secret{current}, "," + byCurrent, -1},
-		{"an empty signature", []*Secret{current}, "v1,", -1},
-		{"a signature cut off by a character", []*Secret{current}, "v1," + byCurrent[:43], -1},
-		{"the first eight characters of a signature", []*Secret{current}, "v1," + byCurrent[:8], -1},
-		{"a signature with a character more", []*Secret{current}, "v1," + byCurrent + "=", -1},
-		{"a signature in two halves", []*Secret{current}, "v1," + byCurrent[:22] + " v1," + byCurrent[22:], -1},
-		{"a signature in another spelling of the same bytes", []*Secret{current}, "v1," + otherSpelling(t, byCurrent), -1},
+		{"only a wrong v1", []*Key{current}, "v1," + wrongHMAC, -1},
+		{"without a version", []*Key{current}, byCurrent, -1},
+		{"under an unknown version", []*Key{current}, "v2," + byCurrent, -1},
+		{"under a version in capitals", []*Key{current}, "V1," + byCurrent, -1},
+		{"under an empty version", []*Key{current}, "," + byCurrent, -1},
+		{"an empty signature", []*Key{current}, "v1,", -1},
+		{"a signature cut off by a character", []*Key{current}, "v1," + byCurrent[:43], -1},
+		{"the first eight characters of a signature", []*Key{current}, "v1," + byCurrent[:8], -1},
+		{"a signature with a character more", []*Key{current}, "v1," + byCurrent + "=", -1},
+		{"a signature in two halves", []*Key{current}, "v1," + byCurrent[:22] + " v1," + byCurrent[22:], -1},
+		{"a signature in another spelling of the same bytes", []*Key{current}, "v1," + otherSpelling(t, byCurrent), -1},
 
-		{"an HMAC secret and its HMAC as v1a", []*Secret{current}, "v1a," + byCurrent, -1},
-		{"an HMAC secret and a genuine v1a", []*Secret{current}, "v1a," + byPrivate, -1},
-		{"a public key and its signature as v1", []*Secret{public}, "v1," + byPrivate, -1},
-		{"a public key taken for an HMAC key, v1", []*Secret{public}, "v1," + byHMAC(public.publicKey), -1},
-		{"a public key taken for an HMAC key, v1a", []*Secret{public}, "v1a," + byHMAC(public.publicKey), -1},
+		{"an HMAC secret and its HMAC as v1a", []*Key{current}, "v1a," + byCurrent, -1},
+		{"an HMAC secret and a genuine v1a", []*Key{current}, "v1a," + byPrivate, -1},
+		{"a public key and its signature as v1", []*Key{public}, "v1," + byPrivate, -1},
+		{"a public key taken for an HMAC key, v1", []*Key{public}, "v1," + byHMAC(public.publicKey), -1},
+		{"a public key taken for an HMAC key, v1a", []*Key{public}, "v1a," + byHMAC(public.publicKey), -1},
 
-		{"v1a after nine wrong ones", []*Secret{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 9) + "v1a," + byPrivate, 0},
-		{"v1a after ten wrong ones is not looked at", []*Secret{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 10) + "v1a," + byPrivate, -1},
-		{"v1a after many that have no form", []*Secret{public}, strings.Repeat("v1a,x v1a,AAAA v1a, ", 20) + "v1a," + byPrivate, 0},
-		{"v1a after many of other versions", []*Secret{public}, strings.Repeat("v1,"+wrongHMAC+" v2,x ", 40) + "v1a," + byPrivate, 0},
-		{"v1a cut off", []*Secret{public}, "v1a," + byPrivate[:84], -1},
-		{"v1a with a byte more", []*Secret{public}, "v1a," + byPrivate[:84] + "AAAA", -1},
-		{"v1a with a line break in it", []*Secret{public}, "v1a," + byPrivate[:40] + "\n" + byPrivate[40:], -1},
-		{"only a wrong v1a", []*Secret{public}, "v1a," + wrongEd25519, -1},
-		{"v1a in another spelling of the same bytes", []*Secret{public}, "v1a," + byPrivate[:85] + nextDigit(byPrivate[85]) + "==", -1},
+		{"v1a after nine wrong ones", []*Key{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 9) + "v1a," + byPrivate, 0},
+		{"v1a after ten wrong ones is not looked at", []*Key{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 10) + "v1a," + byPrivate, -1},
+		{"v1a after many that have no form", []*Key{public}, strings.Repeat("v1a,x v1a,AAAA v1a, ", 20) + "v1a," + byPrivate, 0},
+		{"v1a after many of other versions", []*Key{public}, strings.Repeat("v1,"+wrongHMAC+" v2,x ", 40) + "v1a," + byPrivate, 0},
+		{"v1a cut off", []*Key{public}, "v1a," + byPrivate[:84], -1},
+		{"v1a with a byte more", []*Key{public}, "v1a," + byPrivate[:84] + "AAAA", -1},
+		{"v1a with a line break in it", []*Key{public}, "v1a," + byPrivate[:40] + "\n" + byPrivate[40:], -1},
+		{"only a wrong v1a", []*Key{public}, "v1a," + wrongEd25519, -1},
+		{"v1a in another spelling of the same bytes", []*Key{public}, "v1a," + byPrivate[:85] + nextDigit(byPrivate[85]) + "==", -1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestVerifyCoversIDTimestampAndBody(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := &Headers{ID: tt.id, Timestamp: tt.timestamp, Signatures: signatures}
-			for _, secret := range []*Secret{symmetric, public} {
-				if _, err := Verify([]*Secret{secret}, h, tt.body); (err == nil) != tt.genuine {
+			for _, secret := range []*Key{symmetric, public} {
+				if _, err := Verify([]*Key{secret}, h, tt.body); (err == nil) != tt.genuine {
 					t.Errorf("symmetric %v: error %v, want genuine %v", secret.Symmetric(), err, tt.genuine)
 				}
 			}
@@ -151,7 +151,7 @@ func TestSignedTextCannotBeSplitInAnotherWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Verify([]*Secret{secret}, &genuine, body); err != nil {
+	if _, err := Verify([]*Key{secret}, &genuine, body); err != nil {
 		t.Fatalf("as signed: %v", err)
 	}
 
@@ -170,18 +170,18 @@ func TestVerifyBodiesOfAllSizes(t *testing.T) {
 	for _, size := range []int{0, 1, 63, 64, 65, 2 << 10, 250 << 10, 1 << 20} {
 		body := bytes.Repeat([]byte{0, '\xff', '\n', '.'}, size/4+1)[:size]
 		h := headersOf(signBySvix(t, symmetric.hmacKey, testID, testTime, body))
-		if _, err := Verify([]*Secret{symmetric}, h, body); err != nil {
+		if _, err := Verify([]*Key{symmetric}, h, body); err != nil {
 			t.Errorf("v1, %d bytes: %v", size, err)
 		}
 		h = headersOf("v1a," + signEd25519(private, testID, testTimestamp, body))
-		if _, err := Verify([]*Secret{public}, h, body); err != nil {
+		if _, err := Verify([]*Key{public}, h, body); err != nil {
 			t.Errorf("v1a, %d bytes: %v", size, err)
 		}
 	}
 }
 
 func TestMismatchMessage(t *testing.T) {
-	_, err := Verify([]*Secret{hmacSecret(t, "message")}, headersOf("v1,"+wrongHMAC), testBody)
+	_, err := Verify([]*Key{hmacSecret(t, "message")}, headersOf("v1,"+wrongHMAC), testBody)
 	const want = "no signature in the header was made with a configured secret over this id, timestamp and body"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -193,7 +193,7 @@ func TestMismatchMessage(t *testing.T) {
 func TestVerifyConcurrently(t *testing.T) {
 	symmetric := hmacSecret(t, "concurrent")
 	public, private := keyPair(t, "concurrent")
-	secrets := []*Secret{public, symmetric}
+	secrets := []*Key{public, symmetric}
 
 	var wg sync.WaitGroup
 	for worker := range 8 {
