@@ -14,13 +14,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 func init() {
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook", parseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
+	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
+	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
 func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -195,13 +196,10 @@ func (h *Handler) addEvents(patterns []string) error {
 	if len(patterns) == 0 {
 		return errArguments
 	}
-	for _, p := range patterns {
-		pattern := event.Pattern(p)
-		if err := pattern.Validate(); err != nil {
-			return err
-		}
-		h.Events = append(h.Events, pattern)
+	if _, err := parsePatterns(patterns); err != nil {
+		return err
 	}
+	h.Events = append(h.Events, patterns...)
 	return nil
 }
 
@@ -228,5 +226,58 @@ func (h *Handler) setDeduplicate(args []string) error {
 	return nil
 }
 
-// Interface guard
-var _ caddyfile.Unmarshaler = (*Handler)(nil)
+func parseInspector(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	i := new(Inspector)
+	return i, i.UnmarshalCaddyfile(helper.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	clerk_webhook_inspector [<matcher>] {
+//		allow_remote
+//	}
+func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	if d.NextArg() {
+		return d.Errf("clerk_webhook_inspector takes a matcher and a block of options, but not %s", shown(d.Val()))
+	}
+	for d.NextBlock(0) {
+		switch option := d.Val(); {
+		case option != "allow_remote":
+			return d.Errf("unrecognized clerk_webhook_inspector option %s: there is allow_remote", shown(option))
+		case i.AllowRemote:
+			return d.Err("allow_remote is given twice: keep one")
+		case d.NextArg():
+			return d.Err("allow_remote: wrong number of arguments: write allow_remote, alone")
+		}
+		i.AllowRemote = true
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the matcher from Caddyfile tokens. Syntax:
+//
+//	clerk_event <pattern...>
+func (m *MatchEvent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	for d.Next() {
+		patterns := d.RemainingArgs()
+		if len(patterns) == 0 {
+			return d.Err("clerk_event: wrong number of arguments: write clerk_event <pattern...>")
+		}
+		if _, err := parsePatterns(patterns); err != nil {
+			return d.Errf("clerk_event: %w", err)
+		}
+		*m = append(*m, patterns...)
+		if d.NextBlock(0) {
+			return d.Err("clerk_event: it has no block: write clerk_event <pattern...>")
+		}
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*Handler)(nil)
+	_ caddyfile.Unmarshaler = (*Inspector)(nil)
+	_ caddyfile.Unmarshaler = (*MatchEvent)(nil)
+)

@@ -2,11 +2,8 @@ package clerkwebhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 )
 
 const (
@@ -84,8 +82,8 @@ func checkWindow(window time.Duration) error {
 	return checkDuration(window, leastWindow)
 }
 
-// ledgers holds the one *sharedLedger of the process while any guard uses it, so
-// that a config reload changes nothing for the deliveries under way.
+// ledgers holds the one *sharedLedger of the process while any guard uses it. So a
+// config reload changes nothing for the deliveries under way.
 var ledgers = caddy.NewUsagePool()
 
 const ledgerKey = "ledger"
@@ -125,7 +123,7 @@ func (h *Handler) provisionDeduplication(ctx caddy.Context) {
 	shared := value.(*sharedLedger)
 	h.once = &deduplication{ledger: shared.Ledger, window: time.Duration(h.Deduplicate.Window)}
 	if h.Deduplicate.Store == storeStorage {
-		h.once.records = ledger.NewRecords(newLastingStorage(ctx), h.once.window, time.Now)
+		h.once.records = ledger.NewRecords(ledger.LastingStorage(ctx), h.once.window, time.Now)
 		h.once.records.LongestWindow = shared.longestWindow
 		h.once.records.CleanFailed = func(err error) {
 			h.logger.Error("removing old records of deliveries", zap.Error(err))
@@ -151,87 +149,64 @@ func (h *Handler) releaseDeduplication() error {
 	return err
 }
 
-// forgetDelivery lets the delivery of this id be handled again by every guard
-// that deduplicates, and reports whether any had it as done.
-func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
-	var guards []*deduplication
-	ledgers.Range(func(_, value any) bool {
-		shared := value.(*sharedLedger)
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		guards = slices.Collect(maps.Keys(shared.guards))
-		return true
-	})
-	if len(guards) == 0 {
-		return false, errNoDeduplication
-	}
-	var errs []error
-	for _, guard := range guards {
-		for _, fingerprint := range guard.keys {
-			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(fingerprint, id), guard.records)
-			known = known || was
-			errs = append(errs, err)
-		}
-	}
-	return known, errors.Join(errs...)
-}
-
-var errNoDeduplication = errors.New("no clerk_webhook in the running config has the option deduplicate")
-
 // forwardOnce forwards the delivery unless a copy of it is done or under way.
-func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind) error {
+func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
 	key := ledger.KeyOf(h.once.keys[d.secret], d.headers.ID)
 	if claimed, ok := r.Context().Value(claimKey{}).(*ledger.Claim); ok && claimed.Key() == key { // by a guard in front of this one
-		return h.forward(w, r, next, d, kind)
+		return h.forward(w, r, d, next)
 	}
 	claim, state, at, err := h.once.ledger.Claim(r.Context(), key, h.once.window, h.once.records)
 	h.noteLedgerError(d, "claiming", err)
 	switch state {
 	case ledger.InProgress:
 		d.reason = inProgress
-		h.settle(r, d, kind, duplicate)
+		h.settle(r, d, duplicate)
 		return respond(w, http.StatusConflict, "Another copy of this delivery is being handled; a retry will tell how it ended.\n")
 	case ledger.Done:
 		d.reason = done
-		h.settle(r, d, kind, duplicate)
+		h.settle(r, d, duplicate)
 		return respond(w, http.StatusOK, "Duplicate: this delivery was handled at "+at.UTC().Format(time.RFC3339)+" and not forwarded again.\n")
 	}
-	return h.handleClaimed(w, r, next, d, kind, claim)
+	return h.forwardClaimed(w, r, d, next, claim)
 }
 
-// handleClaimed lets the next handler answer and remembers whether the delivery
-// is done with that. The handlers run on when the sender hangs up: Svix does so
-// after 15 seconds, and what they then finish is done all the same.
-func (h *Handler) handleClaimed(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind, claim *ledger.Claim) (err error) {
-	handling := struct { // one allocation for what a handler may keep
-		answer answerRecorder
-		lease  leaseContext
-	}{
-		answer: recordAnswer(w),
-		lease:  leaseContext{request: r.Context(), claim: claim},
-	}
-	answer, lease := &handling.answer, &handling.lease
-	defer lease.end()
-
-	returned := false
+// forwardClaimed lets the next handler answer, and remembers whether the delivery
+// is done with that.
+func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim *ledger.Claim) error {
+	ctx, cancel := claimContext(r.Context(), claim)
+	defer cancel()
+	answer := response.Track(w)
+	isDone := false
 	defer func() {
-		if returned && err == nil && answer.succeeded() {
+		if isDone {
 			h.noteLedgerError(d, "marking as done", claim.Done(r.Context()))
-			return
-		}
-		h.noteLedgerError(d, "releasing", claim.Release(r.Context()))
-		if returned && err == nil && !answer.answered() {
-			h.logger.Warn("no handler answered the delivery, so it does not count as done; is a handler such as reverse_proxy missing behind clerk_webhook?",
-				zap.String("id", d.headers.ID))
+		} else { // also after a panic
+			h.noteLedgerError(d, "releasing", claim.Release(r.Context()))
 		}
 	}()
-	err = h.forward(answer, r.WithContext(lease), next, d, kind)
-	returned = true
+	err := h.forward(answer, r.WithContext(ctx), d, next)
+	isDone = err == nil && answer.Succeeded()
+	if err == nil && !answer.Answered() {
+		h.logger.Warn("no handler answered the delivery, so it does not count as done; is a handler such as reverse_proxy missing behind clerk_webhook?",
+			zap.String("id", d.headers.ID))
+	}
 	return err
 }
 
-// noteLedgerError tells that the ledger could not be kept. The delivery is
-// handled all the same.
+// claimKey is the context key of the *ledger.Claim that a request holds.
+type claimKey struct{}
+
+// claimContext returns the context for the handlers behind a guard that has
+// claimed a delivery. It ends with the claim, and not when the sender hangs up:
+// Svix hangs up after 15 seconds, and what the handlers finish then is done all
+// the same.
+func claimContext(request context.Context, claim *ledger.Claim) (context.Context, context.CancelFunc) {
+	ctx := context.WithValue(context.WithoutCancel(request), claimKey{}, claim)
+	return context.WithDeadline(ctx, claim.Until())
+}
+
+// noteLedgerError tells that the ledger could not be kept. The delivery is handled
+// all the same.
 func (h *Handler) noteLedgerError(d *delivery, step string, err error) {
 	if err == nil {
 		return

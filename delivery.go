@@ -3,11 +3,13 @@ package clerkwebhook
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/tidwall/gjson"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -23,23 +25,32 @@ const (
 
 // delivery is what a guard has found out about a request so far.
 type delivery struct {
-	headers   signature.Headers // well-formed, but verified only if verified is true
-	body      *body             // nil until it has been received whole
-	verified  bool
-	secret    int // index of the secret that verified
-	eventType string
-	outcome   outcome
-	reason    reason
+	headers  signature.Headers // well-formed, but verified only if verified is true
+	body     *body.Body        // nil until it has been received whole
+	received time.Time         // when the body had arrived or was given up
+	checked  time.Time         // when the signature had been checked
+	verified bool
+	secret   int // index of the secret that verified
+	kind     eventKind
+	outcome  outcome
+	reason   reason
 
 	handler *Handler
+}
+
+// releaseBody gives the body's memory back when r has been served.
+func (d *delivery) releaseBody(r *http.Request) {
+	if d.body != nil {
+		d.body.ReleaseAfter(r.Context())
+	}
 }
 
 // deliveryVar is the name of the request variable that holds the *delivery.
 const deliveryVar = "clerk_webhook"
 
-// publish makes d visible to the placeholders and the matcher of everything
-// that handles r from now on, error routes included. A second guard on the same
-// request takes the place of the first.
+// publish makes d visible to placeholders and to the matcher. Everything that
+// handles r from now on sees it, error routes too. A second guard on the same
+// request replaces what the first has published.
 func (d *delivery) publish(r *http.Request) {
 	ctx := r.Context()
 	isFirst := deliveryOf(r) == nil
@@ -61,7 +72,7 @@ func (d *delivery) publish(r *http.Request) {
 	})
 }
 
-// deliveryOf returns what a guard has found out about r, or nil if none has
+// deliveryOf returns what a guard has found out about r, or nil if no guard has
 // seen it yet.
 func deliveryOf(r *http.Request) *delivery {
 	d, _ := caddyhttp.GetVar(r.Context(), deliveryVar).(*delivery)
@@ -73,9 +84,9 @@ const (
 	payloadPrefix     = "event."
 )
 
-// placeholder returns the value of {http.clerk_webhook.<name>}, and whether
-// there is one of that name. What only a verified delivery has is empty for
-// others.
+// placeholder returns the value of {http.clerk_webhook.<name>}, and whether that
+// placeholder exists. Values that only a verified delivery has are empty for
+// other requests.
 func (d *delivery) placeholder(name string) (any, bool) {
 	switch name {
 	case "outcome":
@@ -89,7 +100,7 @@ func (d *delivery) placeholder(name string) (any, bool) {
 	case "timestamp":
 		return d.headers.Timestamp, true
 	case "type":
-		return oneLine(d.eventType), true
+		return oneLine(d.kind.name), true
 	case "secret":
 		return d.secretName(), true
 	}
@@ -108,14 +119,14 @@ func (d *delivery) secretName() string {
 }
 
 // payload returns the value at a path such as
-// "data.email_addresses.0.email_address" of a verified payload: the text of
-// strings, anything else as JSON, and "" where there is nothing or null. It is
-// one line: a control character in a header would have the request refused.
+// "data.email_addresses.0.email_address" of a verified payload: a string as its
+// text, null or nothing as "", and anything else as JSON. The value is one line,
+// because a control character in a header would make the request fail.
 func (d *delivery) payload(path string) (value string) {
 	if !d.verified {
 		return ""
 	}
-	d.body.read(func(data []byte) {
+	d.body.View(func(data []byte) {
 		switch result := gjson.GetBytes(data, path); result.Type {
 		case gjson.Null:
 		case gjson.String:

@@ -2,10 +2,9 @@ package clerkwebhook
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
@@ -13,13 +12,11 @@ import (
 
 func init() {
 	caddy.RegisterModule(Inspector{})
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
-	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-// Inspector serves a page, and an API, on which the deliveries of all endpoints
-// with `inspect` can be seen, searched and sent again, and examples of events
-// sent. Mount it on a site or a path of its own:
+// Inspector serves a page and an API for the deliveries of all endpoints with
+// `inspect`. You can see, search and replay them, and send examples of events.
+// Mount it on a site or a path of its own:
 //
 //	http://localhost:4040 {
 //		bind 127.0.0.1 ::1
@@ -27,16 +24,16 @@ func init() {
 //	}
 //
 // It shows personal data, and whoever reaches it can send genuine deliveries to
-// the backend. That is why it answers nobody but this machine: peers that are
-// not on the loopback interface, requests that were forwarded by a proxy, and
-// host names other than `localhost`, `127.0.0.1` and `[::1]` get 403. So does
-// whatever a browser asks of the API for a page of another site, always.
+// the backend. So it answers this machine only. These get 403: peers that are not
+// on the loopback interface, requests that a proxy has forwarded, and host names
+// other than `localhost`, `127.0.0.1` and `[::1]`. A browser that calls the API
+// for a page of another site always gets 403.
 //
-// What it shows is in memory only, at most 50 MB of it, kept over config
+// The deliveries are in memory only, at most 50 MB of them. They outlive config
 // reloads as long as there is an inspector or an endpoint with `inspect`.
 type Inspector struct {
-	// Answer other machines too, under any name. Put authentication in front,
-	// such as `basic_auth`. Default: false.
+	// Answer other machines, too, under any host name. Put authentication in
+	// front of it, such as `basic_auth`. Default: false.
 	AllowRemote bool `json:"allow_remote,omitempty"`
 
 	recorder *inspector.Recorder
@@ -76,39 +73,86 @@ func (i *Inspector) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhtt
 	return nil
 }
 
-func parseInspector(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	i := new(Inspector)
-	return i, i.UnmarshalCaddyfile(helper.Dispenser)
+// inspection records the deliveries of one guard for the inspector.
+type inspection struct {
+	recorder     *inspector.Recorder
+	endpoint     *inspector.Endpoint
+	fingerprints [][32]byte // of the endpoint's secrets
 }
 
-// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
-//
-//	clerk_webhook_inspector [<matcher>] {
-//		allow_remote
-//	}
-func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the directive's name
-	if d.NextArg() {
-		return d.Errf("clerk_webhook_inspector takes a matcher and a block of options, but not %s", shown(d.Val()))
+// newInspection lends the guard's secrets to the inspector until release is
+// called. The inspector signs replays with them and explains rejections.
+func newInspection(h *Handler) *inspection {
+	i := &inspection{
+		recorder: inspector.Acquire(),
+		endpoint: &inspector.Endpoint{Name: h.Name, Tolerance: time.Duration(h.Tolerance), Guard: h},
 	}
-	for d.NextBlock(0) {
-		switch option := d.Val(); {
-		case option != "allow_remote":
-			return d.Errf("unrecognized clerk_webhook_inspector option %s: there is allow_remote", shown(option))
-		case i.AllowRemote:
-			return d.Err("allow_remote is given twice: keep one")
-		case d.NextArg():
-			return d.Err("allow_remote: wrong number of arguments: write allow_remote, alone")
-		}
-		i.AllowRemote = true
+	for index, key := range h.keys {
+		i.endpoint.Secrets = append(i.endpoint.Secrets, inspector.Secret{Name: h.Secret[index].Name, Key: key})
+		i.fingerprints = append(i.fingerprints, key.Fingerprint())
 	}
-	return nil
+	i.recorder.Register(i.endpoint)
+	return i
 }
+
+func (i *inspection) release() error {
+	i.recorder.Unregister(i.endpoint)
+	return i.recorder.Release()
+}
+
+// handling is how a guard handles a delivery.
+type handling func(http.ResponseWriter, *http.Request, *delivery, caddyhttp.Handler) error
+
+// record lets handle handle a delivery, and records what comes in, when it is
+// handed on, and what goes out.
+func (i *inspection) record(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, handle handling) error {
+	capture := i.recorder.Begin(i.endpoint, w, r)
+	returned := false
+	defer func() {
+		if !returned { // but panicked, as reverse_proxy does to cut the connection
+			capture.Abort(i.progress(d))
+		}
+	}()
+	err := handle(capture.Writer(), r, d, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		capture.Forwarded(i.progress(d))
+		return next.ServeHTTP(w, r)
+	}))
+	returned = true
+	capture.End(i.progress(d), err)
+	return err
+}
+
+// progress is what the guard has found out so far.
+func (i *inspection) progress(d *delivery) inspector.Progress {
+	p := inspector.Progress{
+		Decision: inspector.Decision{
+			Outcome:   string(d.outcome),
+			Reason:    string(d.reason),
+			Verified:  d.verified,
+			MessageID: d.headers.ID,
+			SignedAt:  d.headers.Time,
+			Type:      d.kind.name,
+			Secret:    d.secretName(),
+		},
+		Received: d.received,
+		Checked:  d.checked,
+	}
+	if d.verified {
+		p.Fingerprint = i.fingerprints[d.secret]
+	}
+	if d.body != nil {
+		p.Body, p.IsRead = d.body.Bytes(), true
+	}
+	return p
+}
+
+// isReplay reports whether a developer has sent r once more on purpose. It is
+// forwarded then, although it has been handled before.
+func isReplay(r *http.Request) bool { return inspector.IsReplay(r.Context()) }
 
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Inspector)(nil)
 	_ caddy.CleanerUpper          = (*Inspector)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Inspector)(nil)
-	_ caddyfile.Unmarshaler       = (*Inspector)(nil)
 )

@@ -113,11 +113,11 @@ func (m *metrics) countVerified(d *delivery, now time.Time) {
 	m.secrets[d.secret].verified.Inc()
 	m.secrets[d.secret].lastUsed.Set(float64(now.Unix()))
 	collectors.deliveryAge.Observe(max(0, now.Sub(d.headers.Time).Seconds()))
-	collectors.bodyBytes.Observe(float64(len(d.body.data)))
+	collectors.bodyBytes.Observe(float64(len(d.body.Bytes())))
 }
 
 func (m *metrics) countRejected(why reason) { m.rejections[why].Inc() }
 
-func (m *metrics) count(d *delivery, typeLabel string) {
-	collectors.deliveries.WithLabelValues(m.endpoint, string(d.outcome), string(d.reason), typeLabel).Inc()
+func (m *metrics) count(d *delivery) {
+	collectors.deliveries.WithLabelValues(m.endpoint, string(d.outcome), string(d.reason), d.kind.label).Inc()
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,8 +17,11 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
+	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
 )
 
 func init() {
@@ -77,7 +79,7 @@ type Handler struct {
 	// The event types to forward, as patterns in which `*` stands for any run
 	// of characters: `user.created`, `user.*`, `*.deleted`, `organization*`.
 	// Default: every event, also one whose type cannot be read.
-	Events []event.Pattern `json:"events,omitempty"`
+	Events []string `json:"events,omitempty"`
 
 	// The status, 200 to 599, that answers a genuine delivery of an event that
 	// is not wanted. A 2xx tells Svix not to retry it. Default: 204.
@@ -108,10 +110,10 @@ type Handler struct {
 	Inspect bool `json:"inspect,omitempty"`
 
 	keys       []*signature.Key // of Secret, in the same order
-	kinds      map[string]eventKind
+	filter     *eventFilter
 	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics
-	rejections *rejectionLog
+	summaries  *summary.Log
 	inspection *inspection // nil unless Inspect is set
 	logger     *zap.Logger
 	now        func() time.Time
@@ -142,23 +144,25 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 // Provision sets defaults, resolves the secrets and registers the metrics.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
-	if err := h.Validate(); err != nil { // before names become labels
-		return err
+	h.now = time.Now
+	if err := checkName(h.Name); err != nil { // before it becomes a label
+		return fmt.Errorf("name: %w", err)
 	}
 	h.logger = ctx.Logger().With(zap.String("endpoint", h.Name))
-	h.now = time.Now
 
 	var err error
 	if h.keys, err = resolveSecrets(h.Secret, h.logger); err != nil {
 		return err
 	}
-	h.kinds = classifyEvents(h.Events)
-	warnOfUnknownEvents(h.logger, "events", h.Events)
+	if h.filter, err = newEventFilter(h.Events); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	warnOfUnknownEvents(h.logger, "events", h.filter.patterns)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.metrics = newMetrics(h.Name, h.Secret)
-	h.rejections = acquireRejectionLog(h.Name, h.logger)
+	h.summaries = summary.Acquire(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		h.provisionDeduplication(ctx)
 	}
@@ -192,16 +196,8 @@ func (h *Handler) setDefaults() {
 	}
 }
 
-// Validate checks the values of all options.
+// Validate checks the values that Provision does not have to understand.
 func (h *Handler) Validate() error {
-	if err := checkName(h.Name); err != nil {
-		return fmt.Errorf("name: %w", err)
-	}
-	for _, pattern := range h.Events {
-		if err := pattern.Validate(); err != nil {
-			return fmt.Errorf("events: %w", err)
-		}
-	}
 	if err := checkFiltered(h.Filtered); err != nil {
 		return fmt.Errorf("filtered: %w", err)
 	}
@@ -222,7 +218,8 @@ func (h *Handler) Validate() error {
 	return nil
 }
 
-// checkName keeps out what could not be the label of a metric or should not.
+// checkName refuses names that cannot be the label of a metric, and those that
+// must not be one.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -263,12 +260,15 @@ func checkMaxBody(size int64) error {
 	return nil
 }
 
-// Cleanup gives back what Provision acquired, which may be nothing if it
+// Cleanup gives back what Provision acquired. That may be nothing if Provision
 // failed.
 func (h *Handler) Cleanup() error {
-	errs := []error{h.inspection.release()}
-	if h.rejections != nil {
-		errs = append(errs, h.rejections.release(h.Name, h.logger)) // requests that still run go on using it
+	var errs []error
+	if h.inspection != nil {
+		errs = append(errs, h.inspection.release())
+	}
+	if h.summaries != nil {
+		errs = append(errs, h.summaries.Release(h.logger))
 	}
 	if h.once != nil {
 		errs = append(errs, h.releaseDeduplication())
@@ -277,93 +277,88 @@ func (h *Handler) Cleanup() error {
 }
 
 // ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	d := &delivery{handler: h}
-	inspected, w, next := h.inspection.watch(w, r, next, d)
-	defer inspected.end(&err)
-	why, err := h.verify(w, r, d)
-	inspected.verified()
-	if d.body != nil {
-		defer d.body.releaseWith(r.Context())
+	defer d.releaseBody(r)
+	if h.inspection != nil {
+		return h.inspection.record(w, r, d, next, h.handle)
 	}
-	if err != nil {
-		return h.reject(w, r, next, d, why, err)
-	}
+	return h.handle(w, r, d, next)
+}
 
+// handle takes a request through the steps that the contract of Handler names.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
+	if why := h.verify(w, r, d); why != nil { // steps 1 to 5: is it genuine?
+		return h.reject(w, r, d, next, why)
+	}
 	h.metrics.countVerified(d, h.now())
 	removeUnverified(r.Header, d.headers.Set)
 
-	kind := h.kindOf(event.TypeOf(d.body.data))
-	d.eventType = kind.name
-	if !kind.wanted {
-		return h.acknowledge(w, r, d, kind)
+	d.kind = h.filter.kindOf(event.TypeOf(d.body.Bytes())) // step 6: is it wanted?
+	if !d.kind.wanted {
+		return h.acknowledge(w, r, d)
 	}
-	if h.once != nil && !isReplay(r) {
-		return h.forwardOnce(w, r, next, d, kind)
+	if h.once != nil && !isReplay(r) { // step 7: is it a copy?
+		return h.forwardOnce(w, r, d, next)
 	}
-	return h.forward(w, r, next, d, kind)
+	return h.forward(w, r, d, next) // step 8
 }
 
-// reject counts and logs a request that is not genuine and returns the error
-// that answers it. In report_only mode it goes on instead.
-func (h *Handler) reject(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, why reason, err error) error {
-	d.outcome, d.reason = rejected, why
+// reject counts and logs a request that is not genuine, and returns the error
+// that answers it. With report_only the request goes on instead.
+func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, why *rejection) error {
+	d.outcome, d.reason = rejected, why.reason
 	d.publish(r)
-	h.metrics.countRejected(why)
-	example := newRejectionExample(r, d, h.now(), err)
-	h.rejections.note(why, example)
-	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
-		c.Write(zap.String("reason", string(why)), zap.Inline(example))
-	}
-
+	h.metrics.countRejected(why.reason)
+	h.logRejection(r, d, why)
 	if h.ReportOnly {
 		return next.ServeHTTP(w, r)
 	}
-	if why == methodNotAllowed {
+	if why.reason == methodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	if d.body == nil && why != bodyTimeout {
-		stopReading(w, r)
+	if d.body == nil && why.reason != bodyTimeout {
+		body.StopReading(w, r)
 	}
-	if why == bodyIncomplete && r.ProtoMajor == 1 {
-		// Where a broken body ends is anybody's guess, and net/http can take the
-		// rest of a broken trailer for the next request.
+	if why.reason == bodyIncomplete && r.ProtoMajor == 1 {
+		// Nobody knows where a broken body ends. net/http can take the rest of a
+		// broken trailer for the next request.
 		w.Header().Set("Connection", "close")
 	}
-	return caddyhttp.Error(rejectionStatus[why], err)
+	return caddyhttp.Error(rejectionStatus[why.reason], why.err)
 }
 
 // acknowledge answers a genuine delivery that is not wanted.
-func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery, kind eventKind) error {
-	h.settle(r, d, kind, filtered)
+func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery) error {
+	h.settle(r, d, filtered)
 	w.WriteHeader(h.Filtered)
 	return nil
 }
 
 // forward lets the next handler answer.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d *delivery, kind eventKind) error {
-	h.settle(r, d, kind, forwarded)
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
+	h.settle(r, d, forwarded)
 	return next.ServeHTTP(w, r)
 }
 
-// settle records what becomes of a verified delivery.
-func (h *Handler) settle(r *http.Request, d *delivery, kind eventKind, o outcome) {
+// settle publishes, counts and logs what becomes of a verified delivery.
+func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 	d.outcome = o
 	d.publish(r)
-	h.metrics.count(d, kind.label)
+	h.metrics.count(d)
 	if c := h.logger.Check(zapcore.DebugLevel, "delivery verified"); c != nil {
 		c.Write(
 			zap.String("outcome", string(o)),
 			zap.String("reason", string(d.reason)),
 			zap.String("id", d.headers.ID),
-			zap.String("type", d.eventType),
+			zap.String("type", d.kind.name),
 			zap.String("secret", d.secretName()))
 	}
 }
 
 // removeUnverified removes what would let something unverified travel with a
-// delivery: an upgrade, after which the sender could send what it likes on the
-// same connection, and the headers of the dialect that was not verified.
+// delivery. After an upgrade the sender could send what it likes on the same
+// connection. Headers of the other dialect were not verified.
 func removeUnverified(header http.Header, verified *signature.HeaderSet) {
 	delete(header, "Upgrade")
 	if verified != signature.SvixHeaders {
@@ -372,61 +367,6 @@ func removeUnverified(header http.Header, verified *signature.HeaderSet) {
 	delete(header, signature.StandardHeaders.ID)
 	delete(header, signature.StandardHeaders.Timestamp)
 	delete(header, signature.StandardHeaders.Signature)
-}
-
-// eventKind is what a guard does with events of one type.
-type eventKind struct {
-	name   string
-	label  string // in metrics
-	wanted bool
-}
-
-// classifyEvents decides beforehand about all types that are known: Clerk's
-// catalogue and what the patterns name.
-func classifyEvents(patterns []event.Pattern) map[string]eventKind {
-	known := event.Catalogue()
-	for _, p := range patterns {
-		if p.IsLiteral() {
-			known = append(known, string(p))
-		}
-	}
-	kinds := make(map[string]eventKind, len(known))
-	for _, name := range known {
-		kinds[name] = eventKind{name: name, label: name, wanted: isWanted(patterns, name)}
-	}
-	return kinds
-}
-
-func (h *Handler) kindOf(eventType []byte) eventKind {
-	if kind, known := h.kinds[string(eventType)]; known {
-		return kind
-	}
-	name := string(eventType)
-	return eventKind{name: name, label: otherType, wanted: isWanted(h.Events, name)}
-}
-
-// isWanted reports whether events of the type go on. Where there are patterns,
-// an unreadable type ("") is matched by none of them.
-func isWanted(patterns []event.Pattern, eventType string) bool {
-	if len(patterns) == 0 {
-		return true
-	}
-	return eventType != "" && slices.ContainsFunc(patterns, func(p event.Pattern) bool { return p.Match(eventType) })
-}
-
-// warnOfUnknownEvents tells of patterns that are probably mistyped. It is no
-// error: Clerk adds events, and Svix has other senders.
-func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pattern) {
-	for _, p := range patterns {
-		if p.Known() {
-			continue
-		}
-		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %q", option, p)
-		if nearest := p.Nearest(); nearest != "" {
-			message += "; did you mean " + nearest + "?"
-		}
-		logger.Warn(message)
-	}
 }
 
 // Interface guards

@@ -1,6 +1,7 @@
 package clerkwebhook
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
 )
 
 const guardSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -35,8 +37,11 @@ func provisioned(t testing.TB, now time.Time) *Handler {
 			t.Error(err)
 		}
 	})
+	if err := h.summaries.Release(h.logger); err != nil {
+		t.Fatal(err)
+	}
 	h.logger = zap.NewNop()
-	h.rejections.loggers[0] = h.logger
+	h.summaries = summary.Acquire(h.Name, h.logger)
 	h.now = func() time.Time { return now }
 	return h
 }
@@ -161,7 +166,7 @@ func TestHeaderRejectionsAllocateLittle(t *testing.T) {
 			prepare := func() *http.Request { return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil) }
 			errorDirective := testing.AllocsPerRun(500, func() {
 				prepare()
-				_ = caddyhttp.Error(http.StatusBadRequest, errMethod)
+				_ = caddyhttp.Error(http.StatusBadRequest, notPost.err)
 			})
 			guard := testing.AllocsPerRun(500, func() { _ = h.ServeHTTP(w, prepare(), answerOK) })
 			t.Logf("%.0f allocations more than the error directive", guard-errorDirective)
@@ -169,5 +174,43 @@ func TestHeaderRejectionsAllocateLittle(t *testing.T) {
 				t.Errorf("%.0f allocations more than the error directive, want at most %d", guard-errorDirective, most)
 			}
 		})
+	}
+}
+
+// announced is a body of which nothing comes before it ends.
+type announced struct{ awaited, ended chan struct{} }
+
+func (a announced) Read([]byte) (int, error) {
+	close(a.awaited)
+	<-a.ended
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestRequestIsRejectedAfterItsConfigHasEnded(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	h := &Handler{Name: "ended", Secret: []Secret{{Value: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}
+	if err := h.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	body := announced{make(chan struct{}), make(chan struct{})}
+	r := httptest.NewRequest(http.MethodPost, "/", body)
+	r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, make(map[string]any)))
+	r.Header.Set("Svix-Id", "msg_1")
+	r.Header.Set("Svix-Timestamp", strconv.FormatInt(h.now().Unix(), 10))
+	r.Header.Set("Svix-Signature", "v1,AAAA")
+	result := make(chan error)
+	go func() {
+		result <- h.ServeHTTP(httptest.NewRecorder(), r, caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
+	}()
+	<-body.awaited
+	if err := h.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	close(body.ended)
+	var refused caddyhttp.HandlerError
+	if err := <-result; !errors.As(err, &refused) || refused.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %v, want a 400", err)
 	}
 }

@@ -42,7 +42,7 @@ type Record struct {
 	endpointIdentity string
 	time             time.Time
 	request          request
-	verdict          Verdict
+	verdict          Decision
 	stages           stages
 	answer           *answer // nil while the handlers behind are at work
 }
@@ -58,8 +58,8 @@ type request struct {
 	body         body
 }
 
-// Verdict is what a guard has decided.
-type Verdict struct {
+// Decision is what a guard has decided.
+type Decision struct {
 	Outcome, Reason string
 	Verified        bool
 

@@ -47,21 +47,21 @@ func (a answerless) WriteHeader(int)             {}
 func (a answerless) Write(p []byte) (int, error) { return len(p), nil }
 
 // record does what a guard does with one delivery.
-func record(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Verdict) {
+func record(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Decision) {
 	x := rc.Begin(e, w, r)
-	x.Verified(v, body, true)
+	p := Progress{Decision: v, Body: body, IsRead: true}
 	if v.Verified {
-		x.Forwarded(v)
+		x.Forwarded(p)
 		x.Writer().Header().Set("Content-Type", "text/plain")
 		_, _ = io.WriteString(x.Writer(), "ok")
-		x.End(v, nil)
+		x.End(p, nil)
 		return
 	}
-	x.End(v, fmt.Errorf("not genuine"))
+	x.End(p, fmt.Errorf("not genuine"))
 }
 
-func verdictOf(id string, isVerified bool) Verdict {
-	v := Verdict{Outcome: "forwarded", Verified: isVerified, MessageID: id, SignedAt: time.Now(), Type: "user.created", Secret: "production"}
+func verdictOf(id string, isVerified bool) Decision {
+	v := Decision{Outcome: "forwarded", Verified: isVerified, MessageID: id, SignedAt: time.Now(), Type: "user.created", Secret: "production"}
 	if !isVerified {
 		v.Outcome, v.Reason, v.Type, v.Secret = rejected, "signature_mismatch", "", ""
 	}
@@ -112,12 +112,12 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 						body, _ := io.ReadAll(r.Body)
 						v := verdictOf(id, i%2 == 0)
 						x := rc.Begin(e, answerless{make(http.Header)}, r)
-						x.Verified(v, body, true)
+						p := Progress{Decision: v, Body: body, IsRead: true}
 						if v.Verified {
-							x.Forwarded(v)
+							x.Forwarded(p)
 							_, _ = x.Writer().Write(make([]byte, test.answer))
 						}
-						x.End(v, nil)
+						x.End(p, nil)
 					}
 				})
 			}
@@ -194,13 +194,13 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	}
 	v := verdictOf("msg_last", true)
 	x := rc.Begin(e, answerless{make(http.Header)}, newDelivery(v.MessageID, 10, ""))
-	x.Verified(v, nil, true)
-	x.Forwarded(v)
+	p := Progress{Decision: v, Body: nil, IsRead: true}
+	x.Forwarded(p)
 	if rc.verified.evicted > 0 {
 		t.Fatal("there is no room for what comes before the answer")
 	}
 	_, _ = x.Writer().Write(make([]byte, 20_000))
-	x.End(v, nil)
+	x.End(p, nil)
 	if s := &rc.verified; s.bytes > s.maxBytes || s.evicted == 0 {
 		t.Errorf("%d bytes are kept of %d, %d evicted", s.bytes, s.maxBytes, s.evicted)
 	}
@@ -210,12 +210,12 @@ func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 	rc := NewRecorder()
 	v := verdictOf("msg_1", true)
 	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100, ""))
-	x.Verified(v, nil, true)
-	x.Forwarded(v)
+	p := Progress{Decision: v, Body: nil, IsRead: true}
+	x.Forwarded(p)
 	if rc.clear() != 1 {
 		t.Error("it was not there")
 	}
-	x.End(v, nil)
+	x.End(p, nil)
 	if n := len(rc.snapshot().records); n != 0 {
 		t.Errorf("%d records are back", n)
 	}
@@ -225,11 +225,11 @@ func TestSinceTellsEveryChangeOnce(t *testing.T) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}
 	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100, ""))
-	slow.Verified(verdictOf("msg_slow", true), nil, true)
-	slow.Forwarded(verdictOf("msg_slow", true))
+	p := Progress{Decision: verdictOf("msg_slow", true), Body: nil, IsRead: true}
+	slow.Forwarded(p)
 	cursor := rc.snapshot().version
 	record(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100, ""), nil, verdictOf("msg_2", false))
-	slow.End(verdictOf("msg_slow", true), nil)
+	slow.End(p, nil)
 
 	now := rc.snapshot()
 	var got []string

@@ -1,4 +1,4 @@
-package clerkwebhook
+package body
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 // pattern returns a body whose every byte tells whose it is.
 func pattern(owner byte, size int) []byte { return bytes.Repeat([]byte{owner}, size) }
 
-func TestReadBody(t *testing.T) {
+func TestRead(t *testing.T) {
 	broken := errors.New("connection reset")
 	tests := map[string]struct {
 		src           io.Reader
@@ -36,7 +36,7 @@ func TestReadBody(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			b, err := readBody(test.src, test.contentLength, test.limit)
+			b, err := Read(test.src, test.contentLength, test.limit)
 			if (err == nil) != (test.err == nil) || err != nil && err.Error() != test.err.Error() {
 				t.Errorf("got error %v, want %v", err, test.err)
 			}
@@ -75,7 +75,7 @@ func TestMemoryGrowsWithWhatHasArrived(t *testing.T) {
 	for name, contentLength := range map[string]int64{"announced": limit, "announced as more": limit + 1, "not announced": -1} {
 		for _, piece := range []int{1 << 10, 1460, 64 << 10} {
 			m := &meter{t: t, remaining: limit, piece: piece}
-			b, err := readBody(m, contentLength, limit)
+			b, err := Read(m, contentLength, limit)
 			if err != nil || !bytes.Equal(b.data, pattern('a', limit)) {
 				t.Errorf("%s, in pieces of %d: got %d bytes, %v", name, piece, len(b.data), err)
 			}
@@ -83,14 +83,14 @@ func TestMemoryGrowsWithWhatHasArrived(t *testing.T) {
 	}
 }
 
-func restored(t *testing.T, data []byte) (*body, *http.Request) {
+func restored(t *testing.T, data []byte) (*Body, *http.Request) {
 	t.Helper()
-	b, err := readBody(bytes.NewReader(data), -1, 4<<20)
+	b, err := Read(bytes.NewReader(data), -1, 4<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	b.restore(r)
+	b.Restore(r)
 	return b, r
 }
 
@@ -115,8 +115,8 @@ func TestReleaseRevokesReaders(t *testing.T) {
 			if _, err := io.ReadFull(r.Body, half); err != nil {
 				t.Fatal(err)
 			}
-			b.release()
-			b.release() // a second time does nothing
+			b.Release()
+			b.Release() // a second time does nothing
 			if n, err := r.Body.Read(half); n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
 				t.Errorf("a reader got %d bytes, %v", n, err)
 			}
@@ -124,7 +124,7 @@ func TestReleaseRevokesReaders(t *testing.T) {
 			if n, err := again.Read(half); n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
 				t.Errorf("a new reader got %d bytes, %v", n, err)
 			}
-			if b.read(func([]byte) { t.Error("the payload was shown") }) {
+			if b.View(func([]byte) { t.Error("the payload was shown") }) {
 				t.Error("the payload could be read")
 			}
 		})
@@ -162,7 +162,7 @@ func TestReadersNeverSeeAnotherBody(t *testing.T) {
 				}
 			})
 		}
-		readers.Go(b.release)
+		readers.Go(b.Release)
 	}
 	readers.Wait()
 }

@@ -1,4 +1,4 @@
-package clerkwebhook
+package response
 
 import (
 	"errors"
@@ -68,14 +68,14 @@ func TestAnswerToASenderThatIsGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sender := &goneSender{httptest.NewRecorder(), room}
-			answer := recordAnswer(sender)
-			if n, err := give(&answer); n != size || err != nil {
+			answer := Track(sender)
+			if n, err := give(answer); n != size || err != nil {
 				t.Errorf("%d bytes, error %v, want %d and none", n, err, size)
 			}
 			if got := sender.Body.Len(); got != room {
 				t.Errorf("the sender got %d bytes, want %d", got, room)
 			}
-			if !answer.succeeded() {
+			if !answer.Succeeded() {
 				t.Error("the answer does not count")
 			}
 		})
@@ -87,14 +87,14 @@ func TestCopyToASenderThatIsGone(t *testing.T) {
 	for name, room := range map[string]int{"gone in the middle": 5_000, "gone from the start": 0} {
 		t.Run(name, func(t *testing.T) {
 			source := strings.NewReader(strings.Repeat("x", 100_000))
-			answer := recordAnswer(&goneSender{httptest.NewRecorder(), room})
-			if _, err := io.Copy(&answer, struct{ io.Reader }{source}); err != nil {
+			answer := Track(&goneSender{httptest.NewRecorder(), room})
+			if _, err := io.Copy(answer, struct{ io.Reader }{source}); err != nil {
 				t.Error(err)
 			}
 			if source.Len() != 0 {
 				t.Errorf("%d bytes are unread", source.Len())
 			}
-			if _, err := io.Copy(&answer, struct{ io.Reader }{strings.NewReader("more")}); err != nil {
+			if _, err := io.Copy(answer, struct{ io.Reader }{strings.NewReader("more")}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -107,8 +107,8 @@ func TestCopyOfASourceThatFails(t *testing.T) {
 	for name, room := range map[string]int{"the sender is there": 100_000, "the sender is gone": 10} {
 		t.Run(name, func(t *testing.T) {
 			source := io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)), iotest.ErrReader(errSource))
-			answer := recordAnswer(&goneSender{httptest.NewRecorder(), room})
-			if _, err := io.Copy(&answer, struct{ io.Reader }{source}); !errors.Is(err, errSource) {
+			answer := Track(&goneSender{httptest.NewRecorder(), room})
+			if _, err := io.Copy(answer, struct{ io.Reader }{source}); !errors.Is(err, errSource) {
 				t.Errorf("got %v, want %v", err, errSource)
 			}
 		})
@@ -116,11 +116,11 @@ func TestCopyOfASourceThatFails(t *testing.T) {
 }
 
 func TestFlushTellsWhetherItIsSupported(t *testing.T) {
-	answer := recordAnswer(struct{ http.ResponseWriter }{httptest.NewRecorder()})
-	if err := http.NewResponseController(&answer).Flush(); !errors.Is(err, http.ErrNotSupported) {
+	answer := Track(struct{ http.ResponseWriter }{httptest.NewRecorder()})
+	if err := http.NewResponseController(answer).Flush(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("got %v, want %v", err, http.ErrNotSupported)
 	}
-	if answer.answered() {
+	if answer.Answered() {
 		t.Error("a flush that is not supported counts as an answer")
 	}
 }

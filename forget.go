@@ -1,24 +1,30 @@
 package clerkwebhook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
 )
 
 func init() {
 	caddy.RegisterModule(adminAPI{})
 }
 
-// adminAPI is the part of Caddy's admin API that concerns deliveries.
+// adminAPI is the part of Caddy's admin API that concerns deliveries. The command
+// clerk-webhook forget calls it.
 //
 //	POST /clerk_webhook/forget {"id": "msg_…"}
 //
-// lets a delivery that is done be forwarded once more, for a resend that is
-// meant, and answers {"known": true} or {"known": false}.
+// forgets that a delivery is done, so that the next copy of it is forwarded. It
+// answers {"known": true}, or {"known": false} if no guard had it as done.
 type adminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -59,6 +65,33 @@ func serveForget(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(map[string]bool{"known": known})
 }
+
+// forgetDelivery lets the delivery of this id be handled again by every guard
+// that deduplicates, and reports whether any had it as done.
+func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
+	var guards []*deduplication
+	ledgers.Range(func(_, value any) bool {
+		shared := value.(*sharedLedger)
+		shared.mu.Lock()
+		defer shared.mu.Unlock()
+		guards = slices.Collect(maps.Keys(shared.guards))
+		return true
+	})
+	if len(guards) == 0 {
+		return false, errNoDeduplication
+	}
+	var errs []error
+	for _, guard := range guards {
+		for _, fingerprint := range guard.keys {
+			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(fingerprint, id), guard.records)
+			known = known || was
+			errs = append(errs, err)
+		}
+	}
+	return known, errors.Join(errs...)
+}
+
+var errNoDeduplication = errors.New("no clerk_webhook in the running config has the option deduplicate")
 
 // Interface guard
 var _ caddy.AdminRouter = (*adminAPI)(nil)

@@ -1,4 +1,4 @@
-package clerkwebhook
+package ledger
 
 import (
 	"context"
@@ -7,16 +7,18 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// lastingStorage is the storage of a config for as long as that runs, and from
-// then on the storage of the config that has taken its place. Deliveries that
-// are under way during a reload end after it, when the storage that they began
-// with may have closed its connections.
+// lastingStorage is the storage of a config while that config runs. After that
+// it is the storage of the config that has taken its place. A delivery that is
+// under way during a reload ends after it, and the storage that it began with
+// may have closed its connections by then.
 type lastingStorage struct {
 	certmagic.Storage
 	config context.Context // done when the config has ended
 }
 
-func newLastingStorage(ctx caddy.Context) lastingStorage {
+// LastingStorage returns the storage of the config that ctx belongs to. It goes
+// on with the next config's storage after a reload.
+func LastingStorage(ctx caddy.Context) certmagic.Storage {
 	return lastingStorage{Storage: ctx.Storage(), config: ctx.Context}
 }
 

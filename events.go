@@ -1,0 +1,89 @@
+package clerkwebhook
+
+import (
+	"fmt"
+	"slices"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+)
+
+// eventFilter decides which event types go on.
+type eventFilter struct {
+	patterns []event.Pattern
+	known    map[string]eventKind // decided beforehand
+}
+
+// eventKind is what a guard does with the events of one type.
+type eventKind struct {
+	name   string
+	label  string // in metrics
+	wanted bool
+}
+
+// newEventFilter decides beforehand about all types that are known: those of
+// Clerk's catalogue, and those that the patterns name.
+func newEventFilter(texts []string) (*eventFilter, error) {
+	patterns, err := parsePatterns(texts)
+	if err != nil {
+		return nil, err
+	}
+	f := &eventFilter{patterns: patterns, known: make(map[string]eventKind)}
+	for _, name := range event.Catalogue() {
+		f.known[name] = eventKind{name: name, label: name, wanted: f.wants(name)}
+	}
+	for _, p := range patterns {
+		if name := string(p); p.IsLiteral() {
+			f.known[name] = eventKind{name: name, label: name, wanted: true}
+		}
+	}
+	return f, nil
+}
+
+// kindOf returns what to do with events of the type. It is "" where none could be
+// read.
+func (f *eventFilter) kindOf(eventType []byte) eventKind {
+	if kind, isKnown := f.known[string(eventType)]; isKnown {
+		return kind
+	}
+	name := string(eventType)
+	return eventKind{name: name, label: otherType, wanted: f.wants(name)}
+}
+
+// wants reports whether events of the type go on. Every event does where there
+// are no patterns. Where there are patterns, none of them matches an unreadable
+// type ("").
+func (f *eventFilter) wants(eventType string) bool {
+	return len(f.patterns) == 0 || matchesAny(f.patterns, eventType)
+}
+
+func matchesAny(patterns []event.Pattern, eventType string) bool {
+	return eventType != "" && slices.ContainsFunc(patterns, func(p event.Pattern) bool { return p.Match(eventType) })
+}
+
+func parsePatterns(texts []string) ([]event.Pattern, error) {
+	patterns := make([]event.Pattern, len(texts))
+	for i, text := range texts {
+		patterns[i] = event.Pattern(text)
+		if err := patterns[i].Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return patterns, nil
+}
+
+// warnOfUnknownEvents tells of patterns that are probably mistyped. They are no
+// error, because Clerk adds events and Svix has other senders.
+func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pattern) {
+	for _, p := range patterns {
+		if p.Known() {
+			continue
+		}
+		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %q", option, p)
+		if nearest := p.Nearest(); nearest != "" {
+			message += "; did you mean " + nearest + "?"
+		}
+		logger.Warn(message)
+	}
+}

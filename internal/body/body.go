@@ -1,0 +1,246 @@
+// Package body receives the body of a request: bounded in size and in time, in
+// memory that is used again, and readable more than once.
+package body
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// bufferSizes are the steps in which a body's memory grows. Each step is four
+// times the one before. So a sender has to send a quarter of what it makes the
+// server hold, whatever Content-Length claims.
+var bufferSizes = [...]int{8 << 10, 32 << 10, 128 << 10, 512 << 10, 2 << 20}
+
+// bufferPools holds buffers of the size of the same index.
+var bufferPools [len(bufferSizes)]sync.Pool
+
+// Body is what has arrived of a request's body. Its memory comes from a pool.
+// Readers ask it for bytes and do not hold them: after a release they get an
+// error, as readers of a finished net/http request do. This makes pooling safe
+// behind reverse_proxy, whose transport may read on after the handlers have
+// returned.
+type Body struct {
+	mu       sync.Mutex
+	data     []byte
+	pooled   bool
+	released bool
+}
+
+// Read reads src to its end. contentLength is the announced length in bytes, or
+// -1 if there is none. If src has more than limit bytes, Read stops soon after
+// the limit and returns a *http.MaxBytesError. It returns what it has read with
+// every error, too.
+func Read(src io.Reader, contentLength, limit int64) (*Body, error) {
+	b := &Body{}
+	b.grow(wanted(contentLength, limit))
+	for {
+		if len(b.data) == cap(b.data) {
+			b.grow(wanted(contentLength, limit))
+		}
+		n, err := src.Read(b.data[len(b.data):cap(b.data)])
+		b.data = b.data[:len(b.data)+n]
+		if int64(len(b.data)) > limit {
+			return b, &http.MaxBytesError{Limit: limit}
+		}
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+}
+
+// wanted returns the room for the whole body, as far as its length is known. One
+// byte more shows whether the body ends there.
+func wanted(contentLength, limit int64) int {
+	if contentLength < 0 || contentLength > limit {
+		return int(limit) + 1
+	}
+	return int(contentLength) + 1
+}
+
+// grow makes room for more: at most for the wanted total, and at most for four
+// times what has arrived.
+func (b *Body) grow(wanted int) {
+	step := 0
+	for step < len(bufferSizes)-1 && bufferSizes[step] <= len(b.data) {
+		step++
+	}
+	old, wasPooled := b.data, b.pooled
+	switch size := bufferSizes[step]; {
+	case len(old) >= size: // beyond the largest step
+		b.data, b.pooled = make([]byte, 0, min(wanted, 4*len(old))), false
+	default:
+		b.data, b.pooled = pooledBuffer(step), true
+	}
+	b.data = append(b.data, old...)
+	if wasPooled {
+		recycle(old)
+	}
+}
+
+func pooledBuffer(step int) []byte {
+	if buffer, ok := bufferPools[step].Get().(*[]byte); ok {
+		return (*buffer)[:0]
+	}
+	return make([]byte, 0, bufferSizes[step])
+}
+
+func recycle(buffer []byte) {
+	for step, size := range bufferSizes {
+		if cap(buffer) == size {
+			bufferPools[step].Put(&buffer)
+			return
+		}
+	}
+}
+
+// ReleaseAfter gives the memory back when ctx is done, which is the request's
+// own. Handlers that run after the guard, such as error routes and access logs,
+// can still ask for a part of the payload until then.
+func (b *Body) ReleaseAfter(ctx context.Context) {
+	if b.pooled {
+		context.AfterFunc(ctx, b.Release)
+	}
+}
+
+// Release gives the memory back now.
+func (b *Body) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pooled && !b.released {
+		recycle(b.data)
+	}
+	b.data, b.released = nil, true
+}
+
+// Bytes returns the whole body. It must not be used where the body may have been
+// released.
+func (b *Body) Bytes() []byte { return b.data }
+
+// View passes the whole body to f, which must not keep it. It reports false if
+// the body has been released.
+func (b *Body) View(f func(data []byte)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.released {
+		return false
+	}
+	f(b.data)
+	return true
+}
+
+// Restore gives r a body that can be read again from its start, also by GetBody.
+// The body has been read whole, so r has a known length now. Nothing remains of
+// how it was sent: no chunks, no trailers and no expectation.
+func (b *Body) Restore(r *http.Request) {
+	r.Body = &reader{body: b}
+	r.GetBody = func() (io.ReadCloser, error) { return &reader{body: b}, nil }
+	length := len(b.data)
+	if int64(length) != r.ContentLength {
+		r.Header["Content-Length"] = []string{strconv.Itoa(length)}
+	}
+	r.ContentLength = int64(length)
+	r.TransferEncoding = nil
+	r.Trailer = nil
+	delete(r.Header, "Trailer")
+	delete(r.Header, "Expect")
+	if length == 0 {
+		r.Body, r.GetBody = http.NoBody, nil
+	}
+}
+
+// PutBack gives r the body that it would have if nothing had been read: what was
+// read, and then the rest of the body or the error.
+func (b *Body) PutBack(r *http.Request, readErr error) {
+	var rest io.Reader = r.Body
+	if tooLarge := (*http.MaxBytesError)(nil); !errors.As(readErr, &tooLarge) {
+		rest = failedReader{readErr}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&reader{body: b}, rest), r.Body}
+}
+
+type failedReader struct{ err error }
+
+func (f failedReader) Read([]byte) (int, error) { return 0, f.err }
+
+// reader reads a body from its start. It has no WriteTo on purpose, because that
+// would hand out the memory itself.
+type reader struct {
+	body   *Body
+	offset int
+	closed bool
+}
+
+func (rd *reader) Read(p []byte) (n int, err error) {
+	rd.body.mu.Lock()
+	defer rd.body.mu.Unlock()
+	switch {
+	case rd.body.released || rd.closed:
+		return 0, http.ErrBodyReadAfterClose
+	case rd.offset == len(rd.body.data):
+		return 0, io.EOF
+	}
+	n = copy(p, rd.body.data[rd.offset:])
+	rd.offset += n
+	return n, nil
+}
+
+func (rd *reader) Close() error {
+	rd.body.mu.Lock()
+	defer rd.body.mu.Unlock()
+	rd.closed = true
+	return nil
+}
+
+// SetDeadline bounds the time that the sender may take over its body. The
+// server's own read_body holds where it is shorter. Only response writers of
+// requests that this process made itself cannot set a deadline, and those bodies
+// are there already.
+func SetDeadline(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
+	now := time.Now()
+	deadline := now.Add(timeout)
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.ReadTimeout > 0 {
+		start, ok := caddyhttp.GetVar(r.Context(), "start_time").(time.Time)
+		if !ok {
+			start = now
+		}
+		if own := start.Add(time.Duration(server.ReadTimeout)); own.Before(deadline) {
+			deadline = own
+		}
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(deadline)
+}
+
+// ClearDeadline ends what SetDeadline began. It must not be called after the
+// deadline has passed: the connection would then wait for the rest of the body.
+func ClearDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+}
+
+// drainTime is how long the server waits for the body of a rejected request.
+// net/http reads and drops a body that is on its way, so the sender sees the
+// answer and can use the connection again. Closing the connection early can
+// destroy the answer. A body that never comes delays the answer by this time;
+// Caddy alone would wait for up to a minute.
+const drainTime = 250 * time.Millisecond
+
+// StopReading bounds how long net/http waits for a body that no handler has read.
+// It reads such a body before it sends the answer.
+func StopReading(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+	}
+}

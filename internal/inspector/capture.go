@@ -1,0 +1,140 @@
+package inspector
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// Capture makes the record of one delivery while a guard handles it. The guard
+// calls Begin, then Forwarded if it hands the delivery on, and then End or Abort.
+type Capture struct {
+	recorder *Recorder
+	record   Record
+	mark     *mark // if it is a replay or an example
+	writer   *answerWriter
+	kept     bool // by the recorder, without the answer
+}
+
+// Progress is what a guard knows about a delivery so far.
+type Progress struct {
+	Decision
+
+	// Received is when the body had arrived or was given up, and Checked is when
+	// the signature had been checked. Each is zero if the guard did not get there.
+	Received, Checked time.Time
+
+	// Body is the whole body, unless IsRead is false. It is copied.
+	Body   []byte
+	IsRead bool
+}
+
+// Begin notes what has come in for an endpoint. The guard must use Writer from
+// then on instead of w. It must not have read or changed r before.
+func (rc *Recorder) Begin(endpoint *Endpoint, w http.ResponseWriter, r *http.Request) *Capture {
+	c := &Capture{recorder: rc, writer: newAnswerWriter(w), mark: markOf(r.Context())}
+	c.record = Record{
+		origin:           Received,
+		endpoint:         endpoint.Name,
+		endpointIdentity: endpoint.identity,
+		time:             time.Now(),
+		request:          newRequest(r),
+	}
+	if c.mark != nil {
+		c.record.origin, c.record.replayOf = c.mark.origin, c.mark.of
+	}
+	if r.Body == nil || r.ContentLength == 0 {
+		c.record.request.body.state = none
+	}
+	return c
+}
+
+// newRequest copies what is kept of r besides its body. A replay passes the
+// handlers in front of the guard again, so the target is what it was before them.
+func newRequest(r *http.Request) request {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		original = *r
+	}
+	// The texts are cloned, because a server cuts them out of the whole request
+	// line, which would be kept with them.
+	return request{
+		method:     strings.Clone(original.Method),
+		protocol:   strings.Clone(r.Proto),
+		major:      r.ProtoMajor,
+		minor:      r.ProtoMinor,
+		host:       strings.Clone(r.Host),
+		uri:        strings.Clone(original.URL.RequestURI()), // without the host that some clients send with it
+		remoteAddr: original.RemoteAddr,
+		arrival:    arrivedAt(r.Context()),
+		tls:        copyTLS(r.TLS),
+		header:     copyHeader(r.Header),
+		body:       body{state: unread},
+	}
+}
+
+// Writer returns what the guard has to write the answer to.
+func (c *Capture) Writer() http.ResponseWriter { return c.writer }
+
+// Forwarded makes the delivery visible before it is answered.
+func (c *Capture) Forwarded(p Progress) {
+	c.note(p)
+	c.record.stages.forwarded = c.elapsed()
+	pending := c.record
+	c.recorder.add(&pending)
+	c.record.seq, c.kept = pending.seq, true
+}
+
+// End notes the answer: what was written, or the error that is left to Caddy.
+func (c *Capture) End(p Progress, err error) { c.end(p, err, false) }
+
+// Abort notes that a handler has panicked, which cuts the connection.
+func (c *Capture) Abort(p Progress) { c.end(p, nil, true) }
+
+func (c *Capture) end(p Progress, err error, isAborted bool) {
+	c.note(p)
+	c.record.stages.answered = c.elapsed()
+	c.record.answer = c.writer.answer(err, isAborted)
+	done := c.record
+	if c.kept {
+		c.recorder.replace(&done)
+	} else {
+		c.recorder.add(&done)
+	}
+	if c.mark != nil {
+		c.mark.record.Store(&done)
+	}
+}
+
+// note keeps the decision and, the first time, how it was reached.
+func (c *Capture) note(p Progress) {
+	c.record.verdict = p.Decision
+	if c.record.stages.verified != 0 {
+		return
+	}
+	c.record.stages.received = c.after(p.Received)
+	if c.record.stages.verified = c.after(p.Checked); c.record.stages.verified == 0 {
+		c.record.stages.verified = c.elapsed()
+	}
+	if !p.IsRead {
+		return
+	}
+	limit := keptRejectedBody
+	if p.Verified {
+		limit = keptVerifiedBody
+	}
+	c.record.request.body = newBody(p.Body, limit)
+}
+
+// after returns how long after the arrival something happened, or 0 if it did
+// not.
+func (c *Capture) after(at time.Time) time.Duration {
+	if at.IsZero() {
+		return 0
+	}
+	return max(1, at.Sub(c.record.time))
+}
+
+func (c *Capture) elapsed() time.Duration { return max(1, time.Since(c.record.time)) }

@@ -1,0 +1,122 @@
+// Package response watches how the handlers behind a guard answer.
+package response
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// Tracker notes how handlers answer. It lets them finish their answer when the
+// sender has hung up, because that is not a failure of theirs.
+type Tracker struct {
+	caddyhttp.ResponseWriterWrapper
+	status   int
+	hijacked bool
+	gone     bool // writing to the sender has failed
+}
+
+// Track returns a response writer that writes to w.
+func Track(w http.ResponseWriter) *Tracker {
+	return &Tracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+}
+
+// Succeeded reports whether a handler has answered 2xx. The answer that Caddy
+// makes up where no handler wrote one does not count.
+func (t *Tracker) Succeeded() bool {
+	return !t.hijacked && t.status >= 200 && t.status <= 299
+}
+
+// Answered reports whether any handler has answered at all.
+func (t *Tracker) Answered() bool { return t.hijacked || t.status != 0 }
+
+// WriteHeader notes the first status that is not merely informational.
+func (t *Tracker) WriteHeader(status int) {
+	if t.status == 0 && (status < 100 || status > 199 || status == http.StatusSwitchingProtocols) {
+		t.status = status
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *Tracker) Write(p []byte) (int, error) {
+	t.noteImplicitStatus()
+	if !t.gone {
+		n, err := t.ResponseWriter.Write(p)
+		if err == nil {
+			return n, nil
+		}
+		t.gone = true
+	}
+	return len(p), nil
+}
+
+// ReadFrom lets the response writer below copy in its own way.
+func (t *Tracker) ReadFrom(src io.Reader) (int64, error) {
+	t.noteImplicitStatus()
+	if t.gone {
+		return io.Copy(io.Discard, src)
+	}
+	// The writer's own ReadFrom is the fast path, but it does not tell an error
+	// of src from an error of the writer. So src notes its own.
+	noted := &errorNoter{Reader: src}
+	n, err := t.ResponseWriterWrapper.ReadFrom(noted)
+	if err == nil || noted.err != nil {
+		return n, err
+	}
+	t.gone = true
+	rest, err := io.Copy(io.Discard, src)
+	return n + rest, err
+}
+
+func (t *Tracker) noteImplicitStatus() {
+	if t.status == 0 {
+		t.status = http.StatusOK
+	}
+}
+
+// Hijack notes that what follows is not an HTTP answer.
+func (t *Tracker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	if err == nil {
+		t.hijacked = true
+	}
+	return conn, rw, err
+}
+
+// FlushError flushes, unless the sender has hung up.
+func (t *Tracker) FlushError() error {
+	if t.gone {
+		return nil
+	}
+	err := http.NewResponseController(t.ResponseWriter).Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	t.noteImplicitStatus()
+	t.gone = err != nil
+	return nil
+}
+
+type errorNoter struct {
+	io.Reader
+	err error
+}
+
+func (n *errorNoter) Read(p []byte) (int, error) {
+	read, err := n.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		n.err = err
+	}
+	return read, err
+}
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*Tracker)(nil)
+	_ http.Hijacker       = (*Tracker)(nil)
+	_ io.ReaderFrom       = (*Tracker)(nil)
+)

@@ -1,0 +1,100 @@
+package clerkwebhook
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
+)
+
+// reason says why a request was rejected. Its values are labels of metrics and
+// values of the placeholder {http.clerk_webhook.reason}.
+type reason = signature.Reason
+
+const (
+	methodNotAllowed reason = "method_not_allowed"
+	bodyTooLarge     reason = "body_too_large"
+	bodyTimeout      reason = "body_timeout"
+	bodyIncomplete   reason = "body_incomplete"
+)
+
+// rejectionStatus is what the client learns of a rejection.
+var rejectionStatus = map[reason]int{
+	methodNotAllowed:          http.StatusMethodNotAllowed,
+	signature.MissingHeader:   http.StatusBadRequest,
+	signature.MalformedHeader: http.StatusBadRequest,
+	signature.TooOld:          http.StatusForbidden,
+	signature.TooNew:          http.StatusForbidden,
+	bodyTooLarge:              http.StatusRequestEntityTooLarge,
+	bodyTimeout:               http.StatusRequestTimeout,
+	bodyIncomplete:            http.StatusBadRequest,
+	signature.Mismatch:        http.StatusForbidden,
+}
+
+// rejection is why a request is not a genuine delivery. The error is for the log
+// and for handle_errors.
+type rejection struct {
+	reason reason
+	err    error
+}
+
+var (
+	notPost        = &rejection{methodNotAllowed, errors.New("only POST is a delivery")}
+	announcedLarge = &rejection{bodyTooLarge, errors.New("Content-Length is over max_body")}
+	largerThanMax  = &rejection{bodyTooLarge, errors.New("the body is over max_body")}
+	slowBody       = &rejection{bodyTimeout, errors.New("the body did not arrive within body_timeout")}
+	brokenBody     = &rejection{bodyIncomplete, errors.New("the body ended before it was complete")}
+)
+
+// rejectionOf is for errors of the signature package that concern a delivery. Each
+// of them is a *signature.Error itself. errors.As would cost time in a flood of
+// forgeries.
+func rejectionOf(err error) *rejection {
+	return &rejection{err.(*signature.Error).Reason, err} //nolint:errorlint,forcetypeassert // see above
+}
+
+// logRejection logs each rejection at debug, as Caddy logs its own 4xx, and a
+// summary at warn.
+func (h *Handler) logRejection(r *http.Request, d *delivery, why *rejection) {
+	e := newRejectionEvent(r, d, h.now(), why.err)
+	h.summaries.Note(summary.Kind{
+		Level: zapcore.WarnLevel, Message: "deliveries rejected",
+		Key: "reason", Value: string(why.reason),
+	}, e)
+	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
+		c.Write(zap.String("reason", string(why.reason)), zap.Inline(e))
+	}
+}
+
+// rejectionEvent is one rejection, for the log. Its error text is this program's
+// own, and what checked the rest has bounded its length.
+type rejectionEvent struct {
+	id         string
+	age        time.Duration
+	remoteAddr string
+	err        error
+}
+
+func newRejectionEvent(r *http.Request, d *delivery, now time.Time, err error) rejectionEvent {
+	e := rejectionEvent{id: d.headers.ID, remoteAddr: r.RemoteAddr, err: err}
+	if d.headers.Set != nil {
+		e.age = now.Sub(d.headers.Time)
+	}
+	return e
+}
+
+// MarshalLogObject satisfies zapcore.ObjectMarshaler.
+func (e rejectionEvent) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	if e.id != "" {
+		enc.AddString("id", e.id)
+		enc.AddDuration("age", e.age)
+	}
+	enc.AddString("remote_addr", e.remoteAddr)
+	enc.AddString("error", e.err.Error())
+	return nil
+}
