@@ -56,14 +56,14 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		usage, exists := optionUsage[option]
 		switch {
 		case !exists:
-			return d.Errf("unrecognized clerk_webhook option %s: there are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect", shown(option))
+			return d.Errf("unrecognized clerk_webhook option %s: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect", shown(option))
 		case seen[option] && option != "secret" && option != "events":
 			return d.Errf("%s is given twice: keep one", option)
 		}
 		seen[option] = true
 		err := h.setOption(option, d.RemainingArgs())
 		if errors.Is(err, errArguments) {
-			return d.Errf("%s: wrong number of arguments: write %s (a {$NAME} that is not set leaves none)", option, usage)
+			return d.Errf("%s: wrong number of arguments: write %s (a {$NAME} that is not set becomes nothing)", option, usage)
 		}
 		if err != nil {
 			return d.Errf("%s: %w", option, err)
@@ -86,11 +86,11 @@ var optionUsage = map[string]string{
 	"inspect":      "inspect, alone",
 }
 
-// errArguments stands for too few or too many arguments. Caddy's own error for
-// it repeats the last one, which may be a secret.
+// errArguments means too few or too many arguments. Caddy's own error repeats the
+// last argument, which may be a secret.
 var errArguments = errors.New("wrong number of arguments")
 
-// shown quotes a token for an error, unless a secret has slipped into it.
+// shown quotes a token for an error, unless it has a secret in it.
 func shown(token string) string {
 	if holdsSecret(token) {
 		return "a signing secret"
@@ -98,8 +98,8 @@ func shown(token string) string {
 	return "'" + token + "'"
 }
 
-// setOption sets an option and checks its values here too, where an error can
-// still name the line.
+// setOption sets an option. It checks the values here, because an error can name
+// the line here.
 func (h *Handler) setOption(option string, args []string) error {
 	if option == "secret" {
 		return h.addSecret(args)
@@ -214,13 +214,13 @@ func (h *Handler) setDeduplicate(args []string) error {
 			h.Deduplicate.Store = arg
 		case i == 0:
 			if err := setDuration(&h.Deduplicate.Window, arg, 0); err != nil {
-				return fmt.Errorf("'%s' is not a window: that is a duration above zero, such as 48h, and comes before memory or storage", arg)
+				return fmt.Errorf("'%s' is not a window: write a duration above zero, such as 48h, before memory or storage", arg)
 			}
 			if err := checkWindow(time.Duration(h.Deduplicate.Window)); err != nil {
 				return err
 			}
 		default:
-			return fmt.Errorf("'%s' is not a place to remember deliveries: there are memory and storage", arg)
+			return fmt.Errorf("'%s' is not a store for deliveries: use memory or storage", arg)
 		}
 	}
 	return nil
@@ -244,7 +244,7 @@ func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextBlock(0) {
 		switch option := d.Val(); {
 		case option != "allow_remote":
-			return d.Errf("unrecognized clerk_webhook_inspector option %s: there is allow_remote", shown(option))
+			return d.Errf("unrecognized clerk_webhook_inspector option %s: the only option is allow_remote", shown(option))
 		case i.AllowRemote:
 			return d.Err("allow_remote is given twice: keep one")
 		case d.NextArg():
@@ -269,7 +269,7 @@ func (m *MatchEvent) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		*m = append(*m, patterns...)
 		if d.NextBlock(0) {
-			return d.Err("clerk_event: it has no block: write clerk_event <pattern...>")
+			return d.Err("clerk_event takes no block: write clerk_event <pattern...>")
 		}
 	}
 	return nil

@@ -29,30 +29,30 @@ const (
 
 	defaultWindow = caddy.Duration(48 * time.Hour)
 
-	// largestWindow keeps the days that are looked through few.
+	// largestWindow bounds how many days of records each delivery is looked up in.
 	largestWindow = 31 * 24 * time.Hour
 	leastWindow   = time.Second
 
-	// maxMarks bounds the memory of done deliveries; a million take about 40 MiB.
+	// maxMarks bounds the memory for done deliveries. A million take about 40 MiB.
 	maxMarks = 1_000_000
 )
 
-// Deduplicate configures that each delivery is forwarded once.
+// Deduplicate forwards each delivery once.
 //
-// A delivery is done when a handler behind the guard has answered it with a
-// 2xx. Copies of it are then answered with 200 and not forwarded. While it is
-// under way, for two minutes at most, copies get 409, so that the sender tries
-// again. Any other answer, an error or a panic lets the next copy pass.
+// A delivery is done when a handler behind the guard has answered it with a 2xx.
+// Copies of it then get 200 and are not forwarded. While the delivery is under
+// way, copies get 409, so that the sender tries again. That takes two minutes at
+// most. After any other answer, an error or a panic, the next copy is forwarded.
 type Deduplicate struct {
-	// How long a done delivery is remembered, from 1s to 31 days. Svix retries
-	// for about 28 hours. Default: 48h.
+	// How long to remember a delivery that is done, from 1s to 31 days. Svix
+	// retries for about 28 hours. Default: 48h.
 	Window caddy.Duration `json:"window,omitempty"`
 
-	// Where done deliveries are remembered. `memory` is exact within this
-	// process and lasts until it ends. `storage` also writes a record of each
-	// delivery to Caddy's configured storage, so that it survives a restart and
-	// can be shared by a fleet; two copies that reach different instances within
-	// one round trip to the storage can then both pass. Default: `memory`.
+	// Where to remember deliveries. `memory` is exact in one process and forgets
+	// when it ends. `storage` also writes a record of each delivery to Caddy's
+	// configured storage. The record survives a restart, and a fleet can share it.
+	// Two copies that reach two instances within one round trip to the storage can
+	// still both be forwarded. Default: `memory`.
 	Store string `json:"store,omitempty"`
 }
 
@@ -70,14 +70,14 @@ func (d *Deduplicate) validate() error {
 		return err
 	}
 	if d.Store != storeMemory && d.Store != storeStorage {
-		return fmt.Errorf("'%s' is not a place to remember deliveries: there are memory and storage", d.Store)
+		return fmt.Errorf("'%s' is not a store for deliveries: use memory or storage", d.Store)
 	}
 	return nil
 }
 
 func checkWindow(window time.Duration) error {
 	if window > largestWindow {
-		return fmt.Errorf("%s is longer than deliveries can be remembered: the most is 31d", window)
+		return fmt.Errorf("%s is too long: a window is at most 31d", window)
 	}
 	return checkDuration(window, leastWindow)
 }
@@ -88,14 +88,15 @@ var ledgers = caddy.NewUsagePool()
 
 const ledgerKey = "ledger"
 
-// sharedLedger is the ledger with the guards that use it.
+// sharedLedger is the ledger, with the guards that use it.
 type sharedLedger struct {
 	*ledger.Ledger
 	mu     sync.Mutex
 	guards map[*deduplication]bool
 }
 
-// longestWindow returns that of the guards that keep records in the storage.
+// longestWindow returns the longest window of all guards with records in the
+// storage.
 func (s *sharedLedger) longestWindow() (longest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 func TestInspectorDirective(t *testing.T) {
 	for _, test := range []struct{ name, directive, want string }{
 		{"an argument", "clerk_webhook_inspector on", "takes a matcher and a block"},
-		{"an unknown option", "clerk_webhook_inspector {\nalow_remote\n}", "unrecognized clerk_webhook_inspector option 'alow_remote': there is allow_remote"},
+		{"an unknown option", "clerk_webhook_inspector {\nalow_remote\n}", "unrecognized clerk_webhook_inspector option 'alow_remote': the only option is allow_remote"},
 		{"an option twice", "clerk_webhook_inspector {\nallow_remote\nallow_remote\n}", "given twice"},
 		{"an option with an argument", "clerk_webhook_inspector {\nallow_remote yes\n}", "wrong number of arguments"},
 		{"a secret", "clerk_webhook_inspector " + testSecret, "a signing secret"},

@@ -326,7 +326,7 @@ func TestMatcherMistakes(t *testing.T) {
 		{"no pattern", "@m clerk_event", "clerk_event: wrong number of arguments: write clerk_event <pattern...>, at Caddyfile:2"},
 		{"an empty pattern", `@m clerk_event user.* ""`, "clerk_event: an event pattern is empty: name a type such as user.created, or leave the option out to take every event, at Caddyfile:2"},
 		{"a character that no type has", "@m clerk_event user/created", `clerk_event: event pattern "user/created" contains '/'` + characters + ", at Caddyfile:2"},
-		{"a block", "@m clerk_event user.* {\nrole.*\n}", "clerk_event: it has no block: write clerk_event <pattern...>, at Caddyfile:3"},
+		{"a block", "@m clerk_event user.* {\nrole.*\n}", "clerk_event takes no block: write clerk_event <pattern...>, at Caddyfile:3"},
 	} {
 		t.Run("Caddyfile: "+test.name, func(t *testing.T) {
 			_, err := testcaddy.Adapt(":8080 {\n\t" + test.matcher + "\n\trespond @m 200\n}")

@@ -28,13 +28,13 @@ func init() {
 	caddy.RegisterModule(Handler{})
 }
 
-// Handler lets only genuine webhook deliveries pass to the next handler, byte
-// for byte, and only those of wanted event types. It verifies the signatures of
-// Clerk, which sends through Svix, and of every other sender that follows the
-// Standard Webhooks specification. Put it in front of the backend, on the path
-// of its webhook endpoint only, since everything but a POST is refused there.
+// Handler passes genuine webhook deliveries of wanted event types to the next
+// handler, byte for byte, and nothing else. It verifies the signatures of Clerk,
+// which sends through Svix, and of every other sender that follows the Standard
+// Webhooks specification. Put it in front of the backend, on the path of its
+// webhook endpoint only, because it refuses everything but a POST.
 //
-// Requests are checked in this order, and rejected with these statuses and
+// It checks a request in this order, and rejects it with one of these statuses and
 // reasons:
 //
 //   - 405 `method_not_allowed`: only POST is a delivery;
@@ -45,68 +45,70 @@ func init() {
 //   - 413 `body_too_large`, 408 `body_timeout`, 400 `body_incomplete`;
 //   - 403 `signature_mismatch`.
 //
-// Rejections are errors, so `handle_errors` applies; the client learns the
-// status only. A genuine delivery of an event type that is not wanted is
-// answered with the `filtered` status, and with `deduplicate` a copy of one that is
-// done or under way is answered too. All others go on, with the three verified
-// headers as they came.
+// Rejections are errors, so `handle_errors` applies. The client learns the status
+// only. A genuine delivery of an event type that is not wanted gets the `filtered`
+// status. With `deduplicate`, a copy of a delivery that is done or under way is
+// answered, too. All other deliveries go on, with the three verified headers as
+// they came.
 //
 // The handler sets these placeholders:
 //
 // Placeholder | Description
 // ------------|---------------
 // `{http.clerk_webhook.outcome}` | `forwarded`, `filtered`, `duplicate` or `rejected`
-// `{http.clerk_webhook.reason}` | Why a request was rejected, one of the reasons above; for a duplicate `in_progress` or `done`
+// `{http.clerk_webhook.reason}` | Why a request was rejected: one of the reasons above. For a duplicate `in_progress` or `done`
 // `{http.clerk_webhook.verified}` | `true` for a genuine delivery, else `false`
 // `{http.clerk_webhook.id}` | The message's id, the same in all attempts to deliver it
 // `{http.clerk_webhook.timestamp}` | When this attempt was signed, in seconds since 1970
 // `{http.clerk_webhook.type}` | The event type
 // `{http.clerk_webhook.secret}` | The name of the secret that verified
-// `{http.clerk_webhook.event.*}` | A value in the payload, such as `event.data.id` or `event.data.email_addresses.0.email_address`; control characters are spaces
+// `{http.clerk_webhook.event.*}` | A value in the payload, such as `event.data.id` or `event.data.email_addresses.0.email_address`. Control characters become spaces
 //
-// The id and the timestamp are set as soon as the headers are well-formed, so
-// for rejected requests they are the sender's claim; type, secret and payload
-// are those of verified deliveries only.
+// The id and the timestamp are set as soon as the headers are well-formed. For
+// rejected requests they are what the sender claims. Type, secret and payload are
+// set for verified deliveries only.
 type Handler struct {
 	// Tells endpoints apart in logs, metrics and the inspector. Metrics count
-	// those of one name together. Without placeholders. Default: `default`.
+	// endpoints of one name together. It cannot have placeholders. Default:
+	// `default`.
 	Name string `json:"name,omitempty"`
 
-	// The signing secrets of the senders, any of which may have signed.
-	// Default: one, `{env.CLERK_WEBHOOK_SIGNING_SECRET}`.
+	// The signing secrets of the senders. Any of them may have signed. Default:
+	// one, `{env.CLERK_WEBHOOK_SIGNING_SECRET}`.
 	Secret []Secret `json:"secret,omitempty"`
 
-	// The event types to forward, as patterns in which `*` stands for any run
-	// of characters: `user.created`, `user.*`, `*.deleted`, `organization*`.
+	// The event types to forward, as patterns: `user.created`, `user.*`,
+	// `*.deleted`, `organization*`. A `*` stands for any run of characters.
 	// Default: every event, also one whose type cannot be read.
 	Events []string `json:"events,omitempty"`
 
-	// The status, 200 to 599, that answers a genuine delivery of an event that
-	// is not wanted. A 2xx tells Svix not to retry it. Default: 204.
+	// The status for a genuine delivery of an event that is not wanted, from 200
+	// to 599. A 2xx tells Svix not to retry it. Default: 204.
 	Filtered int `json:"filtered,omitempty"`
 
-	// How far the signed timestamp may be from the clock, in the past and in
-	// the future, at least 1s. Default: 5m.
+	// How far the signed timestamp may be from the clock, in the past and in the
+	// future. At least 1s. Default: 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
 
-	// The largest body to accept, in bytes, at most 2147483646. A larger one is refused
-	// unread if Content-Length tells, else at the limit. Default: 1048576.
+	// The largest body to accept, in bytes, at most 2147483646. A larger one is
+	// refused unread if Content-Length announces it, and otherwise at the limit.
+	// Default: 1048576.
 	MaxBody int64 `json:"max_body,omitempty"`
 
-	// How long a sender may take over its body, at least 1ms. Svix gives up
+	// How long a sender may take to send its body. At least 1ms. Svix gives up
 	// after 15 seconds. Default: 15s.
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
 
-	// Verify, set placeholders, count and log, but let every request through
-	// with its whole body. Deliveries that verify are filtered as always. For
-	// watching before enforcing. Default: false.
+	// Verify, set placeholders, count and log, but let every request through with
+	// its whole body. Deliveries that verify are still filtered. Use it to watch
+	// before you enforce. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
 	// Forward each delivery once. Default: off.
 	Deduplicate *Deduplicate `json:"deduplicate,omitempty"`
 
-	// Keep the last deliveries in memory, for the clerk_webhook_inspector to show
-	// and to send again. They hold personal data. Default: false.
+	// Keep the last deliveries in memory, so that the clerk_webhook_inspector can
+	// show and replay them. They hold personal data. Default: false.
 	Inspect bool `json:"inspect,omitempty"`
 
 	keys       []*signature.Key // of Secret, in the same order
@@ -229,7 +231,7 @@ func checkName(name string) error {
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
 	case holdsSecret(name):
-		return errors.New("a name is public and cannot hold a signing secret")
+		return errors.New("a name is public: do not put a signing secret into it")
 	case strings.Contains(name, "{"):
 		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")
 	}
@@ -248,7 +250,7 @@ func checkDuration(d, least time.Duration) error {
 	case d <= 0:
 		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", d)
 	case d < least: // a number in JSON, most likely
-		return fmt.Errorf(`%s is too short: the least is %s (in JSON a number counts nanoseconds: write text such as "5m")`, d, least)
+		return fmt.Errorf(`%s is too short: write at least %s (in JSON a plain number means nanoseconds: write text such as "5m")`, d, least)
 	}
 	return nil
 }

@@ -20,20 +20,19 @@ const whereToFindSecret = "the Clerk Dashboard shows it under Configure > Webhoo
 
 // Secret is one signing secret of an endpoint.
 type Secret struct {
-	// Tells secrets apart in logs, metrics and placeholders, such as
-	// "production" or "previous". Default: the position in the list, from 1.
+	// Tells secrets apart in logs, metrics and placeholders, such as "production"
+	// or "previous". Default: the position in the list, from 1.
 	Name string `json:"name,omitempty"`
 
-	// The secret as the sender shows it: `whsec_…` for HMAC-SHA256, with a key
-	// of at least 24 bytes, or `whpk_…` for an Ed25519 public key. The
-	// placeholders `{env.NAME}` and `{file./path}` are resolved when the config
-	// is loaded, and must then have a value.
+	// The secret as the sender shows it: `whsec_…` for HMAC-SHA256, with a key of
+	// at least 24 bytes, or `whpk_…` for an Ed25519 public key. Caddy replaces the
+	// placeholders `{env.NAME}` and `{file./path}` when it loads the config. It is
+	// an error if one has no value.
 	Value string `json:"value,omitempty"`
 }
 
-// resolveSecrets names the unnamed secrets and returns the keys of all, in
-// their order. The values with their placeholders stay as they are, so that the
-// config can be exported without the keys.
+// resolveSecrets names the unnamed secrets and returns the keys of all, in their
+// order. The values keep their placeholders, so the exported config has no keys.
 func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, error) {
 	keys := make([]*signature.Key, len(secrets))
 	sameKey := make(map[[32]byte]string)
@@ -53,7 +52,7 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, err
 		}
 		fingerprint := keys[i].Fingerprint()
 		if twin, isTwin := sameKey[fingerprint]; isTwin {
-			logger.Warn("two secrets have the same key; is one of them still to be rotated?",
+			logger.Warn("two secrets have the same key; give the second its own once the secret is rotated",
 				zap.String("secret", twin), zap.String("same_as", s.Name))
 		}
 		sameKey[fingerprint] = s.Name
@@ -61,7 +60,7 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, err
 	return keys, nil
 }
 
-// nameAt returns the secret's name, which for an unnamed one is its position.
+// nameAt returns the secret's name. That of an unnamed one is its position.
 func (s Secret) nameAt(index int) string {
 	if s.Name != "" {
 		return s.Name
@@ -69,13 +68,13 @@ func (s Secret) nameAt(index int) string {
 	return strconv.Itoa(index + 1)
 }
 
-// checkUnique returns an error if s, put after the others, has the name of one
+// checkUnique returns an error if s comes after the others and has the name of one
 // of them.
 func checkUnique(others []Secret, s Secret) error {
 	name := s.nameAt(len(others))
 	for i, other := range others {
 		if other.nameAt(i) == name {
-			return fmt.Errorf("two secrets are called %q: give each a name of its own", name)
+			return fmt.Errorf("two secrets have the name %q: give each its own", name)
 		}
 	}
 	return nil
@@ -113,12 +112,12 @@ func explainEmpty(placeholder string) error {
 		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
 	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !holdsSecret(name) {
-		return fmt.Errorf("{file.%s} stands for a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
+		return fmt.Errorf("Caddy reads {file.%s} as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
 	}
 	if holdsSecret(placeholder) {
-		return errors.New("a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}")
+		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
 	}
-	return fmt.Errorf("the placeholder {%s} has no value: only {env.NAME} and {file./path} can be used here", placeholder)
+	return fmt.Errorf("the placeholder {%s} has no value: use {env.NAME} or {file./path} here", placeholder)
 }
 
 func explainEmptyFile(path string) error {
@@ -128,17 +127,17 @@ func explainEmptyFile(path string) error {
 	return fmt.Errorf("the file %s is empty; write the endpoint's signing secret (whsec_…) into it: %s", path, whereToFindSecret)
 }
 
-// checkSecretName catches, without repeating it, a secret that is given where
-// its name belongs: names are public.
+// checkSecretName catches a secret where its name belongs. Names are public, so
+// the error does not repeat it.
 func checkSecretName(name string) error {
 	_, notASecret := signature.ParseSecret(name)
 	if notASecret == nil || holdsSecret(name) || strings.Contains(name, "{") {
-		return errors.New("a secret stands in place of its name: the name comes first")
+		return errors.New("a secret is given where its name belongs: write the name first")
 	}
 	return checkName(name)
 }
 
-// holdsSecret reports whether a secret stands in text that is not made for one.
+// holdsSecret reports whether a text that must not have a secret has one.
 func holdsSecret(text string) bool {
 	for _, prefix := range []string{"whsec_", "whpk_", "whsk_"} {
 		if strings.Contains(text, prefix) {

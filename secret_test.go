@@ -78,13 +78,13 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 
 		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8; ` + whereSecretIs},
 
-		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: only {env.NAME} and {file./path} can be used here`},
-		{"a file without a slash", "secret {file.sec}", `secret "1": {file.sec} stands for a part of a request's path: write {file./path/to/sec} or {file../sec}`},
-		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: only {env.NAME} and {file./path} can be used here`},
+		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: use {env.NAME} or {file./path} here`},
+		{"a file without a slash", "secret {file.sec}", `secret "1": Caddy reads {file.sec} as a part of a request's path: write {file./path/to/sec} or {file../sec}`},
+		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: use {env.NAME} or {file./path} here`},
 		{"a placeholder that does not end", "secret {env.CLERK_TEST_UNSET", `secret "1": it is not base64 after its prefix: copy it whole, to its very end; ` + whereSecretIs},
-		{"a secret between braces", "secret {" + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
-		{"a secret as the path of a file", "secret {file." + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
-		{"a secret as the name of a variable", "secret {env." + testSecret + "}", `secret "1": a secret stands between braces: remove them, or give the name of an environment variable that holds it as {env.NAME}`},
+		{"a secret between braces", "secret {" + testSecret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
+		{"a secret as the path of a file", "secret {file." + testSecret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
+		{"a secret as the name of a variable", "secret {env." + testSecret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			expectLoadError(t, testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), test.options)), test.want)
@@ -177,7 +177,7 @@ func TestEqualSecretsAreAWarning(t *testing.T) {
 	t.Setenv("CLERK_TEST_SECRET", testSecret)
 	address := testcaddy.FreeAddress(t)
 	testcaddy.Run(t, guarded(address, "secret current {env.CLERK_TEST_SECRET}\nsecret previous "+testSecret+"\nsecret "+otherSecret))
-	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; is one of them still to be rotated?")
+	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; give the second its own once the secret is rotated")
 	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "current" || warnings[0]["same_as"] != "previous" {
 		t.Errorf("got the warnings %v", warnings)
 	}
