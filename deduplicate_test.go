@@ -1,807 +1,203 @@
-package clerkwebhook_test
+package clerkwebhook
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
-	"sync"
-	"sync/atomic"
+	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
 )
 
-const (
-	duplicateDone       = "duplicate done"
-	duplicateInProgress = "duplicate in_progress"
-)
-
-// inEveryStore runs a test with each store. storage is a global option that
-// keeps Caddy's storage in one place over reloads and restarts.
-func inEveryStore(t *testing.T, test func(t *testing.T, store, storage string)) {
-	for _, store := range []string{"memory", "storage"} {
-		t.Run(store, func(t *testing.T) {
-			test(t, store, fixedStorage(t))
+// A handler that takes longer than the lease is told to stop, and then the next
+// copy passes.
+func TestHandlersAreBoundedByTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := deduplicating(t)
+		var handled int
+		slow := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			handled++
+			<-r.Context().Done()
+			return r.Context().Err()
 		})
-	}
-}
-
-func fixedStorage(t testing.TB) string {
-	t.Helper()
-	return fmt.Sprintf("storage file_system %q", testcaddy.StorageDir(t))
-}
-
-// once returns a site whose guard forwards each delivery once.
-func once(address, deduplicate, behind string) string {
-	return "http://" + address + " {\nclerk_webhook {\nsecret " + testSecret + "\ndeduplicate " + deduplicate + "\n}\n" + behind + labelled + "}\n"
-}
-
-// copyOf returns an attempt to deliver the message of the id, signed now.
-func copyOf(t testing.TB, url, secret, id string) *http.Request {
-	t.Helper()
-	r := signedRequest(t, url, secret, userCreated)
-	timestamp, signature := sign(t, secret, id, time.Now(), userCreated)
-	r.Header.Set("Svix-Id", id)
-	r.Header.Set("Svix-Timestamp", timestamp)
-	r.Header.Set("Svix-Signature", signature)
-	return r
-}
-
-// deliver sends a copy of the message of the id.
-func deliver(t testing.TB, address, id string) answer {
-	t.Helper()
-	return send(t, newConnections, copyOf(t, "http://"+address, testSecret, id))
-}
-
-// deliverAsync sends a copy without waiting for the answer.
-func deliverAsync(t testing.TB, address, id string) <-chan answer {
-	t.Helper()
-	r := copyOf(t, "http://"+address, testSecret, id)
-	answers := make(chan answer, 1)
-	go func() {
-		defer close(answers)
-		res, err := newConnections.Do(r)
-		if err != nil {
-			t.Errorf("delivering %s: %v", id, err)
-			return
+		start := time.Now()
+		ctx, hangUp := context.WithCancel(t.Context())
+		time.AfterFunc(15*time.Second, hangUp)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- h.ServeHTTP(httptest.NewRecorder(), deliveryAt(t, time.Now(), "{}").WithContext(ctx), slow)
+		}()
+		time.Sleep(ledger.Lease - time.Second)
+		synctest.Wait()
+		if status := answerTo(t, h, slow); status != http.StatusConflict {
+			t.Errorf("just before the end of the lease a copy gets %d, want 409", status)
 		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Errorf("reading the answer to %s: %v", id, err)
+		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the handler ended with %v", err)
 		}
-		answers <- answer{res, string(text)}
-	}()
-	return answers
-}
-
-// gate lets the handler of a backend tell that it has begun and wait until it
-// may end, which is when the test ends at the latest.
-type gate struct {
-	begun, end chan struct{}
-	test       context.Context
-}
-
-func newGate(t testing.TB) *gate {
-	return &gate{begun: make(chan struct{}, 100), end: make(chan struct{}), test: t.Context()}
-}
-
-func (g *gate) open() { close(g.end) }
-
-func (g *gate) pass() {
-	g.begun <- struct{}{}
-	select {
-	case <-g.end:
-	case <-g.test.Done():
-	}
-}
-
-// runChangeable starts a site that forwards each delivery once, to a backend
-// that does what change has told it last.
-func runChangeable(t *testing.T) (site *testcaddy.Site, change func(http.HandlerFunc)) {
-	t.Helper()
-	var handler atomic.Pointer[http.HandlerFunc]
-	backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, r *http.Request) { (*handler.Load())(w, r) })
-	site = testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\ndeduplicate\n}\nreverse_proxy "+backend.Address+" {\nflush_interval -1\n}"+labelled, "")
-	return site, func(h http.HandlerFunc) { handler.Store(&h) }
-}
-
-func TestCopyOfADoneDeliveryIsAnsweredHere(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusAccepted)
-			fmt.Fprint(w, "handled")
+		if took := time.Since(start); took != ledger.Lease {
+			t.Errorf("it ended after %s, want %s", took, ledger.Lease)
+		}
+		quick := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			handled++
+			w.WriteHeader(http.StatusNoContent)
+			return nil
 		})
-		address := testcaddy.FreeAddress(t)
-		testcaddy.Run(t, once(address, store, "reverse_proxy "+backend.Address), storage)
-
-		first := deliver(t, address, "msg_1")
-		first.check(t, http.StatusAccepted, "forwarded")
-		if first.text != "handled" {
-			t.Errorf("the answer is %q", first.text)
+		if status := answerTo(t, h, quick); status != http.StatusNoContent {
+			t.Errorf("after the lease a copy gets %d, want 204", status)
 		}
-		onlyRequest(t, backend)
-		for range 3 {
-			second := deliver(t, address, "msg_1")
-			second.check(t, http.StatusOK, duplicateDone)
-			checkDuplicateText(t, second)
-		}
-		wantNothing(t, backend)
-		deliver(t, address, "msg_2").check(t, http.StatusAccepted, "forwarded")
-		onlyRequest(t, backend)
-	})
-}
-
-// checkDuplicateText checks what a person reads in the list of attempts.
-func checkDuplicateText(t testing.TB, a answer) {
-	t.Helper()
-	var at string
-	if _, err := fmt.Sscanf(a.text, "Duplicate: this delivery was handled at %s and not forwarded again.", &at); err != nil {
-		t.Fatalf("the answer is %q: %v", a.text, err)
-	}
-	handled, err := time.Parse(time.RFC3339, at)
-	if age := time.Since(handled); err != nil || age < -time.Second || age > time.Minute {
-		t.Errorf("it was handled at %q: %v", at, err)
-	}
-	if got := a.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
-		t.Errorf("the answer is of type %q", got)
-	}
-}
-
-func TestCopyOfADeliveryUnderWayHasToWait(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		g := newGate(t)
-		backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { g.pass() })
-		address := testcaddy.FreeAddress(t)
-		testcaddy.Run(t, once(address, store, "reverse_proxy "+backend.Address), storage)
-
-		first := deliverAsync(t, address, "msg_1")
-		<-g.begun
-		second := deliver(t, address, "msg_1")
-		second.check(t, http.StatusConflict, duplicateInProgress)
-		if !strings.Contains(second.text, "is being handled") {
-			t.Errorf("the answer is %q", second.text)
-		}
-		other := deliverAsync(t, address, "msg_2")
-		<-g.begun // another message does not wait
-		g.open()
-		(<-first).check(t, http.StatusOK, "forwarded")
-		(<-other).check(t, http.StatusOK, "forwarded")
-		deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-		if n := len(backend.Take()); n != 2 {
-			t.Errorf("%d requests reached the backend, want 2", n)
+		if status := answerTo(t, h, quick); status != http.StatusOK || handled != 2 {
+			t.Errorf("then a copy gets %d and %d were handled, want 200 and 2", status, handled)
 		}
 	})
 }
 
-// Of many copies at the same time one is forwarded.
-func TestCopiesAtOnce(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		g := newGate(t)
-		backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { g.pass() })
-		address := testcaddy.FreeAddress(t)
-		testcaddy.Run(t, once(address, store, "reverse_proxy "+backend.Address), storage)
-
-		var statuses sync.Map
-		var senders sync.WaitGroup
-		var waiting atomic.Int32
-		const copies = 50
-		for range copies {
-			r := copyOf(t, "http://"+address, testSecret, "msg_1")
-			senders.Go(func() {
-				res, err := newConnections.Do(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				res.Body.Close()
-				count, _ := statuses.LoadOrStore(res.StatusCode, new(atomic.Int32))
-				count.(*atomic.Int32).Add(1)
-				if waiting.Add(1) == copies-1 { // all but the one that is forwarded
-					g.open()
-				}
-			})
+// A handler that does not stop when told to may see its delivery handled once
+// more; if it succeeds after all, that counts.
+func TestHandlerThatOverrunsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := deduplicating(t)
+		stubborn := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			time.Sleep(ledger.Lease + time.Minute)
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		})
+		failing := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(http.StatusInternalServerError)
+			return nil
+		})
+		ended := make(chan int, 1)
+		go func() { ended <- answerTo(t, h, stubborn) }()
+		time.Sleep(ledger.Lease + time.Second)
+		if status := answerTo(t, h, failing); status != http.StatusInternalServerError {
+			t.Errorf("a copy after the lease gets %d, want the handler's 500", status)
 		}
-		senders.Wait()
-		for status, want := range map[int]int32{http.StatusOK: 1, http.StatusConflict: copies - 1} {
-			if got, ok := statuses.Load(status); !ok || got.(*atomic.Int32).Load() != want {
-				t.Errorf("status %d: want %d times, got %v", status, want, got)
+		if status := <-ended; status != http.StatusNoContent {
+			t.Errorf("the first got %d, want 204", status)
+		}
+		if status := answerTo(t, h, failing); status != http.StatusOK {
+			t.Errorf("then a copy gets %d, want 200", status)
+		}
+	})
+}
+
+// deduplicating returns a guard that remembers in memory, by the clock of the
+// test.
+func deduplicating(t *testing.T) *Handler {
+	t.Helper()
+	h := provisioned(t, time.Now())
+	h.now = time.Now
+	h.Deduplicate = new(Deduplicate)
+	h.Deduplicate.setDefaults()
+	h.once = &deduplication{
+		ledger: ledger.NewLedger(time.Now, 1000),
+		window: time.Duration(h.Deduplicate.Window),
+		keys:   [][32]byte{h.keys[0].Fingerprint()},
+	}
+	t.Cleanup(func() { h.once = nil }) // it was not taken from those that guards share
+	return h
+}
+
+// answerTo returns the answer to a copy that is signed now.
+func answerTo(t *testing.T, h *Handler, next caddyhttp.Handler) int {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := h.ServeHTTP(w, deliveryAt(t, time.Now(), "{}"), next); err != nil {
+		t.Errorf("got the error %v", err)
+	}
+	return w.Code
+}
+
+// Each guard's records are removed by whichever guard gets to it first.
+func TestRecordsAreKeptForTheLongestWindow(t *testing.T) {
+	guard := func(window time.Duration) *deduplication {
+		records := ledger.NewRecords(nil, window, time.Now)
+		return &deduplication{records: records, window: window}
+	}
+	inMemory := &deduplication{window: 30 * 24 * time.Hour}
+	shared := &sharedLedger{guards: map[*deduplication]bool{guard(48 * time.Hour): true, guard(480 * time.Hour): true, inMemory: true}}
+	if longest := shared.longestWindow(); longest != 480*time.Hour {
+		t.Errorf("they are kept for %s, want 480h", longest)
+	}
+}
+
+type otherKey struct{}
+
+// claimed returns the context of a claim that has just been granted. It is below a
+// request's context with one value of Caddy's and one of somebody else's.
+func claimed(t *testing.T) (ctx context.Context, claim *ledger.Claim, end, hangUp context.CancelFunc) {
+	t.Helper()
+	request, hangUp := context.WithCancel(t.Context())
+	request = context.WithValue(request, caddy.CtxKey("key"), "Caddy's")
+	request = context.WithValue(request, otherKey{}, "another's")
+	granted, _, _, err := ledger.NewLedger(time.Now, 1).Claim(request, ledger.Key{}, time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end = claimContext(request, granted)
+	return ctx, granted, end, hangUp
+}
+
+func TestClaimContextOutlivesTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lease, claim, end, hangUp := claimed(t)
+		defer end()
+		start := time.Now()
+		below, cancel := context.WithCancel(lease)
+		defer cancel()
+		hangUp()
+		for name, ctx := range map[string]context.Context{"itself": lease, "a context made of it": below} {
+			if ctx.Err() != nil || context.Cause(ctx) != nil {
+				t.Errorf("%s is over with the request: %v, %v", name, ctx.Err(), context.Cause(ctx))
+			}
+			if ctx.Value(caddy.CtxKey("key")) != "Caddy's" || ctx.Value(otherKey{}) != "another's" || ctx.Value(claimKey{}) != claim {
+				t.Errorf("%s lacks values", name)
+			}
+			if at, ok := ctx.Deadline(); !ok || !at.Equal(start.Add(ledger.Lease)) {
+				t.Errorf("%s ends at %s, %t", name, at, ok)
 			}
 		}
-		onlyRequest(t, backend)
+		<-below.Done()
+		if took := time.Since(start); took != ledger.Lease {
+			t.Errorf("it ended after %s, want %s", took, ledger.Lease)
+		}
+		for name, ctx := range map[string]context.Context{"itself": lease, "a context made of it": below} {
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				t.Errorf("%s ended with %v, %v", name, ctx.Err(), context.Cause(ctx))
+			}
+		}
 	})
 }
 
-// Whatever is not a 2xx of a handler lets the retry pass at once.
-func TestFailedDeliveryIsForwardedAgain(t *testing.T) {
-	tests := map[string]struct {
-		answer http.HandlerFunc
-		status int // 0 where the answer is broken off
-	}{
-		"500":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, 500},
-		"400":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) }, 400},
-		"410":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, 410},
-		"302":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) }, 302},
-		"304":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, 304},
-		"an abort": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 502},
-		"an abort in the middle of a 200": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "1000000")
-			_, _ = io.WriteString(w, strings.Repeat("x", 100_000))
-			_ = http.NewResponseController(w).Flush()
-			panic(http.ErrAbortHandler)
-		}, 0},
-	}
-	for name, test := range tests {
+// What handlers leave running is told to stop when they have returned.
+func TestClaimContextEndsWithTheHandlers(t *testing.T) {
+	for name, use := range map[string]func(context.Context) context.Context{
+		"first asked for before": func(ctx context.Context) context.Context { _ = ctx.Done(); return ctx },
+		"first asked for after":  func(ctx context.Context) context.Context { return ctx },
+		"through another": func(ctx context.Context) context.Context {
+			ctx, cancel := context.WithCancel(ctx)
+			t.Cleanup(cancel)
+			return ctx
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			inEveryStore(t, func(t *testing.T, store, storage string) {
-				var working atomic.Bool
-				backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, r *http.Request) {
-					if !working.Load() {
-						test.answer(w, r)
-					}
-				})
-				address := testcaddy.FreeAddress(t)
-				testcaddy.Run(t, once(address, store, "reverse_proxy "+backend.Address), storage)
-				for range 2 {
-					deliverFailing(t, address, test.status)
-					onlyRequest(t, backend)
-				}
-				working.Store(true)
-				deliver(t, address, "msg_1").check(t, http.StatusOK, "forwarded")
-				deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-				onlyRequest(t, backend)
-			})
-		})
-	}
-}
-
-func deliverFailing(t testing.TB, address string, status int) {
-	t.Helper()
-	res, err := noRedirects.Do(copyOf(t, "http://"+address, testSecret, "msg_1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, res.Body)
-	if broken := err != nil; broken != (status == 0) {
-		t.Errorf("reading the answer: %v", err)
-	}
-	if status != 0 {
-		answer{Response: res}.check(t, status, "forwarded")
-	}
-}
-
-func TestBackendThatIsDown(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		address, upstream := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
-		testcaddy.Run(t, once(address, store, "reverse_proxy "+upstream), storage)
-		for range 2 {
-			deliver(t, address, "msg_1").check(t, http.StatusBadGateway, "forwarded")
-		}
-		listener, err := net.Listen("tcp", upstream)
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-		t.Cleanup(func() { _ = server.Close() })
-		go func() { _ = server.Serve(listener) }()
-		deliver(t, address, "msg_1").check(t, http.StatusOK, "forwarded")
-		deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-	})
-}
-
-// What handlers of Caddy itself do, other than reverse_proxy.
-func TestWhatCountsAsDone(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		handle func(w http.ResponseWriter, r *http.Request) error
-		done   bool
-	}{
-		{"200", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(200); return nil }, true},
-		{"204", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(204); return nil }, true},
-		{"299", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(299); return nil }, true},
-		{"a body without a status", func(w http.ResponseWriter, _ *http.Request) error { _, err := w.Write([]byte("ok")); return err }, true},
-		{"an empty body that is written", func(w http.ResponseWriter, _ *http.Request) error { _, err := w.Write(nil); return err }, true},
-		{"a body that is copied", func(w http.ResponseWriter, _ *http.Request) error {
-			_, err := io.Copy(w, io.LimitReader(strings.NewReader("ok"), 2))
-			return err
-		}, true},
-		{"a flush without a status", func(w http.ResponseWriter, _ *http.Request) error { return http.NewResponseController(w).Flush() }, true},
-		{"103, then 200", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(103)
-			w.WriteHeader(200)
-			return nil
-		}, true},
-		{"103, then 500", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(103)
-			w.WriteHeader(500)
-			return nil
-		}, false},
-		{"103 and nothing else", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(103); return nil }, false},
-		{"500, then 200", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(500)
-			w.WriteHeader(200)
-			return nil
-		}, false},
-		{"300", func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(300); return nil }, false},
-		{"nothing", func(http.ResponseWriter, *http.Request) error { return nil }, false},
-		{"an error", func(http.ResponseWriter, *http.Request) error { return errors.New("broken") }, false},
-		{"a 200 and an error", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(200)
-			return errors.New("broken")
-		}, false},
-		{"a panic", func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) }, false},
-		{"a panic after a 200", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(200)
-			panic(http.ErrAbortHandler)
-		}, false},
-		{"a 200 and then a hijacked connection", func(w http.ResponseWriter, _ *http.Request) error {
-			w.WriteHeader(http.StatusOK)
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				return err
+			lease, _, end, hangUp := claimed(t)
+			defer hangUp()
+			ctx := use(lease)
+			if ctx.Err() != nil {
+				t.Errorf("it is over too early: %v", ctx.Err())
 			}
-			return conn.Close()
-		}, false},
-		{"a hijacked connection", func(w http.ResponseWriter, _ *http.Request) error {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				return err
-			}
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-			return conn.Close()
-		}, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			inEveryStore(t, func(t *testing.T, store, storage string) {
-				var handled atomic.Int32
-				behave(func(w http.ResponseWriter, r *http.Request) error {
-					handled.Add(1)
-					return test.handle(w, r)
-				})
-				address := testcaddy.FreeAddress(t)
-				testcaddy.Run(t, once(address, store, "test_handler"), storage)
-				want := int32(3)
-				if test.done {
-					want = 1
-				}
-				for range 3 {
-					deliverAnyhow(t, address)
-				}
-				if got := handled.Load(); got != want {
-					t.Errorf("it was handled %d times, want %d", got, want)
-				}
-			})
-		})
-	}
-}
-
-// deliverAnyhow sends a copy of msg_1 for which no other has to wait, whether or
-// not there is an answer. A handler that took the connection over may not have
-// returned when its peer has all of the answer.
-func deliverAnyhow(t testing.TB, address string) {
-	t.Helper()
-	awaitCondition(t, "the delivery before to end", func() bool {
-		res, err := noRedirects.Do(copyOf(t, "http://"+address, testSecret, "msg_1"))
-		if err != nil {
-			return true
-		}
-		defer res.Body.Close()
-		_, _ = io.Copy(io.Discard, res.Body)
-		return answer{Response: res}.guard() != duplicateInProgress
-	})
-}
-
-// An answer that nobody gave is Caddy's empty 200. It says nothing about the
-// delivery, and the operator learns why.
-func TestMissingHandlerIsWarnedAbout(t *testing.T) {
-	const warning = "no handler answered the delivery, so it does not count as done; is a handler such as reverse_proxy missing behind clerk_webhook?"
-	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, once(address, "", ""))
-	for i := range 2 {
-		if a := deliver(t, address, "msg_1"); a.StatusCode != http.StatusOK || a.text != "" {
-			t.Errorf("got %d %q, want Caddy's empty 200", a.StatusCode, a.text)
-		}
-		entries := testcaddy.Log.Entries(t, warning)
-		if len(entries) != i+1 {
-			t.Fatalf("%d warnings after %d deliveries", len(entries), i+1)
-		}
-		if entries[i]["level"] != "warn" || entries[i]["id"] != "msg_1" {
-			t.Errorf("the warning is %v", entries[i])
-		}
-	}
-}
-
-// A handler that takes the connection over works as without the guard, and tells
-// nothing about the delivery.
-func TestUpgradedConnectionIsNotDone(t *testing.T) {
-	behave(func(w http.ResponseWriter, r *http.Request) error {
-		if r.Header.Get("Connection") != "Upgrade" {
-			w.WriteHeader(http.StatusOK)
-			return nil
-		}
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		_ = rw.Flush()
-		line, _ := rw.ReadString('\n')
-		_, _ = rw.WriteString("echo " + line)
-		return rw.Flush()
-	})
-	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, once(address, "", "test_handler"))
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	r := copyOf(t, "http://"+address, testSecret, "msg_1")
-	r.Header.Set("Connection", "Upgrade")
-	r.Header.Set("Upgrade", "websocket")
-	if err := r.Write(conn); err != nil {
-		t.Fatal(err)
-	}
-	reader := bufio.NewReader(conn)
-	res, err := http.ReadResponse(reader, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("got %d", res.StatusCode)
-	}
-	fmt.Fprintln(conn, "hello")
-	if line, err := reader.ReadString('\n'); err != nil || line != "echo hello\n" {
-		t.Errorf("got %q, %v", line, err)
-	}
-	if _, err := reader.ReadByte(); err != io.EOF {
-		t.Errorf("the connection goes on: %v", err)
-	}
-	conn.Close()
-	awaitStatus(t, newConnections, "http://"+address, "msg_1", "forwarded")
-}
-
-// An answer in pieces reaches the sender piece by piece, and the delivery is
-// done at its end.
-func TestStreamedAnswer(t *testing.T) {
-	site, change := runChangeable(t)
-	for i, client := range site.Clients {
-		t.Run(client.Name, func(t *testing.T) {
-			g, id := newGate(t), fmt.Sprint("msg_", i)
-			change(func(w http.ResponseWriter, _ *http.Request) {
-				fmt.Fprint(w, "first,")
-				_ = http.NewResponseController(w).Flush()
-				g.pass()
-				fmt.Fprint(w, "second")
-			})
-			res, err := client.Do(copyOf(t, client.URL, testSecret, id))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			first := make([]byte, len("first,"))
-			if _, err := io.ReadFull(res.Body, first); err != nil {
-				t.Fatal(err)
-			}
-			send(t, client.Client, copyOf(t, client.URL, testSecret, id)).check(t, http.StatusConflict, duplicateInProgress)
-			g.open()
-			if rest, err := io.ReadAll(res.Body); err != nil || string(rest) != "second" {
-				t.Errorf("the rest is %q, %v", rest, err)
-			}
-			awaitStatus(t, client.Client, client.URL, id, duplicateDone)
-		})
-	}
-}
-
-// awaitStatus sends copies until the guard's answer to one is as wanted: the
-// handlers may end a moment after the sender has their whole answer, and some
-// time after it has hung up. None may be forwarded.
-func awaitStatus(t testing.TB, client *http.Client, url, id, guard string) {
-	t.Helper()
-	awaitCondition(t, guard, func() bool {
-		got := send(t, client, copyOf(t, url, testSecret, id)).guard()
-		if got != guard && got != duplicateInProgress {
-			t.Fatalf("a copy was %s, want %s", got, guard)
-		}
-		return got == guard
-	})
-}
-
-// A sender that gives up leaves its delivery under way, and what then becomes of
-// it counts, even if the answer is too large to be kept for a sender that is
-// gone.
-func TestDeliveryOutlivesItsSender(t *testing.T) {
-	var messages int
-	answers := map[string]struct {
-		answer http.HandlerFunc
-		guard  string
-	}{
-		"a small 200": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }, duplicateDone},
-		"204":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, duplicateDone},
-		"a large 200": {func(w http.ResponseWriter, _ *http.Request) { writeLarge(w) }, duplicateDone},
-		"a large 200 of known length": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "20000000")
-			writeLarge(w)
-		}, duplicateDone},
-		"a 200 in pieces": {func(w http.ResponseWriter, _ *http.Request) {
-			for range 100 {
-				fmt.Fprint(w, strings.Repeat("x", 1000))
-				_ = http.NewResponseController(w).Flush()
-			}
-		}, duplicateDone},
-		"500":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "forwarded"},
-		"a large 500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); writeLarge(w) }, "forwarded"},
-		"an abort":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "forwarded"},
-		"an abort in the middle of a 200": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", "30000000")
-			writeLarge(w)
-			panic(http.ErrAbortHandler)
-		}, "forwarded"},
-	}
-	site, change := runChangeable(t)
-	for name, test := range answers {
-		for _, client := range site.Clients {
-			t.Run(name+"/"+client.Name, func(t *testing.T) {
-				messages++
-				g, id := newGate(t), fmt.Sprint("msg_", messages)
-				var late atomic.Bool
-				ended := make(chan struct{}, 100)
-				change(func(w http.ResponseWriter, r *http.Request) {
-					if late.Load() {
-						return
-					}
-					defer func() { ended <- struct{}{} }()
-					g.pass()
-					if err := r.Context().Err(); err != nil {
-						t.Errorf("the backend was told to stop: %v", err)
-					}
-					test.answer(w, r)
-				})
-				ctx, hangUp := context.WithCancel(t.Context())
-				gone := make(chan error, 1)
-				deliver := func() {
-					_, err := client.Do(copyOf(t, client.URL, testSecret, id).WithContext(ctx))
-					gone <- err
-				}
-				for tries := 1; ; tries++ {
-					go deliver()
-					select {
-					case <-g.begun:
-					case err := <-gone: // a connection can be lost with its predecessor's
-						if tries < 5 {
-							continue
-						}
-						t.Fatalf("the sender got %v before the backend got its delivery", err)
-					}
-					break
-				}
-				hangUp()
-				if err := <-gone; !errors.Is(err, context.Canceled) {
-					t.Fatalf("the sender got %v", err)
-				}
-				send(t, client.Client, copyOf(t, client.URL, testSecret, id)).check(t, http.StatusConflict, duplicateInProgress)
-				late.Store(true)
-				g.open()
-				<-ended
-				awaitStatus(t, client.Client, client.URL, id, test.guard)
-			})
-		}
-	}
-}
-
-// writeLarge writes 20 MB, more than all buffers on the way hold.
-func writeLarge(w io.Writer) {
-	piece := bytes.Repeat([]byte("x"), 20_000)
-	for range 1000 {
-		if _, err := w.Write(piece); err != nil {
-			return
-		}
-	}
-}
-
-func TestReloadBetweenCopies(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		backend := testcaddy.NewBackend(t, nil)
-		address := testcaddy.FreeAddress(t)
-		config := once(address, store, "reverse_proxy "+backend.Address)
-		testcaddy.Run(t, config, storage)
-		deliver(t, address, "msg_1").check(t, http.StatusOK, "forwarded")
-		onlyRequest(t, backend)
-		for range 3 {
-			testcaddy.Reload(t, config, storage)
-			deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-		}
-		wantNothing(t, backend)
-	})
-}
-
-func TestReloadInTheMiddleOfADelivery(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		g := newGate(t)
-		backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { g.pass() })
-		address := testcaddy.FreeAddress(t)
-		config := once(address, store, "reverse_proxy "+backend.Address)
-		testcaddy.Run(t, config, storage)
-		first := deliverAsync(t, address, "msg_1")
-		<-g.begun
-		for range 2 {
-			testcaddy.Reload(t, config, storage)
-			deliver(t, address, "msg_1").check(t, http.StatusConflict, duplicateInProgress)
-		}
-		g.open()
-		(<-first).check(t, http.StatusOK, "forwarded")
-		deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-		onlyRequest(t, backend)
-	})
-}
-
-// A graceful stop lets a delivery end, and in the storage it is marked as done.
-func TestStopAndStart(t *testing.T) {
-	for _, test := range []struct{ name, store, after string }{
-		{"memory forgets", "memory", "forwarded"},
-		{"storage remembers", "storage", duplicateDone},
-	} {
-		for _, underWay := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/under way %v", test.name, underWay), func(t *testing.T) {
-				g := newGate(t)
-				backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { g.pass() })
-				address, storage := testcaddy.FreeAddress(t), fixedStorage(t)
-				config := once(address, test.store, "reverse_proxy "+backend.Address)
-				testcaddy.Run(t, config, storage)
-				first := deliverAsync(t, address, "msg_1")
-				<-g.begun
-				if !underWay {
-					g.open()
-					(<-first).check(t, http.StatusOK, "forwarded")
-				}
-				if err := caddy.Stop(); err != nil {
-					t.Fatal(err)
-				}
-				if underWay {
-					g.open()
-					(<-first).check(t, http.StatusOK, "forwarded")
-				}
-				testcaddy.Reload(t, config, storage)
-				deliver(t, address, "msg_1").check(t, http.StatusOK, test.after)
-			})
-		}
-	}
-}
-
-// The same message goes to several endpoints under one id, each of which has
-// its own secret.
-func TestIDsAreScopedBySecret(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		backend := testcaddy.NewBackend(t, nil)
-		address := testcaddy.FreeAddress(t)
-		guard := func(secrets string) string {
-			return "clerk_webhook {\n" + secrets + "\ndeduplicate " + store + "\n}\nreverse_proxy " + backend.Address
-		}
-		testcaddy.Run(t, "http://"+address+" {\n"+
-			"handle /both {\n"+guard("secret "+testSecret+"\nsecret "+otherSecret)+"\n}\n"+
-			"handle /reversed {\n"+guard("secret "+otherSecret+"\nsecret "+testSecret)+"\n}\n"+
-			"handle /other {\n"+guard("name other\nsecret "+otherSecret)+"\n}\n"+labelled+"}", storage)
-		for _, step := range []struct{ path, secret, guard string }{
-			{"/both", testSecret, "forwarded"},
-			{"/both", otherSecret, "forwarded"},
-			{"/both", testSecret, duplicateDone},
-			{"/both", otherSecret, duplicateDone},
-			{"/reversed", testSecret, duplicateDone}, // whatever the position or the name
-			{"/other", otherSecret, duplicateDone},
-		} {
-			send(t, newConnections, copyOf(t, "http://"+address+step.path, step.secret, "msg_1")).check(t, http.StatusOK, step.guard)
-		}
-	})
-}
-
-// Only what is forwarded is remembered.
-func TestFilteredAndRejectedAreNotRemembered(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		backend := testcaddy.NewBackend(t, nil)
-		address := testcaddy.FreeAddress(t)
-		config := func(events string) string {
-			return "http://" + address + " {\nclerk_webhook {\nsecret " + testSecret + "\nevents " + events + "\ndeduplicate " + store + "\n}\nreverse_proxy " + backend.Address + labelled + "}"
-		}
-		testcaddy.Run(t, config("organization.*"), storage)
-		for range 2 {
-			deliver(t, address, "msg_1").check(t, http.StatusNoContent, "filtered")
-			forged := copyOf(t, "http://"+address, otherSecret, "msg_2")
-			send(t, newConnections, forged).check(t, http.StatusForbidden, "rejected signature_mismatch")
-		}
-		testcaddy.Reload(t, config("*"), storage)
-		for _, id := range []string{"msg_1", "msg_2"} {
-			deliver(t, address, id).check(t, http.StatusOK, "forwarded")
-			deliver(t, address, id).check(t, http.StatusOK, duplicateDone)
-		}
-		testcaddy.Reload(t, config("organization.*"), storage)
-		deliver(t, address, "msg_1").check(t, http.StatusNoContent, "filtered") // the cheaper answer comes first
-	})
-}
-
-func TestDuplicatesInReportOnlyMode(t *testing.T) {
-	backend := testcaddy.NewBackend(t, nil)
-	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, once(address, "\nreport_only", "reverse_proxy "+backend.Address))
-	forged := func() *http.Request { return copyOf(t, "http://"+address, otherSecret, "msg_1") }
-	send(t, newConnections, forged()).check(t, http.StatusOK, "rejected signature_mismatch")
-	deliver(t, address, "msg_1").check(t, http.StatusOK, "forwarded")
-	deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-	send(t, newConnections, forged()).check(t, http.StatusOK, "rejected signature_mismatch")
-	if n := len(backend.Take()); n != 3 {
-		t.Errorf("%d requests reached the backend, want 3: the genuine one and two forgeries", n)
-	}
-}
-
-// The second guard on a request's way does not take it for a copy of itself.
-func TestTwoGuardsInARow(t *testing.T) {
-	inEveryStore(t, func(t *testing.T, store, storage string) {
-		guard := func(name string) string {
-			return "clerk_webhook {\nname " + name + "\nsecret " + testSecret + "\ndeduplicate " + store + "\n}\n"
-		}
-		var working atomic.Bool
-		backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) {
-			if !working.Load() {
-				w.WriteHeader(500)
+			end()
+			<-ctx.Done()
+			if !errors.Is(ctx.Err(), context.Canceled) {
+				t.Errorf("it ended with %v", ctx.Err())
 			}
 		})
-		address := testcaddy.FreeAddress(t)
-		testcaddy.Run(t, "http://"+address+" {\nroute {\n"+guard("outer")+guard("inner")+"reverse_proxy "+backend.Address+"\n}\n"+labelled+"}", storage)
-		deliver(t, address, "msg_1").check(t, http.StatusInternalServerError, "forwarded")
-		working.Store(true)
-		deliver(t, address, "msg_1").check(t, http.StatusOK, "forwarded")
-		deliver(t, address, "msg_1").check(t, http.StatusOK, duplicateDone)
-		if n := len(backend.Take()); n != 2 {
-			t.Errorf("%d requests reached the backend, want 2", n)
-		}
-	})
-}
-
-func TestDuplicatesArePlaceholdersMetricsAndLogLines(t *testing.T) {
-	g := newGate(t)
-	backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { g.pass() })
-	address, endpoint := testcaddy.FreeAddress(t), newEndpoint()
-	testcaddy.Run(t, measured(address, "header X-Told \""+everyPlaceholder+"\" {\ndefer\n}\n"+
-		"clerk_webhook {\nname "+endpoint+"\nsecret main "+testSecret+"\ndeduplicate\n}\nreverse_proxy "+backend.Address))
-	told := func(outcome string, a answer) {
-		t.Helper()
-		want := "outcome=" + outcome + " verified=true id=msg_1 timestamp=" + a.Request.Header.Get("Svix-Timestamp") + " type=user.created secret=main payload=user_1"
-		if got := strings.Join(strings.Fields(a.Header.Get("X-Told")), " "); got != want {
-			t.Errorf("got\n%s, want\n%s", got, want)
-		}
-	}
-	first := deliverAsync(t, address, "msg_1")
-	<-g.begun
-	told("duplicate reason=in_progress", deliver(t, address, "msg_1"))
-	told("duplicate reason=in_progress", deliver(t, address, "msg_1"))
-	g.open()
-	told("forwarded reason=", <-first)
-	told("duplicate reason=done", deliver(t, address, "msg_1"))
-
-	got := of(scrape(t, address), endpoint)
-	delete(got, secretLabels(secretLastUsed, endpoint, "main"))
-	wantSamples(t, got, map[string]float64{
-		secretLabels(verifiedTotal, endpoint, "main"):                          4,
-		deliveriesLabels(endpoint, "forwarded", "", "user.created"):            1,
-		deliveriesLabels(endpoint, "duplicate", "in_progress", "user.created"): 2,
-		deliveriesLabels(endpoint, "duplicate", "done", "user.created"):        1,
-	})
-	outcomes := make(map[string]int)
-	for _, entry := range testcaddy.Log.Entries(t, "delivery verified") {
-		reason, _ := entry["reason"].(string)
-		outcomes[strings.TrimSpace(entry["outcome"].(string)+" "+reason)]++
-	}
-	if want := map[string]int{"forwarded": 1, duplicateInProgress: 2, duplicateDone: 1}; fmt.Sprint(outcomes) != fmt.Sprint(want) {
-		t.Errorf("the log has %v, want %v", outcomes, want)
 	}
 }

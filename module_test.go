@@ -3,163 +3,19 @@ package clerkwebhook_test
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
-
-	svix "github.com/svix/svix-webhooks/go"
 
 	_ "github.com/caddyclerk/caddy-clerk-webhook"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
-
-const (
-	testSecret  = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	otherSecret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-
-	userCreated = `{"data":{"id":"user_1"},"type":"user.created"}`
-)
-
-// labelled is a guarded site whose every answer tells what the guard found.
-const labelled = `
-	header X-Guard "{http.clerk_webhook.outcome} {http.clerk_webhook.reason}" {
-		defer
-	}
-	handle_errors {
-		header X-Guard "{http.clerk_webhook.outcome} {http.clerk_webhook.reason}"
-		respond "error page for {err.status_code}"
-	}
-`
-
-// sign returns the three headers of a delivery, signed by Svix's library.
-func sign(t testing.TB, secret, id string, at time.Time, body string) (timestamp, signature string) {
-	t.Helper()
-	wh, err := svix.NewWebhook(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if signature, err = wh.Sign(id, at, []byte(body)); err != nil {
-		t.Fatal(err)
-	}
-	return strconv.FormatInt(at.Unix(), 10), signature
-}
-
-// signedRequest returns a delivery of body signed now by Svix's library.
-func signedRequest(t testing.TB, url, secret, body string) *http.Request {
-	t.Helper()
-	timestamp, signature := sign(t, secret, "msg_1", time.Now(), body)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Svix-Id", "msg_1")
-	r.Header.Set("Svix-Timestamp", timestamp)
-	r.Header.Set("Svix-Signature", signature)
-	return r
-}
-
-// chunked makes r one whose length is not announced, with a trailer. It keeps
-// GetBody, so that a client can send it again that learns too late of the end of
-// a connection, as HTTP/2's may be after a body over the limit.
-func chunked(r *http.Request) {
-	r.Body = struct{ io.ReadCloser }{r.Body}
-	r.ContentLength = -1
-	r.Trailer = http.Header{"X-Trailer": {"dropped"}}
-}
-
-// answer is a response, read whole.
-type answer struct {
-	*http.Response
-	text string
-}
-
-// guard returns what the guard told, in a labelled site.
-func (a answer) guard() string { return strings.TrimSpace(a.Header.Get("X-Guard")) }
-
-func (a answer) check(t testing.TB, status int, guard string) {
-	t.Helper()
-	if a.StatusCode != status || a.guard() != guard {
-		t.Errorf("got %d %q, want %d %q", a.StatusCode, a.guard(), status, guard)
-	}
-}
-
-func send(t testing.TB, client *http.Client, r *http.Request) answer {
-	t.Helper()
-	res, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{res, string(text)}
-}
-
-// newConnections is a client for tests that reload Caddy. A connection from
-// before is of no use then, and right after the reload a new one may still reach
-// the old server, which closes it unread, with or without a guard.
-var newConnections = &http.Client{Transport: reconnecting{&http.Transport{DisableKeepAlives: true}}}
-
-type reconnecting struct{ *http.Transport }
-
-func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
-	for attempt := 1; ; attempt++ {
-		res, err := rc.Transport.RoundTrip(r)
-		unread := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF)
-		if attempt == 5 || !unread || r.Body != nil && r.GetBody == nil {
-			return res, err
-		}
-		r = r.Clone(r.Context())
-		if r.GetBody == nil {
-			continue
-		}
-		if r.Body, err = r.GetBody(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// onlyRequest returns what the backend got, which must be one request.
-func onlyRequest(t testing.TB, b *testcaddy.Backend) testcaddy.Received {
-	t.Helper()
-	received := b.Take()
-	if len(received) != 1 {
-		t.Fatalf("%d requests reached the backend, want 1", len(received))
-	}
-	if err := received[0].Err; err != nil {
-		t.Fatalf("the backend could not read the body: %v", err)
-	}
-	return received[0]
-}
-
-func wantNothing(t testing.TB, b *testcaddy.Backend) {
-	t.Helper()
-	if received := b.Take(); len(received) > 0 {
-		t.Errorf("%d requests reached the backend, the first %s %s", len(received), received[0].Method, received[0].RequestURI)
-	}
-}
-
-// randomBody is the same for every call with the same size.
-func randomBody(size int) string {
-	source := rand.NewChaCha8([32]byte{byte(size), byte(size >> 8), byte(size >> 16)})
-	body := make([]byte, size)
-	_, _ = source.Read(body)
-	return string(body)
-}
 
 func TestDeliveryArrivesByteForByte(t *testing.T) {
 	const maxBody = 3 << 20
@@ -169,32 +25,32 @@ func TestDeliveryArrivesByteForByte(t *testing.T) {
 	}
 	framings := map[string]func(*http.Request){
 		"with Content-Length":    func(*http.Request) {},
-		"without Content-Length": chunked,
+		"without Content-Length": testcaddy.Chunk,
 	}
 	backend := testcaddy.NewBackend(t, nil)
 	site := testcaddy.RunSite(t, `
 		clerk_webhook {
-			secret `+testSecret+`
+			secret `+testcaddy.Secret+`
 			max_body 3MiB
 		}
-		reverse_proxy `+backend.Address+labelled, "")
+		reverse_proxy `+backend.Address+testcaddy.Labelled, "")
 
 	for _, client := range site.Clients {
 		for framing, frame := range framings {
 			for _, size := range sizes {
 				t.Run(fmt.Sprintf("%s/%s/%d bytes", client.Name, framing, size), func(t *testing.T) {
-					body := randomBody(size)
-					r := signedRequest(t, client.URL+"/hooks", testSecret, body)
+					body := testcaddy.RandomBody(size)
+					r := testcaddy.SignedRequest(t, client.URL+"/hooks", testcaddy.Secret, body)
 					r.Header.Set("Webhook-Id", "not_verified")
 					frame(r)
-					got := send(t, client.Client, r)
+					got := testcaddy.Send(t, client.Client, r)
 					if size > maxBody {
-						got.check(t, 413, "rejected body_too_large")
-						wantNothing(t, backend)
+						got.Check(t, 413, "rejected body_too_large")
+						testcaddy.WantNothing(t, backend)
 						return
 					}
-					got.check(t, 200, "forwarded")
-					checkArrival(t, onlyRequest(t, backend), r, body)
+					got.Check(t, 200, "forwarded")
+					checkArrival(t, testcaddy.OnlyRequest(t, backend), r, body)
 				})
 			}
 		}
@@ -228,14 +84,14 @@ func checkArrival(t *testing.T, got testcaddy.Received, r *http.Request, body st
 
 func TestDeliveryWithStandardHeadersOnly(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
-	site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\n}\nreverse_proxy "+backend.Address+labelled, "")
-	r := signedRequest(t, site.Clients[0].URL, testSecret, userCreated)
+	site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Address+testcaddy.Labelled, "")
+	r := testcaddy.SignedRequest(t, site.Clients[0].URL, testcaddy.Secret, testcaddy.UserCreated)
 	for _, part := range []string{"Id", "Timestamp", "Signature"} {
 		r.Header["Webhook-"+part] = r.Header["Svix-"+part]
 		delete(r.Header, "Svix-"+part)
 	}
-	send(t, site.Clients[0].Client, r).check(t, 200, "forwarded")
-	got := onlyRequest(t, backend)
+	testcaddy.Send(t, site.Clients[0].Client, r).Check(t, 200, "forwarded")
+	got := testcaddy.OnlyRequest(t, backend)
 	for _, part := range []string{"Id", "Timestamp", "Signature"} {
 		if got.Header.Get("Webhook-"+part) != r.Header.Get("Webhook-"+part) {
 			t.Errorf("webhook-%s arrived as %q", strings.ToLower(part), got.Header.Get("Webhook-"+part))
@@ -312,11 +168,11 @@ func TestGuardChangesNothingElse(t *testing.T) {
 				}
 				http://hooks.example.com:%[3]s {
 					reverse_proxy %[4]s
-				}`, port(guarded), testSecret, port(bare), backend.Address), "default_bind 127.0.0.1")
+				}`, testcaddy.Port(guarded), testcaddy.Secret, testcaddy.Port(bare), backend.Address), "default_bind 127.0.0.1")
 
-			var answers [2]answer
+			var answers [2]testcaddy.Answer
 			var arrived [2]testcaddy.Received
-			r := signedRequest(t, "http://x", testSecret, userCreated)
+			r := testcaddy.SignedRequest(t, "http://x", testcaddy.Secret, testcaddy.UserCreated)
 			r.Host = "hooks.example.com"
 			if test.change != nil {
 				test.change(r)
@@ -324,21 +180,14 @@ func TestGuardChangesNothingElse(t *testing.T) {
 			for i, address := range []string{guarded, bare} {
 				r.URL.Host = address
 				r.Body, _ = r.GetBody()
-				answers[i] = send(t, noRedirects, r)
-				arrived[i] = onlyRequest(t, backend)
+				answers[i] = testcaddy.Send(t, testcaddy.NoRedirects, r)
+				arrived[i] = testcaddy.OnlyRequest(t, backend)
 			}
 			compareRequests(t, arrived[0], arrived[1])
 			compareAnswers(t, answers[0], answers[1])
 		})
 	}
 }
-
-var noRedirects = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 func compareRequests(t *testing.T, guarded, bare testcaddy.Received) {
 	t.Helper()
@@ -356,12 +205,12 @@ func compareRequests(t *testing.T, guarded, bare testcaddy.Received) {
 	}
 }
 
-func compareAnswers(t *testing.T, guarded, bare answer) {
+func compareAnswers(t *testing.T, guarded, bare testcaddy.Answer) {
 	t.Helper()
 	guarded.Header.Del("Date")
 	bare.Header.Del("Date")
-	if guarded.StatusCode != bare.StatusCode || guarded.text != bare.text {
-		t.Errorf("the answer differs: %d %q, %d %q", guarded.StatusCode, guarded.text, bare.StatusCode, bare.text)
+	if guarded.StatusCode != bare.StatusCode || guarded.Text != bare.Text {
+		t.Errorf("the answer differs: %d %q, %d %q", guarded.StatusCode, guarded.Text, bare.StatusCode, bare.Text)
 	}
 	if !maps.EqualFunc(guarded.Header, bare.Header, equalValues) {
 		t.Errorf("the answer's headers differ:\n%q\n%q", guarded.Header, bare.Header)
@@ -378,7 +227,7 @@ func TestUnwantedEventsAreAcknowledged(t *testing.T) {
 		status  int
 		guard   string
 	}{
-		"wanted":                             {"events user.created user.deleted", userCreated, 200, "forwarded"},
+		"wanted":                             {"events user.created user.deleted", testcaddy.UserCreated, 200, "forwarded"},
 		"unwanted":                           {"events user.created", userDeleted, 204, "filtered"},
 		"unwanted, with a body allowed":      {"events user.created\nfiltered 200", userDeleted, 200, "filtered"},
 		"unwanted, with another status":      {"events user.created\nfiltered 410", userDeleted, 410, "filtered"},
@@ -395,16 +244,16 @@ func TestUnwantedEventsAreAcknowledged(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "from the backend") })
-			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testSecret+"\n"+test.options+"\n}\nreverse_proxy "+backend.Address+labelled, "")
-			got := send(t, site.Clients[0].Client, signedRequest(t, site.Clients[0].URL, testSecret, test.body))
-			got.check(t, test.status, test.guard)
+			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\n"+test.options+"\n}\nreverse_proxy "+backend.Address+testcaddy.Labelled, "")
+			got := testcaddy.Send(t, site.Clients[0].Client, testcaddy.SignedRequest(t, site.Clients[0].URL, testcaddy.Secret, test.body))
+			got.Check(t, test.status, test.guard)
 			if test.guard == "forwarded" {
-				onlyRequest(t, backend)
+				testcaddy.OnlyRequest(t, backend)
 				return
 			}
-			wantNothing(t, backend)
-			if got.text != "" {
-				t.Errorf("the answer has a body: %q", got.text)
+			testcaddy.WantNothing(t, backend)
+			if got.Text != "" {
+				t.Errorf("the answer has a body: %q", got.Text)
 			}
 		})
 	}
@@ -412,30 +261,30 @@ func TestUnwantedEventsAreAcknowledged(t *testing.T) {
 
 // Wherever the guard stands, what it guards is guarded and nothing else is.
 func TestPlacesOfTheGuard(t *testing.T) {
-	const guard = "clerk_webhook {\nsecret " + testSecret + "\n}\n"
+	const guard = "clerk_webhook {\nsecret " + testcaddy.Secret + "\n}\n"
 	tests := map[string]struct{ directives, guarded, open string }{
-		"on a path":          {"clerk_webhook /hooks* {\nsecret " + testSecret + "\n}\nrespond ok", "/hooks", "/"},
-		"with a matcher":     {"@hooks path /a /b\nclerk_webhook @hooks {\nsecret " + testSecret + "\n}\nrespond ok", "/b", "/c"},
+		"on a path":          {"clerk_webhook /hooks* {\nsecret " + testcaddy.Secret + "\n}\nrespond ok", "/hooks", "/"},
+		"with a matcher":     {"@hooks path /a /b\nclerk_webhook @hooks {\nsecret " + testcaddy.Secret + "\n}\nrespond ok", "/b", "/c"},
 		"in handle":          {"handle /hooks {\n" + guard + "respond ok\n}\nhandle {\nrespond ok\n}", "/hooks", "/"},
 		"in handle_path":     {"handle_path /hooks/* {\n" + guard + "respond ok\n}\nrespond ok", "/hooks/x", "/"},
 		"in route":           {"route /hooks {\n" + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
-		"after others":       {"respond ok\nheader X-A b\nencode gzip\nrewrite /old /hooks\n@h path /hooks\nclerk_webhook @h {\nsecret " + testSecret + "\n}", "/old", "/"},
-		"beside another one": {"handle /other {\nclerk_webhook {\nsecret " + otherSecret + "\n}\nrespond no\n}\nhandle /hooks {\n" + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
+		"after others":       {"respond ok\nheader X-A b\nencode gzip\nrewrite /old /hooks\n@h path /hooks\nclerk_webhook @h {\nsecret " + testcaddy.Secret + "\n}", "/old", "/"},
+		"beside another one": {"handle /other {\nclerk_webhook {\nsecret " + testcaddy.OtherSecret + "\n}\nrespond no\n}\nhandle /hooks {\n" + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
 		"twice in a row":     {"route /hooks {\n" + guard + guard + "respond ok\n}\nrespond ok", "/hooks", "/"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			site := testcaddy.RunSite(t, test.directives, "")
 			client := site.Clients[0]
-			for secret, want := range map[string]int{testSecret: 200, otherSecret: 403} {
-				got := send(t, client.Client, signedRequest(t, client.URL+test.guarded, secret, userCreated))
-				if got.StatusCode != want || (got.text == "ok") != (want == 200) {
-					t.Errorf("guarded: got %d %q, want %d", got.StatusCode, got.text, want)
+			for secret, want := range map[string]int{testcaddy.Secret: 200, testcaddy.OtherSecret: 403} {
+				got := testcaddy.Send(t, client.Client, testcaddy.SignedRequest(t, client.URL+test.guarded, secret, testcaddy.UserCreated))
+				if got.StatusCode != want || (got.Text == "ok") != (want == 200) {
+					t.Errorf("guarded: got %d %q, want %d", got.StatusCode, got.Text, want)
 				}
 			}
-			got := send(t, client.Client, signedRequest(t, client.URL+test.open, otherSecret, userCreated))
-			if got.StatusCode != 200 || got.text != "ok" {
-				t.Errorf("open: got %d %q", got.StatusCode, got.text)
+			got := testcaddy.Send(t, client.Client, testcaddy.SignedRequest(t, client.URL+test.open, testcaddy.OtherSecret, testcaddy.UserCreated))
+			if got.StatusCode != 200 || got.Text != "ok" {
+				t.Errorf("open: got %d %q", got.StatusCode, got.Text)
 			}
 		})
 	}
@@ -459,18 +308,18 @@ func TestNeighboursOfTheGuard(t *testing.T) {
 		},
 		"request_body in front, in chunks": {
 			directives: "request_body {\nmax_size 1KB\n}",
-			change:     chunked,
+			change:     testcaddy.Chunk,
 			body:       long, status: 413, guard: "rejected body_too_large", text: "error page for 413",
 		},
 		"request_body in front, genuine": {
 			directives: "request_body {\nmax_size 10KB\n}",
-			change:     chunked,
+			change:     testcaddy.Chunk,
 			body:       long, status: 200, guard: "forwarded", text: "thank you",
 		},
 		"encode": {
 			directives: "encode gzip {\nminimum_length 1\n}",
 			change:     func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") },
-			body:       userCreated, status: 200, guard: "forwarded",
+			body:       testcaddy.UserCreated, status: 200, guard: "forwarded",
 		},
 		"access log, genuine": {
 			directives: "log",
@@ -478,41 +327,41 @@ func TestNeighboursOfTheGuard(t *testing.T) {
 		},
 		"access log, forged": {
 			directives: "log",
-			secret:     otherSecret,
+			secret:     testcaddy.OtherSecret,
 			body:       long, status: 403, guard: "rejected signature_mismatch", text: "error page for 403",
 		},
 		"access log, genuine in chunks": {
 			directives: "log\nlog_append size {http.request.body}",
-			change:     chunked,
+			change:     testcaddy.Chunk,
 			body:       long, status: 200, guard: "forwarded", text: "thank you",
 		},
 		"intercept, genuine": {
 			directives: "intercept {\n@ok status 2xx\nhandle_response @ok {\nheader -Content-Length\nrespond \"intercepted {http.clerk_webhook.type}\"\n}\n}",
-			body:       userCreated, status: 200, guard: "forwarded", text: "intercepted user.created",
+			body:       testcaddy.UserCreated, status: 200, guard: "forwarded", text: "intercepted user.created",
 		},
 		"intercept, forged": {
 			directives: "intercept {\n@bad status 403\nhandle_response @bad {\nrespond intercepted\n}\n}",
-			secret:     otherSecret,
-			body:       userCreated, status: 403, guard: "rejected signature_mismatch", text: "error page for 403",
+			secret:     testcaddy.OtherSecret,
+			body:       testcaddy.UserCreated, status: 403, guard: "rejected signature_mismatch", text: "error page for 403",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			backend := testcaddy.NewBackend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") })
-			site := testcaddy.RunSite(t, test.directives+"\nclerk_webhook {\nsecret "+testSecret+"\n}\nreverse_proxy "+backend.Address+labelled, "")
+			site := testcaddy.RunSite(t, test.directives+"\nclerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Address+testcaddy.Labelled, "")
 			for _, client := range site.Clients {
-				r := signedRequest(t, client.URL, cmp.Or(test.secret, testSecret), test.body)
+				r := testcaddy.SignedRequest(t, client.URL, cmp.Or(test.secret, testcaddy.Secret), test.body)
 				if test.change != nil {
 					test.change(r)
 				}
-				got := send(t, client.Client, r)
-				got.check(t, test.status, test.guard)
-				if test.text != "" && got.text != test.text {
-					t.Errorf("%s: the answer is %q, want %q", client.Name, got.text, test.text)
+				got := testcaddy.Send(t, client.Client, r)
+				got.Check(t, test.status, test.guard)
+				if test.text != "" && got.Text != test.text {
+					t.Errorf("%s: the answer is %q, want %q", client.Name, got.Text, test.text)
 				}
 				if test.status != 200 {
-					wantNothing(t, backend)
-				} else if arrived := onlyRequest(t, backend); string(arrived.Payload) != test.body {
+					testcaddy.WantNothing(t, backend)
+				} else if arrived := testcaddy.OnlyRequest(t, backend); string(arrived.Payload) != test.body {
 					t.Errorf("%s: %d bytes arrived, want %d", client.Name, len(arrived.Payload), len(test.body))
 				}
 			}
@@ -529,7 +378,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	const reloads, senders = 20, 4
 	backend := testcaddy.NewBackend(t, nil)
 	directives := func(generation int) string {
-		return fmt.Sprintf("header X-Generation %d\nclerk_webhook {\nsecret %s\n}\nreverse_proxy %s {\ntransport http {\nkeepalive off\n}\n}%s", generation, testSecret, backend.Address, labelled)
+		return fmt.Sprintf("header X-Generation %d\nclerk_webhook {\nsecret %s\n}\nreverse_proxy %s {\ntransport http {\nkeepalive off\n}\n}%s", generation, testcaddy.Secret, backend.Address, testcaddy.Labelled)
 	}
 	site := testcaddy.RunSite(t, directives(0), "")
 	stop := deliverConstantly(t, senders, "http://"+site.Plain)
@@ -541,22 +390,22 @@ func TestReloadUnderLoad(t *testing.T) {
 	for generation := range reloads {
 		finish := make(chan struct{})
 		for _, client := range site.Clients {
-			body := randomBody(100_000 + generation)
+			body := testcaddy.RandomBody(100_000 + generation)
 			source := &pausedReader{first: strings.NewReader(body[:50_000]), rest: strings.NewReader(body[50_000:]), paused: make(chan struct{}), resume: finish}
-			r := signedRequest(t, client.URL, testSecret, body)
+			r := testcaddy.SignedRequest(t, client.URL, testcaddy.Secret, body)
 			r.Body, r.GetBody = io.NopCloser(source), nil
 			answered.Go(func() {
 				res, err := client.Do(r)
 				if err != nil { // Caddy had not accepted it yet, so it is sent again
 					unaccepted.Add(1)
-					res, err = client.Do(signedRequest(t, client.URL, testSecret, body))
+					res, err = client.Do(testcaddy.SignedRequest(t, client.URL, testcaddy.Secret, body))
 				}
 				if err != nil {
 					t.Errorf("%s, reload %d: %v", client.Name, generation+1, err)
 					return
 				}
 				defer res.Body.Close()
-				answer{Response: res}.check(t, 200, "forwarded")
+				testcaddy.Answer{Response: res}.Check(t, 200, "forwarded")
 			})
 			<-source.paused
 		}
@@ -571,7 +420,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Errorf("%d of %d deliveries had to be sent again", lost, reloads*len(site.Clients))
 	}
 	t.Logf("%d other deliveries", stop())
-	awaitCondition(t, "the goroutines of former configurations to end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	testcaddy.Await(t, "the goroutines of former configurations to end", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
 
 // deliverConstantly delivers until stop is called, which returns how many
@@ -589,11 +438,11 @@ func deliverConstantly(t *testing.T, senders int, url string) (stop func() int64
 					return
 				default:
 				}
-				res, err := client.Do(signedRequest(t, url, testSecret, randomBody(i*7919%(256<<10))))
+				res, err := client.Do(testcaddy.SignedRequest(t, url, testcaddy.Secret, testcaddy.RandomBody(i*7919%(256<<10))))
 				if err != nil {
 					continue // no answer: repeated
 				}
-				answer{Response: res}.check(t, 200, "forwarded")
+				testcaddy.Answer{Response: res}.Check(t, 200, "forwarded")
 				res.Body.Close()
 				delivered.Add(1)
 			}
@@ -621,17 +470,4 @@ func (p *pausedReader) Read(b []byte) (int, error) {
 	p.once.Do(func() { close(p.paused) })
 	<-p.resume
 	return p.rest.Read(b)
-}
-
-// awaitCondition is for what happens soon but announces itself by no event.
-func awaitCondition(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !holds() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("waited in vain for %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
-		}
-		<-time.After(time.Millisecond)
-	}
 }

@@ -50,3 +50,23 @@ func (b *Backend) Take() []Received {
 	b.received = nil
 	return received
 }
+
+// OnlyRequest returns what the backend got, which must be one request.
+func OnlyRequest(t testing.TB, b *Backend) Received {
+	t.Helper()
+	received := b.Take()
+	if len(received) != 1 {
+		t.Fatalf("%d requests reached the backend, want 1", len(received))
+	}
+	if err := received[0].Err; err != nil {
+		t.Fatalf("the backend could not read the body: %v", err)
+	}
+	return received[0]
+}
+
+func WantNothing(t testing.TB, b *Backend) {
+	t.Helper()
+	if received := b.Take(); len(received) > 0 {
+		t.Errorf("%d requests reached the backend, the first %s %s", len(received), received[0].Method, received[0].RequestURI)
+	}
+}

@@ -1,0 +1,27 @@
+package testcaddy
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func Port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+// Await is for what happens soon but announces itself by no event.
+func Await(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("waited in vain for %s\n%s", what, stacks[:runtime.Stack(stacks, true)])
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// AtOnce is what counts as no delay on a busy machine: less than what the tests
+// set for whatever could be waited for.
+const AtOnce = 5 * time.Second

@@ -1,0 +1,97 @@
+package docs_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// TestEveryTestThatSecurityNamesExists keeps docs/security.md from promising
+// what no test checks any more.
+func TestEveryTestThatSecurityNamesExists(t *testing.T) {
+	text := testcaddy.ReadFile(t, "docs/security.md")
+	for _, match := range regexp.MustCompile("`(Test[A-Za-z0-9]+)`(?: \\(([a-z0-9/.]+)\\))?").FindAllStringSubmatch(text, -1) {
+		name, folder := match[1], match[2]
+		t.Run(name, func(t *testing.T) {
+			if !hasTest(t, folder, name) {
+				t.Errorf("there is no %s in %q", name, "./"+folder)
+			}
+		})
+	}
+	for _, match := range regexp.MustCompile("`(e2e/[a-z/]+)").FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(match[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	_, table, _ := strings.Cut(text, "| Guarantee | Tests |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for row := range strings.Lines(table) {
+		if !strings.Contains(row, "`Test") {
+			t.Errorf("no test checks %s", row)
+		}
+	}
+}
+
+func hasTest(t *testing.T, folder, name string) bool {
+	t.Helper()
+	pattern := filepath.Join(folder, "*_test.go")
+	if folder == "" {
+		pattern = "test/*/*_test.go"
+	}
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.Contains(testcaddy.ReadFile(t, file), "\nfunc "+name+"(t *testing.T) {") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestDocumentedWaysAroundPathMatchers checks what docs/security.md advises for
+// targets that no matcher covers.
+func TestDocumentedWaysAroundPathMatchers(t *testing.T) {
+	targets := []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks;x", "/api;x/webhooks", "//x/api/webhooks", "/api/%2577ebhooks"}
+	for heading, isTrusted := range map[string]func(upstream string, r testcaddy.Received) bool{
+		"A backend for webhooks only": func(upstream string, _ testcaddy.Received) bool { return upstream == "localhost:4000" },
+		"A header that only Caddy sets": func(_ string, r testcaddy.Received) bool {
+			return strings.Join(r.Header["Webhook-Verified"], ",") == "true"
+		},
+	} {
+		t.Run(heading, func(t *testing.T) {
+			s := newSite(t, blockUnder(t, heading).text)
+			testcaddy.Run(t, s.caddyfile)
+			trusted := func() (n int) {
+				for upstream, b := range s.backends {
+					for _, r := range b.Take() {
+						if isTrusted(upstream, r) {
+							n++
+						}
+					}
+				}
+				return n
+			}
+			for _, target := range targets {
+				conn := testcaddy.Dial(t, strings.TrimPrefix(s.url, "http://"))
+				conn.Send(t, "POST "+target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nWebhook-Verified: true\r\nContent-Length: 0\r\n\r\n")
+				if _, err := conn.Answer("POST"); err != nil {
+					t.Fatal(err)
+				}
+				if trusted() > 0 {
+					t.Errorf("the backend trusts an unsigned request to %s", target)
+				}
+			}
+			testcaddy.Send(t, http.DefaultClient, s.request(t, promise{}))
+			if n := trusted(); n != 1 {
+				t.Errorf("the backend trusts %d of 1 genuine delivery", n)
+			}
+		})
+	}
+}

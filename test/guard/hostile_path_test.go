@@ -1,0 +1,132 @@
+package guard_test
+
+import (
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// routers are how backends find out whether a request is for /api/webhooks.
+var routers = map[string]func(target string) bool{
+	"the target as it is": func(target string) bool {
+		target, _, _ = strings.Cut(target, "?")
+		return target == webhookPath
+	},
+	"Express": func(target string) bool { // neither case nor a slash at the end matters
+		target, _, _ = strings.Cut(target, "?")
+		return strings.EqualFold(strings.TrimSuffix(target, "/"), webhookPath)
+	},
+	"new URL(target, base)": func(target string) bool { // of JavaScript: // begins a host
+		if rest, ok := strings.CutPrefix(target, "//"); ok {
+			_, rest, _ = strings.Cut(rest, "/")
+			target = "/" + rest
+		}
+		return decodedAndCleaned(target) == webhookPath
+	},
+	"decoded and cleaned": func(target string) bool { return decodedAndCleaned(target) == webhookPath },
+	"decoded twice": func(target string) bool {
+		once, err := url.PathUnescape(target)
+		return err == nil && decodedAndCleaned(once) == webhookPath
+	},
+	"without path parameters": func(target string) bool { // as in Java: /a;x/b is /a/b
+		var parts []string
+		for part := range strings.SplitSeq(target, "/") {
+			part, _, _ = strings.Cut(part, ";")
+			parts = append(parts, part)
+		}
+		return decodedAndCleaned(strings.Join(parts, "/")) == webhookPath
+	},
+}
+
+const webhookPath = "/api/webhooks"
+
+func decodedAndCleaned(target string) string {
+	target, _, _ = strings.Cut(target, "?")
+	decoded, err := url.PathUnescape(target)
+	if err != nil {
+		return target
+	}
+	return path.Clean(decoded)
+}
+
+// TestWhatAPathMatcherCovers sends unsigned requests, whose targets some backend
+// takes for its webhook, to a site that guards a path only. Where the matcher
+// does not cover a target docs/security.md says so.
+func TestWhatAPathMatcherCovers(t *testing.T) {
+	const (
+		byPrefix = "clerk_webhook /api/webhooks*"
+		byName   = "clerk_webhook /api/webhooks"
+	)
+	tests := map[string]struct {
+		target            string
+		prefix, exactName bool // whether that matcher covers it
+	}{
+		"the path itself":          {"/api/webhooks", true, true},
+		"a query":                  {"/api/webhooks?x=/../y", true, true},
+		"another case":             {"/API/WebHooks", true, true},
+		"an encoded letter":        {"/api/%77ebhooks", true, true},
+		"an encoded slash":         {"/api%2fwebhooks", true, true},
+		"a doubled slash":          {"/api//webhooks", true, true},
+		"a doubled slash in front": {"//api/webhooks", true, true},
+		"a dot":                    {"/api/./webhooks", true, true},
+		"an encoded dot":           {"/api/%2e/webhooks", true, true},
+		"two dots":                 {"/x/../api/webhooks", true, true},
+		"two encoded dots":         {"/x/%2E%2e/api/webhooks", true, true},
+		"out and in again":         {"/api/webhooks/../webhooks", true, true},
+		"an absolute target":       {"http://127.0.0.1/api/webhooks", true, true},
+
+		"a slash at the end":      {"/api/webhooks/", true, false},
+		"a parameter at the end":  {"/api/webhooks;x", true, false},
+		"a parameter in the path": {"/api;x/webhooks", false, false},
+		"a host in the path":      {"//x/api/webhooks", false, false},
+		"encoded twice":           {"/api/%2577ebhooks", false, false},
+	}
+	backend := testcaddy.NewBackend(t, nil)
+	documented := testcaddy.ReadFile(t, "docs/security.md")
+	for _, directive := range []string{byPrefix, byName} {
+		site := testcaddy.RunSite(t, directive+" {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Address+testcaddy.Labelled, "")
+		for name, test := range tests {
+			isCovered := test.prefix
+			if directive == byName {
+				isCovered = test.exactName
+			}
+			t.Run(directive+"/"+name, func(t *testing.T) {
+				conn := dial(t, site.Plain)
+				conn.Send(t, "POST "+test.target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+				got, err := conn.Answer("POST")
+				if err != nil {
+					t.Fatal(err)
+				}
+				received := backend.Take()
+				if isCovered {
+					got.Check(t, 400, "rejected missing_header")
+					if len(received) > 0 {
+						t.Errorf("%s reached the backend", received[0].RequestURI)
+					}
+					return
+				}
+				if len(received) != 1 {
+					t.Fatalf("it is covered: got %d", got.StatusCode)
+				}
+				if !takenForWebhook(received[0].RequestURI) {
+					t.Errorf("no backend takes %s for its webhook", received[0].RequestURI)
+				}
+				if !strings.Contains(documented, "`"+test.target+"`") {
+					t.Errorf("docs/security.md does not say that %s is not covered", test.target)
+				}
+			})
+		}
+	}
+}
+
+func takenForWebhook(target string) bool {
+	for _, takes := range routers {
+		if takes(target) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,237 @@
+package guard_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// guarded returns a site at address whose guard has the given options and
+// which answers with what the placeholders say.
+func guarded(address, options string) string {
+	return "http://" + address + ` {
+	clerk_webhook {
+		` + options + `
+	}
+	respond "{http.clerk_webhook.outcome} by {http.clerk_webhook.secret}"
+}
+`
+}
+
+func checkAnswer(t testing.TB, address, secret string, status int, text string) {
+	t.Helper()
+	a := testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address, secret, testcaddy.UserCreated))
+	if a.StatusCode != status || a.Text != text {
+		t.Errorf("got %d %q, want %d %q", a.StatusCode, a.Text, status, text)
+	}
+}
+
+func TestSecretPlaceholderFailsClosed(t *testing.T) {
+	t.Setenv("CLERK_TEST_EMPTY", "")
+	t.Setenv("CLERK_TEST_BLANK", " \n")
+	t.Setenv("CLERK_TEST_QUOTED", `"`+testcaddy.Secret+`"`)
+	t.Setenv("CLERK_TEST_SHORT", testcaddy.Secret[:16])
+	unsetenv(t, secretVariable)
+	empty := testcaddy.WriteSecret(t, "")
+	blank := testcaddy.WriteSecret(t, "\r\n \t\n")
+	two := testcaddy.WriteSecret(t, testcaddy.Secret+"\n"+testcaddy.OtherSecret+"\n")
+	wide := testcaddy.WriteSecret(t, "\xff\xfe"+strings.Join(strings.Split(testcaddy.Secret+"\r\n", ""), "\x00")+"\x00")
+	directory := t.TempDir()
+	missing := filepath.Join(directory, "missing")
+	const setIt = "; set it to the endpoint's signing secret (whsec_…): " + whereSecretIs
+
+	for _, test := range []struct{ name, options, want string }{
+		{"the default variable is not set", "", `secret "1": the placeholder {env.CLERK_WEBHOOK_SIGNING_SECRET} has no value: the environment variable CLERK_WEBHOOK_SIGNING_SECRET is not set` + setIt},
+		{"a variable is not set", "secret {env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"a variable is empty", "secret main {env.CLERK_TEST_EMPTY}", `secret "main": the placeholder {env.CLERK_TEST_EMPTY} has no value: the environment variable CLERK_TEST_EMPTY is empty` + setIt},
+		{"a variable is white space", "secret {env.CLERK_TEST_BLANK}", `secret "1": the placeholder {env.CLERK_TEST_BLANK} has no value: the environment variable CLERK_TEST_BLANK is empty` + setIt},
+		{"a variable is not set behind the prefix", "secret whsec_{env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"the second secret's variable is not set", "secret " + testcaddy.Secret + "\nsecret {env.CLERK_TEST_UNSET}", `secret "2": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"a variable holds quotation marks", "secret {env.CLERK_TEST_QUOTED}", `secret "1": the value of {env.CLERK_TEST_QUOTED}: it contains quotation marks: remove them; ` + whereSecretIs},
+		{"a variable holds a part of a secret", "secret {env.CLERK_TEST_SHORT}", `secret "1": the value of {env.CLERK_TEST_SHORT}: it decodes to 7 bytes and at least 24 are needed: copy it whole, from whsec_ to its end; ` + whereSecretIs},
+
+		{"a file is missing", "secret {file." + missing + "}", `secret "1": the placeholder {file.` + missing + `} has no value: open ` + missing + `: no such file or directory`},
+		{"a file cannot be read", "secret {file." + directory + "}", `secret "1": the placeholder {file.` + directory + `} has no value: read ` + directory + `: is a directory`},
+		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
+		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
+		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it contains white space: copy it as one word; ` + whereSecretIs},
+
+		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8; ` + whereSecretIs},
+
+		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: use {env.NAME} or {file./path} here`},
+		{"a file without a slash", "secret {file.sec}", `secret "1": Caddy reads {file.sec} as a part of a request's path: write {file./path/to/sec} or {file../sec}`},
+		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: use {env.NAME} or {file./path} here`},
+		{"a placeholder that does not end", "secret {env.CLERK_TEST_UNSET", `secret "1": it is not base64 after its prefix: copy it whole, to its very end; ` + whereSecretIs},
+		{"a secret between braces", "secret {" + testcaddy.Secret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
+		{"a secret as the path of a file", "secret {file." + testcaddy.Secret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
+		{"a secret as the name of a variable", "secret {env." + testcaddy.Secret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			expectLoadError(t, testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), test.options)), test.want)
+		})
+	}
+}
+
+func unsetenv(t *testing.T, variable string) {
+	t.Helper()
+	t.Setenv(variable, "") // so that it is restored
+	if err := os.Unsetenv(variable); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecretIsTakenFrom(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	t.Setenv("CLERK_TEST_SECRET", "\t"+testcaddy.Secret+"\n")
+	t.Setenv("CLERK_TEST_BARE", strings.TrimPrefix(testcaddy.Secret, "whsec_"))
+	for _, test := range []struct{ name, options string }{
+		{"the default variable", ""},
+		{"the config", "secret " + testcaddy.Secret},
+		{"the config, without its prefix", "secret " + strings.TrimPrefix(testcaddy.Secret, "whsec_")},
+		{"a variable, white space around it", "secret {env.CLERK_TEST_SECRET}"},
+		{"a variable behind the prefix", "secret whsec_{env.CLERK_TEST_BARE}"},
+		{"a variable of the Caddyfile", "secret {$CLERK_WEBHOOK_SIGNING_SECRET}"},
+		{"a file", "secret {file." + testcaddy.WriteSecret(t, testcaddy.Secret) + "}"},
+		{"a file with a line end", "secret {file." + testcaddy.WriteSecret(t, testcaddy.Secret+"\n") + "}"},
+		{"a file with a byte order mark", "secret {file." + testcaddy.WriteSecret(t, "\ufeff"+testcaddy.Secret+"\r\n") + "}"},
+		{"a file with white space everywhere", "secret {file." + testcaddy.WriteSecret(t, "\r\n\t "+testcaddy.Secret+" \r\n\r\n") + "}"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address := testcaddy.FreeAddress(t)
+			testcaddy.Run(t, guarded(address, test.options))
+			checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by 1")
+			checkAnswer(t, address, testcaddy.OtherSecret, 403, "")
+		})
+	}
+}
+
+func TestSecretsOfTwoEnvironmentsOnOneURL(t *testing.T) {
+	t.Setenv("CLERK_TEST_PRODUCTION", testcaddy.Secret)
+	t.Setenv("CLERK_TEST_DEVELOPMENT", testcaddy.OtherSecret)
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, `
+		secret production {env.CLERK_TEST_PRODUCTION}
+		secret development {env.CLERK_TEST_DEVELOPMENT}
+		secret whpk_`+base64.StdEncoding.EncodeToString(public)))
+	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by production")
+	checkAnswer(t, address, testcaddy.OtherSecret, 200, "forwarded by development")
+	checkAnswer(t, address, "whsec_"+strings.Repeat("QUJD", 8), 403, "")
+
+	r := testcaddy.SignedRequest(t, "http://"+address, testcaddy.Secret, testcaddy.UserCreated)
+	signed := fmt.Sprintf("%s.%s.%s", r.Header.Get("Svix-Id"), r.Header.Get("Svix-Timestamp"), testcaddy.UserCreated)
+	r.Header.Set("Svix-Signature", "v1a,"+base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(signed))))
+	if a := testcaddy.Send(t, testcaddy.NewConnections, r); a.Text != "forwarded by 3" {
+		t.Errorf("got %d %q, want 200 and the position of the public key", a.StatusCode, a.Text)
+	}
+}
+
+func TestRotatedSecretFileIsReadOnReload(t *testing.T) {
+	path := testcaddy.WriteSecret(t, testcaddy.Secret+"\n")
+	address := testcaddy.FreeAddress(t)
+	config := guarded(address, "secret current {file."+path+"}")
+	testcaddy.Run(t, config)
+	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by current")
+
+	if err := os.WriteFile(path, []byte(testcaddy.OtherSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by current") // until the reload
+	testcaddy.Reload(t, config)
+	checkAnswer(t, address, testcaddy.OtherSecret, 200, "forwarded by current")
+	checkAnswer(t, address, testcaddy.Secret, 403, "")
+
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := testcaddy.TryRun(t, config); err == nil {
+		t.Error("a reload with an empty secret succeeded")
+	}
+	checkAnswer(t, address, testcaddy.OtherSecret, 200, "forwarded by current") // the old config goes on
+}
+
+func TestEqualSecretsAreAWarning(t *testing.T) {
+	t.Setenv("CLERK_TEST_SECRET", testcaddy.Secret)
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, "secret current {env.CLERK_TEST_SECRET}\nsecret previous "+testcaddy.Secret+"\nsecret "+testcaddy.OtherSecret))
+	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; give the second its own once the secret is rotated")
+	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "current" || warnings[0]["same_as"] != "previous" {
+		t.Errorf("got the warnings %v", warnings)
+	}
+	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by current")
+}
+
+// TestConfigIsExportedWithoutKeys reads the running configuration through
+// Caddy's admin API.
+func TestConfigIsExportedWithoutKeys(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	path := testcaddy.WriteSecret(t, testcaddy.OtherSecret)
+	address, admin := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}\nsecret {file."+path+"}"), "admin "+admin)
+	checkAnswer(t, address, testcaddy.OtherSecret, 200, "forwarded by 2")
+
+	res, err := http.Get("http://" + admin + "/config/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	config, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(config), `"value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"`) {
+		t.Errorf("the exported configuration has no placeholder: %s", config)
+	}
+	expectNoKey(t, string(config))
+	expectNoKey(t, testcaddy.Log.String()) // in which Caddy writes the configuration too
+}
+
+// expectNoKey looks for the keys of the secrets of the tests.
+func expectNoKey(t testing.TB, text string) {
+	t.Helper()
+	for _, secret := range []string{testcaddy.Secret, testcaddy.OtherSecret} {
+		if key := strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="); strings.Contains(text, key) {
+			t.Errorf("%s holds a secret", text)
+		}
+	}
+}
+
+// TestRefusedConfigTellsNoSecret gives the secret in every place where it does
+// not belong.
+func TestRefusedConfigTellsNoSecret(t *testing.T) {
+	t.Setenv("CLERK_TEST_SECRET", testcaddy.Secret)
+	for _, options := range []string{
+		"name " + testcaddy.Secret, "events " + testcaddy.Secret, "filtered " + testcaddy.Secret, "tolerance " + testcaddy.Secret,
+		"max_body " + testcaddy.Secret, "body_timeout " + testcaddy.Secret, "report_only " + testcaddy.Secret, "inspect " + testcaddy.Secret, testcaddy.Secret,
+		"secret " + testcaddy.Secret + " a", "secret a b " + testcaddy.Secret, "secret a " + testcaddy.Secret + " b", "secret " + testcaddy.Secret + "?",
+		"secret {" + testcaddy.Secret + "}", "secret {env." + testcaddy.Secret + "}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
+		"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}", testcaddy.Secret + " {\n}",
+	} {
+		t.Run(strings.ReplaceAll(options, testcaddy.Secret, "SECRET"), func(t *testing.T) {
+			err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), options))
+			if err == nil {
+				t.Cleanup(func() { _ = caddy.Stop() })
+				t.Fatal("the configuration was taken")
+			}
+			expectNoKey(t, err.Error())
+			for line := range strings.Lines(testcaddy.Log.String()) {
+				if !strings.Contains(line, "adjusted config") { // Caddy writes the configuration as it is, at debug level
+					expectNoKey(t, line)
+				}
+			}
+		})
+	}
+}
