@@ -178,7 +178,7 @@ func secretsToTry(cmd *cobra.Command, in *input) (accepted, others []diagnosis.S
 func toDiagnosis(given []givenSecret) []diagnosis.Secret {
 	var secrets []diagnosis.Secret
 	for _, s := range given {
-		secrets = append(secrets, diagnosis.Secret{Name: s.name, Text: *s.text})
+		secrets = append(secrets, diagnosis.NewSecret(s.name, *s.text))
 	}
 	return secrets
 }

@@ -9,7 +9,6 @@ package diagnosis
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/textproto"
 	"slices"
@@ -52,22 +51,6 @@ type Delivery struct {
 	// been mixed up.
 	OtherAttempts []map[string][]string
 }
-
-// Secret is a signing secret. One of Key and Text must be set.
-type Secret struct {
-	// Name stands for the secret in what is said about it.
-	Name string
-
-	// Key is the secret ready for use.
-	Key *signature.Key
-
-	// Text is the secret as somebody wrote it down, if that is known. It need
-	// not be in order.
-	Text string
-}
-
-// Format keeps the text out of whatever package fmt prints, with any verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "secret %q", s.Name) }
 
 // Result is what has been found.
 type Result struct {

@@ -48,7 +48,7 @@ func delivered(t testing.TB, body string) Delivery {
 		},
 		Body:     []byte(body),
 		Received: signedAt.Add(time.Second),
-		Secrets:  []Secret{{Name: "production", Text: testSecret}},
+		Secrets:  []Secret{NewSecret("production", testSecret)},
 	}
 }
 
@@ -141,7 +141,7 @@ func TestEd25519(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := delivered(t, tt.body)
 			d.Headers["Svix-Signature"] = []string{sig}
-			d.Secrets = []Secret{{Name: "sender", Text: tt.secret}}
+			d.Secrets = []Secret{NewSecret("sender", tt.secret)}
 			r := Diagnose(d)
 			if got := codes(r.Findings); got != tt.want || r.Valid != (tt.want == "") {
 				t.Errorf("valid %v, findings %q, want %q", r.Valid, got, tt.want)
@@ -184,7 +184,7 @@ func worstCases(t testing.TB) map[string]Delivery {
 		d := delivered(t, "something else")
 		d.Body = []byte(body)
 		for i := range 8 {
-			d.OtherSecrets = append(d.OtherSecrets, Secret{Name: strconv.Itoa(i), Text: `"` + signature.GenerateSecret() + ` \n"`})
+			d.OtherSecrets = append(d.OtherSecrets, NewSecret(strconv.Itoa(i), `"`+signature.GenerateSecret()+` \n"`))
 		}
 		for i := range 40 {
 			d.Headers["Svix-Id"] = append(d.Headers["Svix-Id"], "msg_"+strconv.Itoa(i))
@@ -200,7 +200,7 @@ func worstCases(t testing.TB) map[string]Delivery {
 	signatures.Headers["Svix-Signature"] = []string{strings.Repeat("v1a,"+strings.Repeat("A", 86)+"== ", 45)}
 	for i := range 8 {
 		public, _, _ := ed25519.GenerateKey(nil)
-		signatures.Secrets = append(signatures.Secrets, Secret{Name: strconv.Itoa(i), Text: "whpk_" + base64.StdEncoding.EncodeToString(public)})
+		signatures.Secrets = append(signatures.Secrets, NewSecret(strconv.Itoa(i), "whpk_"+base64.StdEncoding.EncodeToString(public)))
 	}
 	cases["public keys and many signatures"] = signatures
 	long := delivered(t, "something else")
@@ -247,7 +247,7 @@ func FuzzDiagnose(f *testing.F) {
 			},
 			Body:     body,
 			Received: time.Unix(received, 0),
-			Secrets:  []Secret{{Name: "1", Text: secret}, {Name: "2", Text: testSecret}},
+			Secrets:  []Secret{NewSecret("1", secret), NewSecret("2", testSecret)},
 		}
 		if repeat {
 			d.Headers["Svix-Id"] = []string{testID}
@@ -288,7 +288,7 @@ func accepts(d Delivery) bool {
 	}
 	var keys []*signature.Key
 	for _, s := range d.Secrets {
-		if key, err := signature.ParseSecret(s.Text); err == nil {
+		if key, err := s.Parse(); err == nil {
 			keys = append(keys, key)
 		}
 	}

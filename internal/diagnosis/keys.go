@@ -20,10 +20,12 @@ const maxSecrets = 32
 func keyCandidates(d Delivery) []candidate[key] {
 	c := keyCollector{seen: make(map[[sha256.Size]byte]bool)}
 	for _, s := range d.Secrets {
-		c.add(s, s.read())
+		key, _ := s.Parse()
+		c.add(s, key)
 	}
 	for _, s := range d.OtherSecrets {
-		c.add(s, s.read(), isOther(s.Name))
+		key, _ := s.Parse()
+		c.add(s, key, isOther(s.Name))
 	}
 	for i, s := range d.Secrets {
 		if i < maxSecrets {
@@ -42,18 +44,6 @@ func isOther(name string) Finding {
 	return proven(SecretOther, fmt.Sprintf("it was signed with the secret %q, which this endpoint does not accept", name))
 }
 
-// read returns the key, or nil if the text is not a secret.
-func (s Secret) read() *signature.Key {
-	if s.Key != nil {
-		return s.Key
-	}
-	secret, err := signature.ParseSecret(s.Text)
-	if err != nil {
-		return nil
-	}
-	return secret
-}
-
 type keyCollector struct {
 	keys []candidate[key]
 	seen map[[sha256.Size]byte]bool
@@ -70,10 +60,10 @@ func (c *keyCollector) add(s Secret, secret *signature.Key, fixes ...Finding) {
 // respell adds what the text of s may have been meant to be, and what signers
 // make of it by mistake.
 func (c *keyCollector) respell(s Secret, fixes ...Finding) {
-	if s.Text == "" {
+	if s.Text() == "" {
 		return
 	}
-	forms := []candidate[string]{{s.Text, fixes}}
+	forms := []candidate[string]{{s.Text(), fixes}}
 	for _, r := range respellings {
 		for _, form := range forms {
 			for _, text := range r.apply(form.value) {
@@ -92,7 +82,7 @@ func (c *keyCollector) respell(s Secret, fixes ...Finding) {
 		}
 		c.add(s, secret, form.fixes...)
 	}
-	for _, text := range asText(s.Text) {
+	for _, text := range asText(s.Text()) {
 		because := proven(SecretAsText, fmt.Sprintf("it was signed with the text of the secret %q: the signer must decode it from base64, after whsec_", s.Name))
 		c.add(s, hmacSecret([]byte(text)), append(slices.Clone(fixes), because)...)
 	}

@@ -57,7 +57,7 @@ func invalidSecrets(d Delivery) []Finding {
 		if s.Key != nil {
 			continue
 		}
-		if _, err := signature.ParseSecret(s.Text); err != nil {
+		if _, err := signature.ParseSecret(s.Text()); err != nil {
 			findings = append(findings, Finding{Code: SecretInvalid, Message: fmt.Sprintf("the secret %q cannot be used: %v", s.Name, err)})
 		}
 	}
