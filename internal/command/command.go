@@ -5,11 +5,17 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // The exit codes of all subcommands. They are those of grep and diff, and 1 is
@@ -97,4 +103,102 @@ var errNo = errors.New("the answer is no")
 func answerNo(cmd *cobra.Command) error {
 	cmd.SilenceErrors = true
 	return errNo
+}
+
+// maxInput is more than any delivery has, and keeps a device file from filling
+// the memory.
+const maxInput = 32 << 20
+
+// input reads what the flags of one command name: a file, or standard input for
+// "-", which only one of the flags can have.
+type input struct {
+	stdin   io.Reader
+	takenBy string
+}
+
+func newInput(cmd *cobra.Command) *input { return &input{stdin: cmd.InOrStdin()} }
+
+// read returns the whole of the file at path.
+func (in *input) read(flag, path string) ([]byte, error) {
+	if path == "-" {
+		if in.takenBy != "" {
+			return nil, fmt.Errorf("--%s and --%s cannot both read standard input", in.takenBy, flag)
+		}
+		in.takenBy = flag
+		return readBounded(flag, in.stdin)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	defer file.Close()
+	return readBounded(flag, file)
+}
+
+func readBounded(flag string, r io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if len(content) > maxInput {
+		return nil, fmt.Errorf("--%s: more than %d MiB", flag, maxInput>>20)
+	}
+	return content, nil
+}
+
+// isTerminal reports whether a person reads what is written to w.
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// palette colours text, or leaves it as it is where nobody would see it.
+type palette struct{ enabled bool }
+
+// paletteFor follows the convention of NO_COLOR.
+func paletteFor(w io.Writer) palette {
+	return palette{isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+func (p palette) good(s string) string { return p.paint("32", s) }
+func (p palette) bad(s string) string  { return p.paint("31", s) }
+func (p palette) dim(s string) string  { return p.paint("2", s) }
+func (p palette) bold(s string) string { return p.paint("1", s) }
+
+func (p palette) paint(code, s string) string {
+	if !p.enabled {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// printable makes one line of s that no terminal takes for commands, of at most
+// limit characters.
+func printable(s string, limit int) string {
+	var b strings.Builder
+	for i, c := range s {
+		if limit--; limit < 0 {
+			return b.String() + "…"
+		}
+		switch {
+		case c == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			b.WriteString(`\x` + hexByte(s[i]))
+		case unicode.IsPrint(c):
+			b.WriteRune(c)
+		default:
+			b.WriteString(escapeRune(c))
+		}
+	}
+	return b.String()
+}
+
+func hexByte(b byte) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[b>>4], digits[b&15]})
+}
+
+// escapeRune spells a character as Go does: \n, \x1b, \u202e.
+func escapeRune(c rune) string {
+	quoted := strconv.QuoteRune(c)
+	return quoted[1 : len(quoted)-1]
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 // checkWords finds what the config could not hold.
 func (p *proxy) checkWords() error {
 	for flag, value := range map[string]string{"name": p.name, "path": strings.TrimSuffix(p.path, "/")} {
-		if !canBeWord(value) {
+		if !canBeToken(value) {
 			return fmt.Errorf("--%s %q has a backquote and also a backslash at its end or before a quotation mark, which a Caddyfile cannot hold: leave one of them out", flag, value)
 		}
 	}
@@ -257,7 +258,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 // standard input, which can be read only once.
 func filePlaceholder(path string) string {
 	absolute, err := filepath.Abs(path)
-	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeWord(absolute) {
+	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeToken(absolute) {
 		return ""
 	}
 	return "{file." + absolute + "}"
@@ -276,11 +277,7 @@ func (p *proxy) printConfig(out io.Writer, format string) error {
 	if format != configBoth && format != configCaddyfile && format != configJSON {
 		return fmt.Errorf("--config-only=%s: there are %s and %s, and without a value both", format, configCaddyfile, configJSON)
 	}
-	backend := upstream{address: p.to}
-	if p.to == "" {
-		backend = upstream{address: exampleUpstream}
-	}
-	text := p.caddyfile(backend)
+	text := p.caddyfile(cmp.Or(p.to, exampleUpstream), false)
 	config, err := adapt(text)
 	if err != nil {
 		return err
@@ -317,15 +314,14 @@ func (p *proxy) serve(out io.Writer) error {
 	if err := p.freeInspectorPort(); err != nil {
 		return err
 	}
-	backend := upstream{address: p.to}
-	if p.to == "" {
-		echo, err := startEcho(out)
-		if err != nil {
+	upstream, isEcho := p.to, p.to == ""
+	if isEcho {
+		var err error
+		if upstream, err = startEcho(out); err != nil {
 			return fmt.Errorf("starting the backend that prints: %w", err)
 		}
-		backend = upstream{address: echo, isEcho: true}
 	}
-	config, err := adapt(p.caddyfile(backend))
+	config, err := adapt(p.caddyfile(upstream, isEcho))
 	if err != nil {
 		return err
 	}

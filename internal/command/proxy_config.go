@@ -1,65 +1,157 @@
 package command
 
 import (
-	"fmt"
 	"strings"
+	"text/template"
 )
-
-// upstream is where a proxy sends what it lets through.
-type upstream struct {
-	address string
-	isEcho  bool
-}
 
 // The headers by which the echo backend learns what the guard has found.
 const (
 	outcomeHeader = "Clerk-Webhook-Outcome"
 	reasonHeader  = "Clerk-Webhook-Reason"
 	secretHeader  = "Clerk-Webhook-Secret"
-	guardHeaders  = "Clerk-Webhook-*"
 )
 
-// caddyfile returns the config that the proxy runs.
-func (p *proxy) caddyfile(backend upstream) string {
-	c := &configText{}
-	c.block("", p.globalOptions)
-	c.line("")
-	c.block(word(p.listener.address), func(c *configText) {
-		if len(p.listener.binds) > 0 {
-			c.line("bind " + strings.Join(p.listener.binds, " "))
+// proxyConfig is the Caddyfile that the proxy runs, as 'caddy fmt' would write it.
+//
+// Signatures are good for five minutes, so they are kept out of logs: the access
+// log has the headers of every request, and the error log has those of requests
+// whose backend fails.
+var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token": token}).Parse(`
+{{- define "withoutSignatures"}}format filter {
+			request>headers>Svix-Signature delete
+			request>headers>Webhook-Signature delete
 		}
-		if p.accessLog {
-			c.block("log", withoutSignatures)
-		}
-		guarded := word(p.path)
-		if other, ok := p.otherSlash(); ok {
-			guarded = "@webhooks"
-			c.line(guarded + " path " + word(p.path) + " " + word(other))
-		}
-		c.block("handle "+guarded, func(c *configText) {
-			c.block("clerk_webhook", p.guardOptions)
-			c.reverseProxy(backend, true)
-		})
-		c.block("handle", func(c *configText) {
-			if p.only {
-				c.line("respond 404")
-				return
-			}
-			c.reverseProxy(backend, false)
-		})
-	})
-	if p.inspector != nil {
-		c.line("")
-		c.block(word(p.inspector.address), func(c *configText) {
-			c.line("bind " + strings.Join(p.inspector.binds, " "))
-			c.line("clerk_webhook_inspector")
-		})
+{{- end -}}
+{
+	# A proxy on a developer's machine needs no admin endpoint. Remove these two
+	# lines for caddy reload, clerk-webhook forget and metrics.
+	admin off
+	persist_config off
+{{- if .Plain}}
+	servers {
+		protocols h1
 	}
-	return c.String()
+{{- end}}
+{{- if .Debug}}
+	debug
+{{- end}}
+	log {
+{{- if and .Plain (not .Debug)}}
+		level WARN
+		exclude admin
+{{- end}}
+		{{template "withoutSignatures"}}
+	}
 }
 
-// otherSlash returns the path with a slash at its end, or without the one that
-// it has: many frameworks take both for the same route.
+{{token .Address}} {
+{{- if .Binds}}
+	bind{{range .Binds}} {{.}}{{end}}
+{{- end}}
+{{- if .AccessLog}}
+	log {
+		{{template "withoutSignatures"}}
+	}
+{{- end}}
+{{- if .OtherPath}}
+	@webhooks path {{token .Path}} {{token .OtherPath}}
+	handle @webhooks {
+{{- else}}
+	handle {{token .Path}} {
+{{- end}}
+		clerk_webhook {
+{{- if .Name}}
+			name {{token .Name}}
+{{- end}}
+{{- range .Secrets}}
+			secret {{if .Name}}{{token .Name}} {{end}}{{token .Placeholder}}
+{{- end}}
+{{- if .Events}}
+			events{{range .Events}} {{token .}}{{end}}
+{{- end}}
+{{- if .ReportOnly}}
+			report_only
+{{- end}}
+{{- if .Deduplicate}}
+			deduplicate
+{{- end}}
+{{- if .Inspector}}
+			inspect
+{{- end}}
+		}
+		reverse_proxy {{token .Upstream}}
+{{- if .Echo}} {
+			header_up Clerk-Webhook-Outcome {http.clerk_webhook.outcome}
+			header_up Clerk-Webhook-Reason {http.clerk_webhook.reason}
+			header_up Clerk-Webhook-Secret {http.clerk_webhook.secret}
+		}
+{{- end}}
+	}
+	handle {
+{{- if .Only}}
+		respond 404
+{{- else}}
+		reverse_proxy {{token .Upstream}}
+{{- if .Echo}} {
+			header_up -Clerk-Webhook-*
+		}
+{{- end}}
+{{- end}}
+	}
+}
+{{- with .Inspector}}
+
+{{token .Address}} {
+	bind{{range .Binds}} {{.}}{{end}}
+	clerk_webhook_inspector
+}
+{{- end}}
+`))
+
+// caddyfile returns the config that the proxy runs in front of an upstream.
+func (p *proxy) caddyfile(upstream string, isEcho bool) string {
+	type site struct {
+		Address string
+		Binds   []string
+	}
+	type secret struct{ Name, Placeholder string }
+	c := struct {
+		site
+		Plain, Debug, AccessLog, ReportOnly, Deduplicate, Only, Echo bool
+
+		Path, OtherPath, Name, Upstream string
+
+		Secrets   []secret
+		Events    []string
+		Inspector *site
+	}{
+		site: site{p.listener.address, p.listener.binds},
+		// Caddy warns that such a site cannot speak the other protocols, and tells of
+		// certificates at the other sites.
+		Plain: strings.HasPrefix(p.listener.address, "http:"),
+		Debug: p.debug, AccessLog: p.accessLog, ReportOnly: p.reportOnly, Deduplicate: p.once, Only: p.only, Echo: isEcho,
+		Path: p.path, Name: p.name, Upstream: upstream,
+	}
+	c.OtherPath, _ = p.otherSlash()
+	for _, s := range p.secrets {
+		c.Secrets = append(c.Secrets, secret{s.name, s.placeholder})
+	}
+	for _, pattern := range p.events {
+		c.Events = append(c.Events, string(pattern))
+	}
+	if p.inspector != nil {
+		c.Inspector = &site{p.inspector.address, p.inspector.binds}
+	}
+	var text strings.Builder
+	if err := proxyConfig.Execute(&text, c); err != nil {
+		panic(err) // it writes to memory
+	}
+	return text.String()
+}
+
+// otherSlash returns the path with a slash added at its end or taken from it. Many
+// frameworks take both for the same route.
 func (p *proxy) otherSlash() (path string, ok bool) {
 	without, has := strings.CutSuffix(p.path, "/")
 	switch {
@@ -71,115 +163,10 @@ func (p *proxy) otherSlash() (path string, ok bool) {
 	return p.path + "/", true
 }
 
-func (p *proxy) globalOptions(c *configText) {
-	c.line("# As a proxy at a desk has it. Without these two lines caddy reload,")
-	c.line("# clerk-webhook forget and metrics find the admin endpoint.")
-	c.line("admin off")
-	c.line("persist_config off")
-	isPlain := strings.HasPrefix(p.listener.address, "http:")
-	if isPlain { // and Caddy would warn that it cannot speak the others
-		c.block("servers", func(c *configText) { c.line("protocols h1") })
-	}
-	if p.debug {
-		c.line("debug")
-	}
-	c.block("log", func(c *configText) {
-		if isPlain && !p.debug { // or else the log tells of certificates
-			quietLog(c)
-		}
-		withoutSignatures(c)
-	})
-}
-
-// quietLog leaves the terminal to what happens, not to how Caddy starts.
-func quietLog(c *configText) {
-	c.line("level WARN")
-	c.line("exclude admin")
-}
-
-// withoutSignatures keeps out of a log what is good for five minutes: the access
-// log has the headers of every request, and the log of errors those of the
-// requests whose backend fails.
-func withoutSignatures(c *configText) {
-	c.block("format filter", func(c *configText) {
-		c.line("request>headers>Svix-Signature delete")
-		c.line("request>headers>Webhook-Signature delete")
-	})
-}
-
-func (p *proxy) guardOptions(c *configText) {
-	if p.name != "" {
-		c.line("name " + word(p.name))
-	}
-	for _, s := range p.secrets {
-		if s.name == "" {
-			c.line("secret " + word(s.placeholder))
-		} else {
-			c.line("secret " + word(s.name) + " " + word(s.placeholder))
-		}
-	}
-	if len(p.events) > 0 {
-		var words []string
-		for _, pattern := range p.events {
-			words = append(words, word(string(pattern)))
-		}
-		c.line("events " + strings.Join(words, " "))
-	}
-	if p.reportOnly {
-		c.line("report_only")
-	}
-	if p.once {
-		c.line("deduplicate")
-	}
-	if p.inspector != nil {
-		c.line("inspect")
-	}
-}
-
-func (c *configText) reverseProxy(backend upstream, guarded bool) {
-	directive := "reverse_proxy " + word(backend.address)
-	switch {
-	case backend.isEcho && guarded:
-		c.block(directive, func(c *configText) {
-			c.line("header_up " + outcomeHeader + " {http.clerk_webhook.outcome}")
-			c.line("header_up " + reasonHeader + " {http.clerk_webhook.reason}")
-			c.line("header_up " + secretHeader + " {http.clerk_webhook.secret}")
-		})
-	case backend.isEcho:
-		c.block(directive, func(c *configText) { c.line("header_up -" + guardHeaders) })
-	default:
-		c.line(directive)
-	}
-}
-
-// configText writes a Caddyfile as 'caddy fmt' would.
-type configText struct {
-	strings.Builder
-	depth int
-}
-
-func (c *configText) line(text string) {
-	if text != "" {
-		text = strings.Repeat("\t", c.depth) + text
-	}
-	fmt.Fprintln(c, text)
-}
-
-func (c *configText) block(head string, body func(*configText)) {
-	if head != "" {
-		head += " "
-	}
-	c.line(head + "{")
-	c.depth++
-	body(c)
-	c.depth--
-	c.line("}")
-}
-
-// word writes a value as one token. A placeholder is a token as it is. Between
-// double quotes only the quotation mark can be escaped, and a backslash before
-// anything else is one; between backquotes there are no escapes.
-func word(value string) string {
+// token writes a value as one token of a Caddyfile. A placeholder is a token as it
+// is. In double quotes only a quotation mark can be escaped, and any other backslash
+// stays one. In backquotes nothing is escaped.
+func token(value string) string {
 	isPlaceholder := strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") && strings.Count(value, "{") == 1 && strings.Count(value, "}") == 1
 	if value != "" && !strings.ContainsAny(value, " \t\r\n\"`#<\\") && (isPlaceholder || !strings.ContainsAny(value, "{}")) {
 		return value
@@ -190,8 +177,8 @@ func word(value string) string {
 	return `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`
 }
 
-// canBeWord reports whether word can write the value: where a backquote demands
-// double quotes, a backslash must not meet one.
-func canBeWord(value string) bool {
+// canBeToken reports whether token can write the value. A value with a backquote
+// needs double quotes, and no backslash may come before one.
+func canBeToken(value string) bool {
 	return !strings.Contains(value, "`") || !strings.Contains(value+`"`, `\"`)
 }
