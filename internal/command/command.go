@@ -1,5 +1,5 @@
-// Package command is "caddy clerk-webhook": what a developer at the desk needs
-// around a guarded endpoint, as commands of every Caddy that has the plugin.
+// Package command is "caddy clerk-webhook": the tools that a developer needs around
+// a guarded endpoint, in every Caddy that has the plugin.
 package command
 
 import (
@@ -18,8 +18,8 @@ import (
 	"golang.org/x/term"
 )
 
-// The exit codes of all subcommands. They are those of grep and diff, and 1 is
-// also what Caddy's own validate and fmt give when what they look at is wrong.
+// The exit codes of all subcommands. grep and diff have the same. Caddy's own
+// validate and fmt exit with 1, too, if what they check is wrong.
 const (
 	exitYes   = caddy.ExitCodeSuccess // it worked; verify: the delivery is valid
 	exitNo    = 1                     // it worked, and the answer is no
@@ -30,16 +30,17 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "clerk-webhook",
 		Usage: "<command>",
-		Short: "Receive, send and check Clerk webhooks at the desk",
+		Short: "Receive, send and check Clerk webhooks while you develop",
 		Long: `
-Tools around Clerk (Svix, Standard Webhooks) endpoints. They work offline and
-need no running Caddy, but for forget.
+Tools for Clerk (Svix, Standard Webhooks) endpoints. They work offline. Only
+forget needs a running Caddy.
 
-Signing secrets are taken from --secret, --secret-file (- for standard input)
-or the environment variable CLERK_WEBHOOK_SIGNING_SECRET, and are not printed.
+The commands read signing secrets from --secret, from --secret-file (- is
+standard input) or from the environment variable CLERK_WEBHOOK_SIGNING_SECRET.
+They do not print them.
 
-Exit codes: 0 it worked, 1 it worked and the answer is no (not valid, not
-accepted), 2 it could not be done (wrong flags, unreadable input, no secret).
+Exit codes: 0 for yes, 1 for no (not valid, not accepted), 2 if the command
+could not run (wrong flags, unreadable input, no secret).
 `,
 		CobraFunc: configure,
 	})
@@ -84,13 +85,13 @@ func subcommands() []*cobra.Command {
 func unknownCommand(cmd *cobra.Command, name string) error {
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		return fmt.Errorf("there is no command %q: did you mean %s?", name, strings.Join(near, " or "))
+		return fmt.Errorf("unknown command %q: did you mean %s?", name, strings.Join(near, " or "))
 	}
-	return fmt.Errorf("there is no command %q", name)
+	return fmt.Errorf("unknown command %q: --help lists the commands", name)
 }
 
-// usageError makes Caddy exit with exitUsage and log err as its own commands
-// log theirs.
+// usageError makes Caddy exit with exitUsage, and log err as it logs the errors of
+// its own commands.
 func usageError(cmd *cobra.Command, err error) error {
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
 		return exitUsage, err
@@ -105,12 +106,12 @@ func answerNo(cmd *cobra.Command) error {
 	return errNo
 }
 
-// maxInput is more than any delivery has, and keeps a device file from filling
-// the memory.
+// maxInput is more than any delivery has. It keeps a device file from filling the
+// memory.
 const maxInput = 32 << 20
 
-// input reads what the flags of one command name: a file, or standard input for
-// "-", which only one of the flags can have.
+// input reads the files that the flags of one command name. "-" is standard input,
+// which only one flag can read.
 type input struct {
 	stdin   io.Reader
 	takenBy string
@@ -141,18 +142,18 @@ func readBounded(flag string, r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
 	if len(content) > maxInput {
-		return nil, fmt.Errorf("--%s: more than %d MiB", flag, maxInput>>20)
+		return nil, fmt.Errorf("--%s: it has more than %d MiB", flag, maxInput>>20)
 	}
 	return content, nil
 }
 
-// isTerminal reports whether a person reads what is written to w.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// palette colours text, or leaves it as it is where nobody would see it.
+// palette colours text on a terminal.
 type palette struct{ enabled bool }
 
 // paletteFor follows the convention of NO_COLOR.
@@ -172,8 +173,8 @@ func (p palette) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// printable makes one line of s that no terminal takes for commands, of at most
-// limit characters.
+// printable returns s as one line of at most limit characters. A terminal finds no
+// commands in it.
 func printable(s string, limit int) string {
 	var b strings.Builder
 	for i, c := range s {

@@ -14,14 +14,14 @@ import (
 func newEventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events [flags] [<type>]",
-		Short: "List the events that Clerk sends, or print the example of one",
+		Short: "List the events that Clerk sends, or print an example of one",
 		Long: `
-Without a type, lists the types of all events that Clerk is known to send; with
-a pattern such as 'user.*', those that it selects. With a type, prints the
-example payload of that event, as 'send' has it before it gives it ids and
-times of its own. Payloads are fictional.
+Without an argument, lists all event types that Clerk is known to send. With a
+pattern such as 'user.*', lists the types that match it. With one type, prints
+the example payload of that event. Payloads are fictional; 'send' gives them new
+ids and times.
 
-Exit codes: 0, or 2 if Clerk has no such event.
+Exit codes: 0, or 2 if Clerk sends no such event.
 `,
 		Example: `  $ caddy clerk-webhook events
   $ caddy clerk-webhook events 'organization*'
@@ -36,7 +36,7 @@ Exit codes: 0, or 2 if Clerk has no such event.
 			return nil
 		},
 	}
-	cmd.Flags().Bool("json", false, "Print the list as a JSON array, or the example in one line")
+	cmd.Flags().Bool("json", false, "Print the list as a JSON array, or the example on one line")
 	return cmd
 }
 
@@ -65,7 +65,7 @@ func printEvents(out io.Writer, args []string, asJSON bool) error {
 }
 
 func printExample(out io.Writer, eventType string, asJSON bool) error {
-	example, _ := event.Example(eventType) // the type has been looked up
+	example, _ := event.Example(eventType) // the type is known
 	if !asJSON {
 		_, err := out.Write(example)
 		return err

@@ -14,23 +14,24 @@ import (
 func newForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forget ID...",
-		Short: "Let a delivery that was handled be forwarded once more",
+		Short: "Let a delivery that was handled be forwarded again",
 		Long: `
-Makes the running Caddy forget that the deliveries with these ids (svix-id) were
-handled, so that a resend is forwarded although deduplicate is on. It talks to
-Caddy's admin API, whose address it takes from --address, or from the config
-file given by --config, or is the default one.
+Makes the running Caddy forget that it has handled the deliveries with these ids
+(svix-id). The next resend of them is forwarded, although deduplicate is on.
 
-Exit codes: 0 all were known and are forgotten, 1 one was not known (nothing had
-to be forgotten), 2 it could not be done.
+The command calls Caddy's admin API at --address, at the address in the config
+file --config, or at the default address.
+
+Exit codes: 0 if all ids were known and are forgotten, 1 if one was not known,
+2 if the command could not run.
 `,
 		Example: `  $ caddy clerk-webhook forget msg_2b2R0aGlzSXNBbkV4YW1wbGU`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    runForget,
 	}
-	cmd.Flags().String("address", "", "address of Caddy's admin API, instead of the one in --config or the default")
-	cmd.Flags().StringP("config", "c", "", "config file in which the address of the admin API stands")
-	cmd.Flags().StringP("adapter", "a", "", "config adapter to apply to --config")
+	cmd.Flags().String("address", "", "Address of Caddy's admin API")
+	cmd.Flags().StringP("config", "c", "", "Config file that has the address of the admin API")
+	cmd.Flags().StringP("adapter", "a", "", "Config adapter for --config")
 	return cmd
 }
 
@@ -48,7 +49,7 @@ func runForget(cmd *cobra.Command, ids []string) error {
 		}
 		state := "forgotten: the next delivery with this id is forwarded"
 		if !known {
-			state = "not known as handled: nothing to forget"
+			state = "not known: nothing to forget"
 			allKnown = false
 		}
 		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", id, state); err != nil {
@@ -61,12 +62,12 @@ func runForget(cmd *cobra.Command, ids []string) error {
 	return nil
 }
 
-// adviceOn reads the text of the error, since that is all that Caddy keeps of it.
+// adviceOn reads the text of the error, because Caddy keeps nothing else of it.
 func adviceOn(err error) string {
 	if text := err.Error(); !strings.HasPrefix(text, "performing request") || !strings.Contains(text, "refused") {
 		return ""
 	}
-	return ": does Caddy run, with its admin endpoint on? --address gives another"
+	return ": start Caddy with its admin endpoint on, or give its address with --address"
 }
 
 func forget(address, id string) (known bool, err error) {

@@ -73,7 +73,7 @@ func TestForgetThatCannot(t *testing.T) {
 	}{
 		{"no id", nil, "requires at least 1 arg"},
 		{"nothing deduplicates", []string{"msg_1", "--address", admin}, "has the option deduplicate"},
-		{"no Caddy runs", []string{"msg_1", "--address", testcaddy.FreeAddress(t)}, "does Caddy run, with its admin endpoint on?"},
+		{"no Caddy runs", []string{"msg_1", "--address", testcaddy.FreeAddress(t)}, "start Caddy with its admin endpoint on"},
 		{"an address that is none", []string{"msg_1", "--address", "tcp/a:b"}, "invalid admin address"},
 		{"a config that is missing", []string{"msg_1", "--config", "missing"}, "missing"},
 	} {

@@ -29,8 +29,7 @@ const (
 	defaultFrom = "http://localhost:8080"
 	defaultPath = "/api/webhooks"
 
-	// exampleUpstream stands in a printed config for the backend that none was
-	// given for.
+	// exampleUpstream is the backend in a printed config if none is given.
 	exampleUpstream = "localhost:3000"
 )
 
@@ -46,27 +45,27 @@ func newProxyCommand() *cobra.Command {
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
-Runs Caddy as a reverse proxy that lets only genuine deliveries through to the
-path of the webhook endpoint, with or without a slash at its end. Requests to
-other paths go through as they are, unless --only is given.
+Runs Caddy as a reverse proxy in front of your backend. Only genuine deliveries
+reach the path of the webhook endpoint, with or without a slash at its end.
+Requests to other paths go through unchecked, unless you give --only.
 
-It listens on this machine only, at http://localhost:8080, as a tunnel (ngrok,
-cloudflared) needs it. With a domain in --from, Caddy gets a certificate and
-serves HTTPS on all interfaces.
+The proxy listens on this machine only, at http://localhost:8080. That is what a
+tunnel such as ngrok or cloudflared needs. If --from is a domain, Caddy gets a
+certificate for it and serves HTTPS on all interfaces.
 
-Without --to, a backend that is part of the command prints the events it gets.
-Without a secret, one is generated and printed. The lines printed at the start
-have a command that sends an event to try it.
+Without --to, the command brings its own backend, which prints each event.
+Without a secret, it makes one and prints it. At the start it also prints a
+command that sends an event.
 
-The inspector, a page at http://localhost:4040, shows every delivery and what
-became of it, repeats it, and sends examples of events. Only this machine can
-open it. It keeps the last deliveries in memory; --inspect=off turns it off.
+The inspector is a page at http://localhost:4040. It shows each delivery and its
+answer, replays deliveries, and sends examples of events. Only this machine can
+open it. It keeps the last deliveries in memory. --inspect=off turns it off.
 
---config-only prints what is run instead of running it, for a Caddyfile of your
-own: both forms, or 'caddyfile' or 'json' alone. Secrets stand there as
-placeholders for environment variables or files.
+--config-only prints the configuration and does not run it: as a Caddyfile and
+as JSON, or only one of them ('caddyfile', 'json'). The configuration names the
+environment variables or files of the secrets, not the secrets.
 
-Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
+Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 `,
 		Example: `  $ caddy clerk-webhook proxy
   $ caddy clerk-webhook proxy --to localhost:3000
@@ -83,26 +82,26 @@ Caddy's admin endpoint is off, as with 'caddy reverse-proxy'.
 	}
 	addSecretFlags(cmd)
 	f := cmd.Flags()
-	f.StringP("to", "t", "", "Address of the backend, such as localhost:3000 (default: a backend that prints)")
-	f.StringP("from", "f", defaultFrom, "Address or port to listen on, or domain")
+	f.StringP("to", "t", "", "Address of your backend, such as localhost:3000 (default: print the events)")
+	f.StringP("from", "f", defaultFrom, "Address, port or domain to listen on")
 	f.StringP("path", "p", defaultPath, "Path of the webhook endpoint")
-	f.StringArrayP("event", "e", nil, "Event type or pattern to let through (repeatable; default: every event)")
+	f.StringArrayP("event", "e", nil, "Event type or pattern to forward (repeatable; default: every event)")
 	f.String("name", "", "Name of the endpoint in logs")
 	f.Bool("report-only", false, "Verify and log, but let every request through")
-	f.Bool("deduplicate", false, "Let each delivery through once, remembered while the command runs")
-	f.String(inspectFlag, defaultInspector, "Address of the page that shows and repeats deliveries, or 'off'")
+	f.Bool("deduplicate", false, "Forward each delivery once, as long as the command runs")
+	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
 	f.Bool("only", false, "Refuse requests to other paths")
-	f.Bool("access-log", false, "Enable the access log, without signatures")
-	f.BoolP("debug", "v", false, "Enable debug logs, with each rejection")
-	f.String("config-only", "", "Print the Caddyfile and the JSON config (or only one: caddyfile, json) and exit")
+	f.Bool("access-log", false, "Write an access log, without signatures")
+	f.BoolP("debug", "v", false, "Write debug logs, with each rejection")
+	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
 	_ = cmd.RegisterFlagCompletionFunc("config-only", cobra.FixedCompletions([]string{configBoth, configCaddyfile, configJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// proxy is what a proxy command is to run.
+// proxy is what the command runs.
 type proxy struct {
 	listener   site
 	path       string
@@ -118,14 +117,14 @@ type proxy struct {
 	debug      bool
 
 	inspector        *site // nil for none
-	anyInspectorPort bool  // as none was asked for
+	anyInspectorPort bool  // because none was asked for
 }
 
 // proxySecret is a secret as the config has it.
 type proxySecret struct {
-	name        string // "" if it is called by its position
+	name        string // "" if its name is its position
 	placeholder string
-	flag        string // for the send command: how the user gave it
+	flag        string // how the user gave it, for the send command
 	canSign     bool
 }
 
@@ -156,7 +155,7 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 		p.events = append(p.events, event.Pattern(pattern))
 	}
 	if p.path, _ = f.GetString("path"); !strings.HasPrefix(p.path, "/") {
-		return nil, fmt.Errorf("--path %q does not begin with a slash", p.path)
+		return nil, fmt.Errorf("--path %q: begin it with a slash", p.path)
 	}
 	if err := p.checkWords(); err != nil {
 		return nil, err
@@ -175,22 +174,22 @@ func newProxy(cmd *cobra.Command) (*proxy, error) {
 	return p, p.chooseSecrets(cmd)
 }
 
-// checkWords finds what the config could not hold.
+// checkWords finds values that a Caddyfile cannot hold.
 func (p *proxy) checkWords() error {
 	for flag, value := range map[string]string{"name": p.name, "path": strings.TrimSuffix(p.path, "/")} {
 		if !canBeToken(value) {
-			return fmt.Errorf("--%s %q has a backquote and also a backslash at its end or before a quotation mark, which a Caddyfile cannot hold: leave one of them out", flag, value)
+			return fmt.Errorf("--%s %q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", flag, value)
 		}
 	}
 	return nil
 }
 
-// parseTo takes an address, or a port of this machine.
+// parseTo reads an address, or a port of this machine.
 func (p *proxy) parseTo(cmd *cobra.Command) error {
 	to, _ := cmd.Flags().GetString("to")
 	if to == "" {
 		if cmd.Flags().Changed("to") {
-			return errors.New("--to is empty: it is the address of the backend, such as localhost:3000")
+			return errors.New("--to is empty: give the address of your backend, such as localhost:3000")
 		}
 		return nil
 	}
@@ -204,18 +203,18 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 	}
 	isSocket := strings.HasPrefix(to, "unix/")
 	if strings.ContainsAny(to, " \t\r\n{}`") || strings.Contains(host, "/") && !isSocket {
-		return fmt.Errorf("--to %q is not the address of a backend, such as localhost:3000 or https://app.example.com: it has a host and a port only, and paths stay as they come", to)
+		return fmt.Errorf("--to %q: give a host and a port only, such as localhost:3000 or https://app.example.com. The proxy does not change paths", to)
 	}
 	p.to = to
 	if p.listener.isAt(to) {
-		return fmt.Errorf("--to %s is where the proxy itself listens: requests would go round in a circle", to)
+		return fmt.Errorf("--to %s is the address of the proxy itself: give the address of your backend", to)
 	}
 	return nil
 }
 
-// chooseSecrets takes what flags and environment give, or makes a secret. The
-// config names only variables and files; a secret that comes by a flag is put
-// into the environment of this process.
+// chooseSecrets takes the secrets of the flags or the environment, or makes one. The
+// config names variables and files only, so the secret of a flag is put into the
+// environment of this process.
 func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 	given, err := readSecrets(cmd, newInput(cmd))
 	if err != nil {
@@ -254,8 +253,8 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 	return nil
 }
 
-// filePlaceholder returns "" for a path that a placeholder cannot hold, and for
-// standard input, which can be read only once.
+// filePlaceholder returns "" for a path that a placeholder cannot hold. It does so
+// for standard input, too, which can be read only once.
 func filePlaceholder(path string) string {
 	absolute, err := filepath.Abs(path)
 	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeToken(absolute) {
@@ -264,7 +263,7 @@ func filePlaceholder(path string) string {
 	return "{file." + absolute + "}"
 }
 
-// inEnvironment lets the config find the secret at position i.
+// inEnvironment puts the secret at position i where the config finds it.
 func inEnvironment(i int, text string) (placeholder string, err error) {
 	variable := secretVariable
 	if i > 0 {
@@ -275,7 +274,7 @@ func inEnvironment(i int, text string) (placeholder string, err error) {
 
 func (p *proxy) printConfig(out io.Writer, format string) error {
 	if format != configBoth && format != configCaddyfile && format != configJSON {
-		return fmt.Errorf("--config-only=%s: there are %s and %s, and without a value both", format, configCaddyfile, configJSON)
+		return fmt.Errorf("--config-only=%s: give %s or %s, or no value for both", format, configCaddyfile, configJSON)
 	}
 	text := p.caddyfile(cmp.Or(p.to, exampleUpstream), false)
 	config, err := adapt(text)
@@ -305,8 +304,8 @@ func adapt(text string) ([]byte, error) {
 	return config, err
 }
 
-// serve runs the proxy until a signal ends the process, which Caddy does as
-// always: gracefully, and at once at the second Ctrl-C.
+// serve runs the proxy until a signal ends the process. Caddy stops gracefully, and
+// at once at the second Ctrl-C.
 func (p *proxy) serve(out io.Writer) error {
 	if err := p.listener.checkFree(); err != nil {
 		return listenError(err, "from", "http://localhost:8081")

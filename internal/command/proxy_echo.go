@@ -17,11 +17,11 @@ const (
 	// shownValue is how many characters of a value are printed.
 	shownValue = 100
 
-	// echoedBody is how much of a body is read; guards take no more by default.
+	// echoedBody is how much of a body is read. Guards accept no more by default.
 	echoedBody = 1 << 20
 )
 
-// mainFields lists what is printed of a payload's data, where it is there.
+// mainFields lists the values of a payload's data to print.
 var mainFields = []struct{ label, path string }{
 	{"id", "id"},
 	{"name", "name"},

@@ -24,7 +24,7 @@ type site struct {
 	local   bool   // reachable from this machine only
 }
 
-// onThisMachine completes a port that stands alone, or before a path, and
+// onThisMachine completes an address that is only a port, or a port and a path. It
 // returns any other address as it is.
 func onThisMachine(address string) (string, error) {
 	port, _, _ := strings.Cut(address, "/")
@@ -32,14 +32,14 @@ func onThisMachine(address string) (string, error) {
 		return address, nil
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("%s is no port: that is a number from 1 to 65535", port)
+		return "", fmt.Errorf("%s is not a port: give a number from 1 to 65535", port)
 	}
 	return "localhost:" + address, nil
 }
 
-// parseSite reads --from. A host of this machine, or an IP address, says on
-// which interface to listen and not what the Host header must be, so that
-// requests from a tunnel arrive whatever they carry.
+// parseSite reads --from. A name of this machine or an IP address says on which
+// interface to listen. It says nothing about the Host header, so requests from a
+// tunnel arrive under any name.
 func parseSite(from string) (site, error) {
 	address, err := onThisMachine(from)
 	if err != nil {
@@ -51,16 +51,16 @@ func parseSite(from string) (site, error) {
 	}
 	a = a.Normalize() // LOCALHOST is this machine too
 	if a.Path != "" && a.Path != "/" {
-		return site{}, errors.New("it has a path: that of the endpoint is given with --path")
+		return site{}, errors.New("it has a path: give the endpoint's path with --path")
 	}
 	if strings.ContainsAny(a.Host, "*{}[]") || strings.ContainsAny(from, " \t\n") {
-		return site{}, errors.New("it is not an address such as http://localhost:8080, or a domain")
+		return site{}, errors.New("give an address such as http://localhost:8080, or a domain")
 	}
 	if a.Host != "" && strings.Trim(a.Host, "0123456789") == "" { // or it would be a domain, on all interfaces
-		return site{}, errors.New("it has a number in place of a host: a port is from 1 to 65535, alone or behind a host, such as localhost:8080")
+		return site{}, errors.New("a number cannot be a host: give a port from 1 to 65535 alone, or a host and a port, such as localhost:8080")
 	}
 	if a.Port == "0" {
-		return site{}, errors.New("it needs a port other than 0")
+		return site{}, errors.New("port 0 does not work here: give a number from 1 to 65535")
 	}
 	ip, ipErr := netip.ParseAddr(a.Host)
 	switch {
@@ -123,7 +123,7 @@ func domainSite(a httpcaddyfile.Address) site {
 	return s
 }
 
-// loopback returns the addresses of "localhost" that this machine has.
+// loopback returns this machine's addresses of "localhost".
 func loopback() []string {
 	addresses := []string{"127.0.0.1"}
 	if listener, err := net.Listen("tcp", "[::1]:0"); err == nil {
@@ -146,8 +146,8 @@ func (s site) isAt(upstream string) bool {
 	return host == "" || strings.EqualFold(host, "localhost") || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
-// checkFree finds out whether something listens there already, which Caddy
-// would share the port with if it is another Caddy.
+// checkFree finds out whether something listens there already. Two Caddys would
+// share the port.
 func (s site) checkFree() error {
 	binds := s.binds
 	if len(binds) == 0 {
@@ -163,8 +163,8 @@ func (s site) checkFree() error {
 	return nil
 }
 
-// listenError explains an error of checkFree, if it is one. The flag names the
-// address, and another would be right for it.
+// listenError explains an error of checkFree. The flag gives the address, and another
+// is an address that would work.
 func listenError(err error, flag, another string) error {
 	var operation *net.OpError
 	if !errors.As(err, &operation) {
@@ -172,9 +172,9 @@ func listenError(err error, flag, another string) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("something listens on %s already: stop it, or choose another port with --%s, such as --%s %s", operation.Addr, flag, flag, another)
+		return fmt.Errorf("another program listens on %s: stop it, or choose another port with --%s, such as --%s %s", operation.Addr, flag, flag, another)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listening on %s is not permitted: ports below 1024 need privileges; choose another with --%s, or see 'caddy help' about setcap", operation.Addr, flag)
+		return fmt.Errorf("no permission to listen on %s: ports below 1024 need privileges. Choose another port with --%s, or see 'caddy help' about setcap", operation.Addr, flag)
 	}
 	return fmt.Errorf("listening on %s: %w", operation.Addr, operation.Err)
 }
@@ -185,8 +185,8 @@ const (
 	withoutInspector = "off"
 )
 
-// proxyArgs takes no arguments but the address that follows --inspect: a flag
-// that may stand alone gets its value by "=" only.
+// proxyArgs takes no arguments but the address after --inspect. Cobra gives a flag
+// with an optional value only what follows "=".
 func proxyArgs(cmd *cobra.Command, args []string) error {
 	inspect := cmd.Flags().Lookup(inspectFlag)
 	if len(args) == 1 && inspect.Changed && inspect.Value.String() == defaultInspector {
@@ -206,7 +206,7 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 		return fmt.Errorf("--inspect %s: %w", address, err)
 	}
 	if !inspector.local {
-		return fmt.Errorf("--inspect %s is open to other machines, and the inspector shows personal data: give an address of this machine, such as %s, or mount clerk_webhook_inspector in a Caddyfile behind authentication", address, defaultInspector)
+		return fmt.Errorf("--inspect %s: other machines could open it, and the inspector shows personal data. Give an address of this machine, such as %s, or use clerk_webhook_inspector in a Caddyfile behind authentication", address, defaultInspector)
 	}
 	p.inspector = &inspector
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
@@ -217,11 +217,11 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	case p.anyInspectorPort:
 		return p.nextInspectorPort()
 	}
-	return fmt.Errorf("--inspect %s has the port of --%s: give it another, or turn it off with --inspect=%s", address, flag, withoutInspector)
+	return fmt.Errorf("--inspect %s has the same port as --%s: give another port, or turn the inspector off with --inspect=%s", address, flag, withoutInspector)
 }
 
-// inspectorPortTaken reports whether another flag has the inspector's port, and
-// which. A backend that has not started yet would find it in use.
+// inspectorPortTaken reports whether another flag has the inspector's port, and which
+// one. It may be the port of a backend that has not started yet.
 func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
 	switch {
 	case p.inspector.port == p.listener.port:
@@ -232,8 +232,8 @@ func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
 	return "", false
 }
 
-// freeInspectorPort goes on to the next port while another program, such as
-// ngrok or a second proxy, has the one that nobody asked for.
+// freeInspectorPort takes the next port if another program has the default one, such
+// as ngrok or a second proxy.
 func (p *proxy) freeInspectorPort() error {
 	const most = 20
 	if p.inspector == nil {

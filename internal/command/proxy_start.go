@@ -13,7 +13,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
-// printStart says what runs and how to try it.
+// printStart says what runs, and how to try it.
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
 	endpoint := p.listener.url + p.path
@@ -27,17 +27,17 @@ func (p *proxy) printStart(out io.Writer) {
 	if p.only {
 		fmt.Fprintln(out, "  other paths  are refused")
 	} else {
-		fmt.Fprintln(out, "  other paths  go through unguarded")
+		fmt.Fprintln(out, "  other paths  go through unchecked")
 	}
 	if p.reportOnly {
-		fmt.Fprintln(out, "  report only  what is not genuine goes through too")
+		fmt.Fprintln(out, "  report only  requests that are not genuine go through, too")
 	}
 	if p.once {
-		fmt.Fprintln(out, "  copies       of a handled delivery are answered and go no further")
+		fmt.Fprintln(out, "  copies       of a handled delivery are answered, not forwarded")
 	}
 	if p.inspector != nil {
 		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.inspector.url))
-		fmt.Fprintln(out, "  rejections   are told here once a minute for each reason, in the inspector one by one")
+		fmt.Fprintln(out, "  rejections   appear here once a minute for each reason, and one by one in the inspector")
 	}
 	if try := p.tryCommand(); try != "" {
 		fmt.Fprintf(out, "\nTry it from a second terminal:\n\n  %s\n\n", colours.bold(try))
@@ -77,8 +77,8 @@ func (p *proxy) describeEvents() string {
 	return strings.Join(patterns, ", ")
 }
 
-// tryCommand returns the command line that sends an event which the proxy lets
-// through, or "" if none of its secrets can sign.
+// tryCommand returns the command line that sends an event through the proxy, or "" if
+// no secret can sign.
 func (p *proxy) tryCommand() string {
 	for _, s := range p.secrets {
 		if !s.canSign {
@@ -93,7 +93,7 @@ func (p *proxy) tryCommand() string {
 	return ""
 }
 
-// exampleType returns a type of the catalogue that passes.
+// exampleType returns a type of the catalogue that the proxy forwards.
 func (p *proxy) exampleType() string {
 	const usual = "user.created"
 	if len(p.events) == 0 {
@@ -114,8 +114,8 @@ func (p *proxy) exampleType() string {
 	return usual
 }
 
-// programName returns how this program was started: by its name, by its path,
-// or by "go run" with its package.
+// programName returns how this program was started: its name, its path, or "go run"
+// and its package.
 func programName() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -124,12 +124,11 @@ func programName() string {
 	return startedAs(os.Args[0], info.Path, info.Main.Path)
 }
 
-// goFolders are where "go run" leaves what it builds: a temporary folder, or the
-// build cache, which has its usual name unless GOCACHE gives another.
+// goFolders match the folders in which "go run" builds: a temporary folder, or the
+// build cache under its usual name.
 var goFolders = regexp.MustCompile(`/go-build|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
 
-// startedAs takes a program in one of those folders for one that "go run" has
-// built.
+// startedAs says "go run" for a program in one of those folders.
 func startedAs(arg0, pkg, module string) string {
 	if !goFolders.MatchString(filepath.ToSlash(arg0)) {
 		return shell.Word(arg0)

@@ -20,8 +20,8 @@ func newSecretCommand() *cobra.Command {
 		Use:   "secret",
 		Short: "Print a new signing secret",
 		Long: `
-Prints a fresh random signing secret (32 bytes, HMAC-SHA256) in the form in
-which Clerk's Dashboard shows one.
+Prints a new random signing secret (32 bytes, HMAC-SHA256), in the form that the
+Clerk Dashboard shows.
 `,
 		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,12 +39,11 @@ const (
 	secretFileFlag = "secret-file"
 )
 
-var errNoSecret = fmt.Errorf("no signing secret: give --%s, --%s or the environment variable %s", secretFlag, secretFileFlag, secretVariable)
+var errNoSecret = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, secretVariable)
 
-// givenSecret is a signing secret as the user gave it, which need not be in
-// order. Its text is never printed: it is behind a pointer because package fmt,
-// where it prints a struct that holds a givenSecret in an unexported field,
-// calls no methods but does not follow pointers either.
+// givenSecret is a signing secret as the user gave it. It may be malformed. Its text
+// is never printed. Package fmt calls no methods of unexported fields, but it does
+// not follow pointers there, so the text is behind one.
 type givenSecret struct {
 	name string
 	text *string
@@ -66,13 +65,13 @@ func (s givenSecret) key() (*signature.Key, error) {
 }
 
 func addSecretFlags(cmd *cobra.Command) {
-	cmd.Flags().StringArray(secretFlag, nil, "Signing secret, [name=]whsec_… (repeatable; other users of the machine can see it while the command runs)")
-	cmd.Flags().StringArray(secretFileFlag, nil, "File that holds a signing secret, - for standard input (repeatable)")
+	cmd.Flags().StringArray(secretFlag, nil, "Signing secret, [name=]whsec_… (repeatable; other users of this machine can see it while the command runs)")
+	cmd.Flags().StringArray(secretFileFlag, nil, "File with a signing secret; - is standard input (repeatable)")
 	_ = cmd.MarkFlagFilename(secretFileFlag)
 }
 
-// readSecrets returns the secrets that flags give or, without such a flag, that
-// of the environment. There may be none.
+// readSecrets returns the secrets of the flags. Without such a flag it returns the
+// secret of the environment, if there is one.
 func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
 	texts := valuesOf(cmd, secretFlag)
 	for _, path := range valuesOf(cmd, secretFileFlag) {
@@ -83,7 +82,7 @@ func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
 		if strings.TrimSpace(string(content)) == "" {
 			return nil, fmt.Errorf("--%s: %s is empty", secretFileFlag, path)
 		}
-		texts = append(texts, strings.TrimPrefix(string(content), signature.ByteOrderMark)) // or a name would not be seen behind it
+		texts = append(texts, strings.TrimPrefix(string(content), signature.ByteOrderMark)) // a name behind it would not be found
 	}
 	if len(texts) == 0 {
 		if text := os.Getenv(secretVariable); strings.TrimSpace(text) != "" {
@@ -93,14 +92,14 @@ func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
 	return nameSecrets(texts, "")
 }
 
-// valuesOf returns what a repeatable flag was given, unchanged: GetStringArray
-// takes an empty value for none and changes line ends.
+// valuesOf returns the values of a repeatable flag, unchanged. GetStringArray drops
+// an empty value and changes line ends.
 func valuesOf(cmd *cobra.Command, flag string) []string {
 	return slices.Clone(cmd.Flags().Lookup(flag).Value.(interface{ GetSlice() []string }).GetSlice())
 }
 
-// nameSecrets splits "name=secret". Secrets without a name are called by their
-// position, from 1, after prefix.
+// nameSecrets splits "name=secret". The name of a secret without one is the prefix
+// and its position, from 1.
 func nameSecrets(texts []string, prefix string) ([]givenSecret, error) {
 	var secrets []givenSecret
 	taken := make(map[string]bool)
@@ -113,7 +112,7 @@ func nameSecrets(texts []string, prefix string) ([]givenSecret, error) {
 			s.name = prefix + strconv.Itoa(i+1)
 		}
 		if taken[s.name] {
-			return nil, fmt.Errorf("two secrets are called %q: give each its own name", s.name)
+			return nil, fmt.Errorf("two secrets have the name %q: give each its own", s.name)
 		}
 		taken[s.name] = true
 		secrets = append(secrets, s)
@@ -121,8 +120,8 @@ func nameSecrets(texts []string, prefix string) ([]givenSecret, error) {
 	return secrets, nil
 }
 
-// secretName is what can be a name in front of a secret. It is shorter than any
-// key is, so that no part of a secret that has an = in it is printed as a name.
+// secretName matches a name in front of a secret. It is shorter than any key, so
+// that no part of a secret with an = in it is printed as a name.
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$`)
 
 var secretPrefix = regexp.MustCompile(`^wh(sec|pk|sk)_`)

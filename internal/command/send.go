@@ -29,7 +29,7 @@ const (
 	maxConcurrency = 1000
 )
 
-// The ways of --invalid in which a delivery can be spoilt.
+// The values of --invalid.
 const (
 	invalidSignature = "signature"
 	invalidTimestamp = "timestamp"
@@ -44,34 +44,33 @@ func newSendCommand() *cobra.Command {
 		Use:   "send [flags] <type>...",
 		Short: "Send signed example events to an endpoint",
 		Long: `
-Sends one delivery for each event type, in the order given, as Svix would on
-behalf of Clerk: signed, as compact JSON, with 15 seconds to answer and without
-following redirects. A type may be a pattern: '*' sends all that Clerk has.
+Sends one delivery for each event type, in the given order. Deliveries are like
+those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer, and no
+redirects. A type can be a pattern: '*' sends every event of Clerk.
 
-Payloads are fictional. Each run has ids, times, email addresses and other
-unique names of its own, and within a run they agree: the user who is updated
-is the one who was created. With --count the whole story is told again, each
-time about somebody else.
+The payloads are fictional. Each run makes its own ids, times, email addresses
+and names. They agree within a run: 'user.updated' is about the user of
+'user.created'. With --count, each repetition is about other people.
 
---data sends a payload of yours instead, and --set changes a value in any of
-them; both as JavaScript's JSON.stringify writes them, because some backends
-verify that. A value that is not JSON is text.
+--data sends your own payload. --set changes a value in each payload. Both
+write JSON as JavaScript's JSON.stringify does, because some backends verify
+that text. A value that is not JSON becomes a string.
 
---timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or
-a distance from now such as -10m.
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
+distance from now such as -10m.
 
---invalid proves that an endpoint refuses what is not genuine:
+--invalid shows that an endpoint refuses what is not genuine:
 
-  signature        signed with another secret
-  timestamp        signed ten minutes ago
-  missing-header   no svix-signature
-  body             the payload changed after it was signed
+  signature        the signature is made with another secret
+  timestamp        the delivery is ten minutes old
+  missing-header   svix-signature is missing
+  body             the payload is changed after it was signed
 
-Several secrets sign each delivery with all of them, as Svix does while a
-secret is being rotated.
+With several secrets, each of them signs each delivery. Svix does this while a
+secret is rotated.
 
-Exit codes: 0 if every delivery was answered with a 2xx, also with --invalid;
-1 if one was not, or was interrupted; 2 if there was nothing to send.
+Exit codes: 0 if every delivery got a 2xx, 1 if one did not or was interrupted,
+2 if nothing could be sent. --invalid does not change them.
 `,
 		Example: `  $ caddy clerk-webhook send user.created
   $ caddy clerk-webhook send user.created user.updated user.deleted
@@ -92,14 +91,14 @@ Exit codes: 0 if every delivery was answered with a 2xx, also with --invalid;
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.StringP("to", "t", defaultEndpoint, "URL of the endpoint")
-	f.StringP("data", "d", "", "Payload to send instead of an example: a file, - for standard input, or JSON")
+	f.StringP("data", "d", "", "Payload to send instead of an example: a file, JSON, or - for standard input")
 	f.StringArrayP("set", "s", nil, "Value to set in the payload, path=value (repeatable)")
-	f.String("id", "", "svix-id of every delivery (default: a fresh one each)")
+	f.String("id", "", "svix-id of every delivery (default: a new one for each)")
 	f.String("timestamp", "", "svix-timestamp of every delivery (default: now)")
-	f.IntP("count", "n", 1, "How often to send it all")
-	f.IntP("concurrency", "c", 1, "How many to send at the same time")
-	f.String("invalid", "", "Spoil the deliveries: "+strings.Join(invalidKinds, ", "))
-	f.Bool("json", false, "Print a JSON object for each delivery and a last one for all")
+	f.IntP("count", "n", 1, "How often to repeat the events")
+	f.IntP("concurrency", "c", 1, "How many deliveries to send at the same time")
+	f.String("invalid", "", "Make the deliveries invalid: "+strings.Join(invalidKinds, ", "))
+	f.Bool("json", false, "Print a JSON object for each delivery, and one for all at the end")
 	_ = cmd.RegisterFlagCompletionFunc("invalid", cobra.FixedCompletions(invalidKinds, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -108,7 +107,7 @@ func completeTypes(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 	return event.Catalogue(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// sendPlan is what a send command is to do.
+// sendPlan is what to send, and where to.
 type sendPlan struct {
 	types       []string
 	data        []byte // canonical; if not nil, the only payload
@@ -129,10 +128,10 @@ func newSendPlan(cmd *cobra.Command, args []string) (*sendPlan, error) {
 	p.concurrency, _ = f.GetInt("concurrency")
 	p.asJSON, _ = f.GetBool("json")
 	if p.count < 1 {
-		return nil, fmt.Errorf("--count %d: there is nothing to send", p.count)
+		return nil, fmt.Errorf("--count %d sends nothing: give 1 or more", p.count)
 	}
 	if p.concurrency < 1 || p.concurrency > maxConcurrency {
-		return nil, fmt.Errorf("--concurrency %d is not from 1 to %d", p.concurrency, maxConcurrency)
+		return nil, fmt.Errorf("--concurrency %d: give a number from 1 to %d", p.concurrency, maxConcurrency)
 	}
 	to, _ := f.GetString("to")
 	var err error
@@ -149,12 +148,12 @@ func newSendPlan(cmd *cobra.Command, args []string) (*sendPlan, error) {
 	if p.signer, err = newSigner(cmd, in); err != nil {
 		return nil, err
 	}
-	_, err = p.payloads(event.NewStory()) // tells of bad changes before anything is sent
+	_, err = p.payloads(event.NewStory()) // finds bad changes before anything is sent
 	return p, err
 }
 
-// parseEndpoint takes a URL, one without its scheme, or one that begins with a
-// port of this machine.
+// parseEndpoint reads a URL. The scheme may be missing, and a port alone stands for
+// this machine.
 func parseEndpoint(s string) (*url.URL, error) {
 	s, err := onThisMachine(s)
 	if err != nil {
@@ -168,7 +167,7 @@ func parseEndpoint(s string) (*url.URL, error) {
 		return nil, err
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not a URL such as %s", s, defaultEndpoint)
+		return nil, fmt.Errorf("%q is not a URL: write one such as %s", s, defaultEndpoint)
 	}
 	return u, nil
 }
@@ -178,15 +177,15 @@ func parseChanges(pairs []string) ([]change, error) {
 	for _, pair := range pairs {
 		path, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, fmt.Errorf("--set %s: it is not path=value, such as data.id=user_123", pair)
+			return nil, fmt.Errorf("--set %s: write path=value, such as data.id=user_123", pair)
 		}
 		changes = append(changes, change{path, value})
 	}
 	return changes, nil
 }
 
-// choosePayloads decides which payloads to send: examples of the types that
-// args select, or what --data gives.
+// choosePayloads takes the payload of --data, or examples of the types that args
+// select.
 func (p *sendPlan) choosePayloads(cmd *cobra.Command, in *input, args []string) error {
 	if data, _ := cmd.Flags().GetString("data"); data != "" {
 		return p.takeData(in, data, args)
@@ -216,14 +215,14 @@ func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
 	}
 	eventType := string(event.TypeOf(p.data))
 	if len(args) > 1 || len(args) == 1 && args[0] != eventType {
-		return fmt.Errorf("--data has an event of type %q: leave %s out, or change it with --set type=…", eventType, strings.Join(args, " "))
+		return fmt.Errorf("the type in --data is %q: leave out %s, or change the type with --set type=…", eventType, strings.Join(args, " "))
 	}
 	p.types = []string{eventType}
 	return nil
 }
 
-// selectTypes returns the types of the catalogue that a pattern selects, in the
-// order in which things happen: creation first, deletion last.
+// selectTypes returns the types of the catalogue that a pattern selects, creations
+// first and deletions last.
 func selectTypes(arg string) ([]string, error) {
 	pattern := event.Pattern(arg)
 	if err := pattern.Validate(); err != nil {
@@ -231,7 +230,7 @@ func selectTypes(arg string) ([]string, error) {
 	}
 	types := slices.DeleteFunc(event.Catalogue(), func(t string) bool { return !pattern.Match(t) })
 	if len(types) == 0 {
-		message := fmt.Sprintf("Clerk has no event %s", arg)
+		message := fmt.Sprintf("Clerk sends no event %s", arg)
 		if near := pattern.Nearest(); near != "" {
 			message += ": did you mean " + near + "?"
 		}
@@ -257,7 +256,7 @@ type payload struct {
 	body      []byte
 }
 
-// payloads tells the story once.
+// payloads returns the payloads of one repetition.
 func (p *sendPlan) payloads(story *event.Story) ([]payload, error) {
 	all := make([]payload, 0, len(p.types))
 	for _, eventType := range p.types {
@@ -273,7 +272,7 @@ func (p *sendPlan) payloads(story *event.Story) ([]payload, error) {
 func (p *sendPlan) payload(story *event.Story, eventType string) (payload, error) {
 	body := p.data
 	if body == nil {
-		body, _ = story.Tell(eventType, time.Now()) // the type has been looked up
+		body, _ = story.Tell(eventType, time.Now()) // the type is known
 	}
 	for _, c := range p.changes {
 		var err error
@@ -284,7 +283,7 @@ func (p *sendPlan) payload(story *event.Story, eventType string) (payload, error
 	return payload{eventType: string(event.TypeOf(body)), body: body}, nil
 }
 
-// run sends all and reports.
+// run sends all deliveries and reports.
 func (p *sendPlan) run(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -302,8 +301,7 @@ func (p *sendPlan) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// sendAll tells the story as often as asked for, several at a time, each in its
-// order.
+// sendAll makes all repetitions, several at a time. Each keeps its order.
 func (p *sendPlan) sendAll(ctx context.Context, attempts chan<- attempt) {
 	client := newSvixClient(p.concurrency)
 	stories := make(chan struct{})
@@ -326,8 +324,8 @@ func (p *sendPlan) sendAll(ctx context.Context, attempts chan<- attempt) {
 	client.CloseIdleConnections()
 }
 
-// sendStory sends one event after the other. What an interrupt cut off is not
-// an attempt.
+// sendStory sends the events of one repetition, one after the other. A delivery that
+// an interrupt cuts off does not count as an attempt.
 func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts chan<- attempt) {
 	story := event.NewStory()
 	for _, eventType := range p.types {
@@ -348,11 +346,11 @@ func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts 
 	}
 }
 
-// parseTimestamp reads the value of a flag that holds a moment.
+// parseTimestamp reads the value of a flag that is a time.
 func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
 		if diagnosis.InMilliseconds(seconds) {
-			return time.Time{}, fmt.Errorf("--%s %s counts milliseconds: give seconds", flag, s)
+			return time.Time{}, fmt.Errorf("--%s %s is in milliseconds: give seconds", flag, s)
 		}
 		return time.Unix(seconds, 0), nil
 	}
@@ -362,5 +360,5 @@ func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf("--%s %s: it is neither seconds since 1970 nor a time such as 2026-03-16T09:04:05Z nor a distance from now such as -10m", flag, s)
+	return time.Time{}, fmt.Errorf("--%s %s: give seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m", flag, s)
 }

@@ -23,15 +23,15 @@ import (
 // userAgent has the form of Svix's own: version, and the name of a sender.
 const userAgent = "Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"
 
-// maxAnswer is how much of an answer is read, so that its connection can be
-// used again, and keptAnswer how much of that is told.
+// maxAnswer is how much of an answer is read, so that the connection can be used
+// again. keptAnswer is how much of it is shown.
 const (
 	maxAnswer  = 64 << 10
 	keptAnswer = 2 << 10
 )
 
-// staleness is how old deliveries with an invalid timestamp are. Guards allow
-// five minutes.
+// staleness is the age of deliveries with an invalid timestamp. Guards allow five
+// minutes.
 const staleness = 10 * time.Minute
 
 // signer turns payloads into the headers and body of deliveries.
@@ -49,7 +49,7 @@ func newSigner(cmd *cobra.Command, in *input) (*signer, error) {
 	s.timestamp, _ = f.GetString("timestamp")
 	s.invalid, _ = f.GetString("invalid")
 	if f.Changed("invalid") && !slices.Contains(invalidKinds, s.invalid) {
-		return nil, fmt.Errorf("--invalid %q: there are %s", s.invalid, strings.Join(invalidKinds, ", "))
+		return nil, fmt.Errorf("--invalid %q: give one of %s", s.invalid, strings.Join(invalidKinds, ", "))
 	}
 	if s.timestamp != "" {
 		if _, err := parseTimestamp("timestamp", s.timestamp, time.Now()); err != nil {
@@ -81,7 +81,7 @@ func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Ke
 			return nil, err
 		}
 		if !key.Symmetric() {
-			return nil, fmt.Errorf("%v: %w: give the secret of the sender (whsec_…)", secret, signature.ErrCannotSign)
+			return nil, fmt.Errorf("%v: %w: give the sender's secret (whsec_…)", secret, signature.ErrCannotSign)
 		}
 		keys = append(keys, key)
 	}
@@ -100,7 +100,7 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	now := time.Now()
 	signedAt := now
 	if s.timestamp != "" {
-		signedAt, _ = parseTimestamp("timestamp", s.timestamp, now) // has been tried
+		signedAt, _ = parseTimestamp("timestamp", s.timestamp, now) // newSigner has checked it
 	}
 	if s.invalid == invalidTimestamp {
 		signedAt = now.Add(-staleness)
@@ -118,8 +118,8 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	if err != nil {
 		return nil, err
 	}
-	// Svix writes the names in small letters, and so does Go what is not set
-	// by its canonical name.
+	// Svix writes the names in small letters. Go leaves them as they are unless Set
+	// is used.
 	r.Header["svix-id"] = []string{id}
 	r.Header["svix-timestamp"] = []string{strconv.FormatInt(signedAt.Unix(), 10)}
 	if s.invalid != missingHeader {
@@ -131,7 +131,7 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	return r, nil
 }
 
-// sign returns a signature for each key, as while a secret is being rotated.
+// sign returns a signature of each key, as Svix does while a secret is rotated.
 func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 	var all []string
 	for _, key := range s.keys {
@@ -144,7 +144,7 @@ func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 	return strings.Join(all, " "), nil
 }
 
-// attempt is what came of sending one delivery.
+// attempt is the result of sending one delivery.
 type attempt struct {
 	eventType, id string
 	status        int // 0 if there was no answer
@@ -153,7 +153,7 @@ type attempt struct {
 	err           error
 }
 
-// accepted reports whether Svix would count the delivery as done.
+// accepted reports whether Svix would count the delivery as delivered.
 func (a attempt) accepted() bool { return a.err == nil && a.status >= 200 && a.status <= 299 }
 
 // newSvixClient returns a client that behaves as Svix's does.
@@ -196,8 +196,8 @@ func exchange(client *http.Client, r *http.Request) (status int, answer string, 
 	return res.StatusCode, string(content[:min(len(content), keptAnswer)]), nil
 }
 
-// explainNoAnswer says in words why there was no answer. They do not differ
-// from one delivery to the next, so that they can be counted.
+// explainNoAnswer says why there was no answer. The text is the same for every
+// delivery, so that it can be counted.
 func explainNoAnswer(err error) error {
 	var timeout net.Error
 	switch {

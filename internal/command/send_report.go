@@ -20,8 +20,8 @@ const (
 	// shownAnswer is how many characters of an answer are shown.
 	shownAnswer = 300
 
-	// shownFailures is how many failures are shown when much is sent, and
-	// countedErrors how many kinds of errors are told apart.
+	// shownFailures is how many failures are shown of many deliveries. countedErrors
+	// is how many kinds of errors are counted separately.
 	shownFailures = 5
 	countedErrors = 10
 	otherErrors   = "other errors"
@@ -29,14 +29,14 @@ const (
 	progressInterval = 200 * time.Millisecond
 )
 
-// report tells what comes of the deliveries: each of them where the story is
-// told once, and else the first failures and a summary. Its memory does not
-// grow with their number.
+// report shows the results: each delivery if there are no repetitions, and otherwise
+// the first failures and a summary. Its memory does not grow with the number of
+// deliveries.
 type report struct {
 	out, errOut io.Writer
 	colours     palette
 	asJSON      bool
-	each        bool // whether each delivery is shown
+	each        bool // show each delivery
 	progress    bool
 	expected    int
 	concurrency int
@@ -134,12 +134,12 @@ func (r *report) print(a attempt) {
 	case answer != "":
 		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
 	case a.status == http.StatusBadRequest || a.status == http.StatusForbidden: // as of a guard
-		fmt.Fprintln(r.out, "  no reason is given: the log and the inspector of a guard tell it")
+		fmt.Fprintln(r.out, "  the guard's log and its inspector say why")
 	}
 }
 
-// finish prints the summary and reports whether all that was to be sent was
-// sent and accepted.
+// finish prints the summary, and reports whether every delivery was sent and
+// accepted.
 func (r *report) finish(interrupted bool) bool {
 	took := time.Since(r.start)
 	if r.asJSON {
@@ -148,7 +148,7 @@ func (r *report) finish(interrupted bool) bool {
 		r.printSummary(took)
 	}
 	if interrupted && r.sent < r.expected {
-		fmt.Fprintf(r.errOut, "interrupted: %d of %d were sent\n", r.sent, r.expected)
+		fmt.Fprintf(r.errOut, "interrupted: %d of %d sent\n", r.sent, r.expected)
 	}
 	return r.accepted == r.expected
 }
@@ -159,7 +159,7 @@ func (r *report) printSummary(took time.Duration) {
 		return
 	}
 	if hidden := r.sent - r.accepted - shownFailures; hidden > 0 {
-		fmt.Fprintf(r.out, "and %d more that were not accepted\n", hidden)
+		fmt.Fprintf(r.out, "and %d more not accepted\n", hidden)
 	}
 	fmt.Fprintf(r.out, "\n%d of %d accepted in %s, %.4g a second, %d at a time\n", r.accepted, r.sent, readable(took), r.rate(took), r.concurrency)
 	for _, status := range slices.Sorted(maps.Keys(r.statuses)) {
@@ -176,7 +176,7 @@ func (r *report) printSummary(took time.Duration) {
 
 func (r *report) rate(took time.Duration) float64 { return float64(r.sent) / took.Seconds() }
 
-// readable rounds a duration to what matters of it.
+// readable rounds a duration for people.
 func readable(d time.Duration) string {
 	switch {
 	case d >= time.Second:
@@ -234,11 +234,11 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 func (r *report) printJSON(v any) {
 	encoder := json.NewEncoder(r.out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // a closed pipe ends the program by itself
+	_ = encoder.Encode(v) // a closed pipe ends the program anyway
 }
 
-// histogram counts durations in steps of less than one percent of what they
-// count, in a memory that does not grow.
+// histogram counts durations in steps of less than one percent. Its memory does not
+// grow.
 type histogram struct {
 	counts [histogramSteps]int
 	total  int
@@ -246,13 +246,12 @@ type histogram struct {
 }
 
 const (
-	// stepBits is how many bits of a duration, after its first one, count.
+	// stepBits is how many bits of a duration count, after the first one.
 	stepBits       = 7
 	histogramSteps = (64 - stepBits) << stepBits
 )
 
-// step returns the place of a duration in the histogram. Durations with less
-// bits than count have a step each.
+// step returns the step of a duration. Short durations have a step each.
 func step(d time.Duration) int {
 	n := uint64(max(d, 0))
 	shift := max(bits.Len64(n)-stepBits-1, 0)
@@ -272,7 +271,7 @@ func (h *histogram) add(d time.Duration) {
 	h.max = max(h.max, d)
 }
 
-// percentile returns the duration that the share p of all did not exceed, too
+// percentile returns the duration that p percent of all do not exceed. It is too
 // long by less than one percent.
 func (h *histogram) percentile(p float64) time.Duration {
 	rank := int(math.Ceil(p / 100 * float64(h.total)))

@@ -402,7 +402,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"204", []string{"user.created", "--to", backend.URL + "/204"}, 0, "204"},
 		{"a redirect is not followed", []string{"user.created", "--to", backend.URL + "/302"}, 1, "302"},
 		{"403", []string{"user.created", "--to", backend.URL + "/403"}, 1, "403"},
-		{"403 without a reason", []string{"user.created", "--to", backend.URL + "/403"}, 1, "the inspector of a guard tell it"},
+		{"403 without a reason", []string{"user.created", "--to", backend.URL + "/403"}, 1, "the guard's log and its inspector say why"},
 		{"500", []string{"user.created", "--to", backend.URL + "/500"}, 1, "500"},
 		{"a port alone", []string{"user.created", "--to", strings.TrimPrefix(closed, "127.0.0.1:")}, 1, "connection refused"},
 		{"a port and a path", []string{"user.created", "--to", port + "/200"}, 0, "200"},
@@ -419,11 +419,11 @@ func TestSendExitCodes(t *testing.T) {
 		{"a payload that is no JSON", []string{"--data", "{"}, 2, "not JSON"},
 		{"a payload with a byte order mark", []string{"--data", marked}, 2, "--data: it begins with a byte order mark"},
 		{"a payload that JavaScript changes", []string{"--data", `{"a":12345678901234567890}`}, 2, "send it as a string"},
-		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave user.created out"},
+		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave out user.created"},
 		{"a payload file that is not there", []string{"--data", "/nonexistent/x.json"}, 2, "no such file"},
-		{"a timestamp that is none", []string{"user.created", "--timestamp", "soon"}, 2, "neither seconds"},
-		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "counts milliseconds: give seconds"},
-		{"a count of nothing", []string{"user.created", "--count", "0"}, 2, "nothing to send"},
+		{"a timestamp that is none", []string{"user.created", "--timestamp", "soon"}, 2, "give seconds since 1970"},
+		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "is in milliseconds: give seconds"},
+		{"a count of nothing", []string{"user.created", "--count", "0"}, 2, "sends nothing"},
 		{"a concurrency of nothing", []string{"user.created", "--concurrency", "0"}, 2, "1 to 1000"},
 		{"a public key", []string{"user.created", "--secret", "whpk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}, 2, "can verify but not sign"},
 		{"a broken secret", []string{"user.created", "--secret", "whsec_short"}, 2, "secret"},
@@ -506,7 +506,7 @@ func sendMany(t *testing.T, count int) (memory int64) {
 	for _, line := range []string{
 		fmt.Sprintf("%d of %d accepted", count*9/10, count),
 		fmt.Sprintf("  200  %d\n", count*9/10), fmt.Sprintf("  503  %d\n", count/10),
-		fmt.Sprintf("and %d more that were not accepted", count/10-5), "32 at a time", "p50", "p90", "p99",
+		fmt.Sprintf("and %d more not accepted", count/10-5), "32 at a time", "p50", "p90", "p99",
 	} {
 		if !strings.Contains(r.stdout, line) {
 			t.Errorf("there is no %q in\n%s", line, r.stdout)
@@ -567,7 +567,7 @@ func TestSendThatIsInterruptedTellsWhatItSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // the exit code tells
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stdout.String(), "7 of 7 accepted") || !strings.Contains(stderr.String(), "interrupted: 7 of 1000 were sent") {
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stdout.String(), "7 of 7 accepted") || !strings.Contains(stderr.String(), "interrupted: 7 of 1000 sent") {
 		t.Errorf("code %d:\n%s%s", code, stdout.String(), stderr.String())
 	}
 }

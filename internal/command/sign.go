@@ -20,17 +20,17 @@ func newSignCommand() *cobra.Command {
 		Use:   "sign --data <file|json> [--secret <secret>...] [--curl <url>]",
 		Short: "Sign a body: print its headers, or a curl command that sends it",
 		Long: `
-Prints the three headers that make a body a delivery, signed now by Svix's
-library, or with --curl a command for POSIX shells that sends them with the
+Signs a body with Svix's library and prints the three headers of a delivery.
+With --curl it prints a command for POSIX shells that sends the headers and the
 body.
 
-The body is signed byte for byte as it is given: a line end at the end of a
-file is part of it. Guards take a signature for five minutes.
+The body is signed byte for byte. A line end at the end of a file belongs to it.
+Guards accept a signature for five minutes.
 
---timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or
-a distance from now such as -10m. Several secrets sign the body with each.
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
+distance from now such as -10m. With several secrets, each of them signs.
 
-Exit codes: 0, or 2 if it could not be signed (wrong flags, unreadable input,
+Exit codes: 0, or 2 if the command could not run (wrong flags, unreadable input,
 no secret).
 `,
 		Example: `  $ caddy clerk-webhook sign --data '{"type":"user.created","data":{"id":"user_1"}}'
@@ -47,21 +47,21 @@ no secret).
 	}
 	addSecretFlags(cmd)
 	f := cmd.Flags()
-	f.StringP("data", "d", "", "Body: a file, - for standard input, or a JSON object")
-	f.String("id", "", "svix-id (default: a fresh one)")
+	f.StringP("data", "d", "", "Body: a file, a JSON object, or - for standard input")
+	f.String("id", "", "svix-id (default: a new one)")
 	f.String("timestamp", "", "svix-timestamp (default: now)")
-	f.String("curl", "", "URL for a curl command")
+	f.String("curl", "", "Print a curl command that sends to this URL")
 	f.Bool("json", false, "Print the headers as a JSON object")
 	return cmd
 }
 
-// sign returns what the command is to print.
+// sign returns what the command prints.
 func sign(cmd *cobra.Command) (string, error) {
 	f := cmd.Flags()
 	url, _ := f.GetString("curl")
 	asJSON, _ := f.GetBool("json")
 	if url != "" && asJSON {
-		return "", errors.New("--curl and --json exclude each other")
+		return "", errors.New("give --curl or --json, not both")
 	}
 	in := newInput(cmd)
 	data, _ := f.GetString("data")
@@ -102,7 +102,7 @@ func sign(cmd *cobra.Command) (string, error) {
 	return b.String(), nil
 }
 
-// bodyToSign takes --data as it is: JSON, or the name of a file.
+// bodyToSign reads --data: JSON, or the name of a file.
 func bodyToSign(in *input, data string) ([]byte, error) {
 	switch {
 	case data == "":
@@ -117,7 +117,7 @@ func isInline(data string) bool { return strings.HasPrefix(strings.TrimSpace(dat
 
 type headerLine struct{ name, value string }
 
-// signedHeaders returns the three headers of r, if the guard would read them.
+// signedHeaders returns the three headers of r, if they are well-formed.
 func signedHeaders(r *http.Request) ([]headerLine, error) {
 	var lines []headerLine
 	canonical := make(http.Header)
@@ -141,7 +141,7 @@ func headersAsJSON(headers []headerLine) (string, error) {
 	return string(text) + "\n", err
 }
 
-// maxInlineBody is what certainly fits into one argument of a command.
+// maxInlineBody is a size that fits into one argument of a command everywhere.
 const maxInlineBody = 100 << 10
 
 // curlCommand writes a command that sends the body byte for byte.
@@ -156,7 +156,7 @@ func curlCommand(url string, headers []headerLine, data string, body []byte) (st
 	case fits:
 		b.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
 	case data == "-" || isInline(data):
-		return "", fmt.Errorf("the body does not fit into a command: give its file with --data")
+		return "", fmt.Errorf("the body cannot be part of a command, because it is too large or has a zero byte: save it, and give its file with --data")
 	default:
 		b.WriteString(" \\\n  --data-binary " + shell.Quote("@"+data))
 	}

@@ -145,11 +145,11 @@ func TestSignThatCannotBeDone(t *testing.T) {
 		{"public key", []string{"--data", "{}", "--secret", "whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazYeZmFjdG8="}, "can verify but not sign"},
 		{"id that no guard takes", []string{"--data", "{}", "--secret", productionSecret, "--id", "a\nb"}, "svix-id"},
 		{"timestamp that is none", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "noon"}, "noon"},
-		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 counts milliseconds: give seconds"},
-		{"curl and JSON", []string{"--data", "{}", "--secret", productionSecret, "--curl", "http://localhost", "--json"}, "exclude each other"},
+		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 is in milliseconds: give seconds"},
+		{"curl and JSON", []string{"--data", "{}", "--secret", productionSecret, "--curl", "http://localhost", "--json"}, "not both"},
 		{"not a URL", []string{"--data", "{}", "--secret", productionSecret, "--curl", "ftp://localhost"}, "--curl"},
 		{"more JSON than fits into an argument", []string{"--data", `{"a":"` + strings.Repeat("x", 100<<10) + `"}`, "--secret", productionSecret, "--curl", "http://localhost"}, "give its file with --data"},
-		{"zero bytes from standard input", []string{"--data", "-", "--secret", productionSecret, "--curl", "http://localhost"}, "does not fit"},
+		{"zero bytes from standard input", []string{"--data", "-", "--secret", productionSecret, "--curl", "http://localhost"}, "cannot be part of a command"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,29 +24,29 @@ func newVerifyCommand() *cobra.Command {
 		Use:   "verify (--request <file> | --body <file> --header <header>...) [--secret <secret>...]",
 		Short: "Check the signature of a delivery, and say why it does not match",
 		Long: `
-Decides about a delivery as the guard does. If it is not valid, undoes what
-commonly happens to bodies, headers and secrets, computes the signature again,
-and names the cause. A cause that is marked as proven is one without which the
-delivery verifies.
+Checks a delivery as the guard does. If it is not valid, the command looks for
+the cause: it undoes the usual mistakes with bodies, headers and secrets, and
+computes the signature again. A cause is proven if the delivery verifies
+without it.
 
-The delivery is a raw HTTP request (--request), or a body (--body) with its
-headers: as they stand in a request (--header), or the values of the three
-(--id, --timestamp, --signature). All headers help, Content-Length too. Files
-are read byte for byte; - is standard input.
+Give the delivery as a raw HTTP request (--request), or as a body (--body) with
+its headers (--header) or with the three values (--id, --timestamp,
+--signature). Other headers help, too, such as Content-Length. Files are read
+byte for byte; - is standard input.
 
-Several secrets are all accepted, and the answer names the one that signed:
---secret production=whsec_… --secret development=whsec_…. A secret that is not
-in order can be given as it is. --other-secret is not accepted, and only tried
-for an explanation, as is --other-request, the raw request of another attempt.
+You can give several secrets. The answer names the one that signed:
+--secret production=whsec_… --secret development=whsec_…. A malformed secret
+can be given as it is. --other-secret and --other-request (the raw request of
+another attempt) make no delivery valid, but can explain why one is not.
 
-The timestamp is held against the clock, or against --at: seconds since 1970, a
+The timestamp is compared with the clock, or with --at: seconds since 1970, a
 time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m.
 
-With --json the answer is an object with the members valid; secret, id,
-timestamp, age_seconds and type, which are empty or 0 where no signature is
-found to match; and findings, a list of objects with code, proven and message.
+--json prints an object with valid, secret, id, timestamp, age_seconds, type and
+findings. If no signature matches, all but valid and findings are empty or 0.
+Each finding has code, proven and message.
 
-Exit codes: 0 valid, 1 not valid, 2 it could not be checked (wrong flags,
+Exit codes: 0 valid, 1 not valid, 2 if the command could not run (wrong flags,
 unreadable input, no secret).
 `,
 		Example: `  $ caddy clerk-webhook verify --request delivery.http
@@ -63,15 +63,15 @@ unreadable input, no secret).
 	}
 	addSecretFlags(cmd)
 	f := cmd.Flags()
-	f.String("request", "", "Raw HTTP request, - for standard input")
-	f.String("body", "", "Body, - for standard input")
+	f.String("request", "", "Raw HTTP request; - is standard input")
+	f.String("body", "", "Body; - is standard input")
 	f.StringArrayP("header", "H", nil, "Header, 'Name: value' (repeatable)")
 	f.String("id", "", "Value of svix-id")
 	f.String("timestamp", "", "Value of svix-timestamp")
 	f.String("signature", "", "Value of svix-signature")
 	f.StringArray("other-secret", nil, "Secret of another endpoint or environment, [name=]whsec_… (repeatable)")
 	f.StringArray("other-request", nil, "Raw HTTP request of another attempt or delivery (repeatable)")
-	f.Duration("tolerance", diagnosis.DefaultTolerance, "How far the timestamp may be from the clock")
+	f.Duration("tolerance", diagnosis.DefaultTolerance, "How far the timestamp may be from the clock, both ways")
 	f.String("at", "", "When the delivery was received (default: now)")
 	f.Bool("json", false, "Print the answer as JSON")
 	for _, flag := range []string{"request", "body", "other-request"} {
@@ -96,7 +96,7 @@ func readDelivery(cmd *cobra.Command) (d diagnosis.Delivery, err error) {
 		return d, err
 	}
 	if d.Tolerance <= 0 {
-		return d, fmt.Errorf("--tolerance %s is not a time span", d.Tolerance)
+		return d, fmt.Errorf("--tolerance %s: give a duration above zero, such as 5m", d.Tolerance)
 	}
 	d.Received, err = receivedAt(cmd)
 	return d, err
@@ -109,7 +109,7 @@ func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
 	var body []byte
 	switch {
 	case f.Changed("request") && f.Changed("body"):
-		return nil, nil, errors.New("--request holds a body already: leave --body out")
+		return nil, nil, errors.New("--request has a body already: leave --body out")
 	case f.Changed("request"):
 		path, _ := f.GetString("request")
 		raw, err := in.read("request", path)
@@ -126,7 +126,7 @@ func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
 			return nil, nil, err
 		}
 	default:
-		return nil, nil, errors.New("nothing to check: give --request, or --body and its headers")
+		return nil, nil, errors.New("nothing to check: give --request, or --body with its headers")
 	}
 	return header, body, addHeaderFlags(cmd, header)
 }
@@ -136,7 +136,7 @@ func addHeaderFlags(cmd *cobra.Command, header http.Header) error {
 	for _, line := range valuesOf(cmd, "header") {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok {
-			return errors.New("--header: it is not 'Name: value', such as 'svix-id: msg_…'")
+			return errors.New("--header: write 'Name: value', such as 'svix-id: msg_…'")
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -197,20 +197,20 @@ func receivedAt(cmd *cobra.Command) (time.Time, error) {
 		return now, nil
 	}
 	if distance, err := time.ParseDuration(at); err == nil && distance > 0 {
-		return time.Time{}, fmt.Errorf("--at %s lies in the future: for that long ago write --at -%s", at, strings.TrimPrefix(at, "+"))
+		return time.Time{}, fmt.Errorf("--at %s is in the future: for that long ago write --at -%s", at, strings.TrimPrefix(at, "+"))
 	}
 	received, err := parseTimestamp("at", at, now)
 	if minutes, isNumber := strconv.ParseUint(at, 10, 32); isNumber == nil && err == nil && received.Before(firstDelivery) {
-		return time.Time{}, fmt.Errorf("--at %s counts seconds since 1970: for so many minutes ago write --at -%dm", at, minutes)
+		return time.Time{}, fmt.Errorf("--at %s means seconds since 1970: for that many minutes ago write --at -%dm", at, minutes)
 	}
 	return received, err
 }
 
-// firstDelivery is before any time that anybody means.
+// firstDelivery is earlier than any time that anybody means.
 var firstDelivery = time.Date(2001, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// verdict is the answer as JSON. Its members do not change.
-type verdict struct {
+// verification is the answer as JSON. Its members do not change.
+type verification struct {
 	Valid      bool                `json:"valid"`
 	Secret     string              `json:"secret"`
 	ID         string              `json:"id"`
@@ -224,7 +224,7 @@ func printResult(cmd *cobra.Command, r diagnosis.Result) error {
 	out := cmd.OutOrStdout()
 	var err error
 	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-		err = printVerdict(out, r)
+		err = printJSON(out, r)
 	} else {
 		err = printReport(out, r, cmd.Flags().Changed("at"))
 	}
@@ -234,8 +234,8 @@ func printResult(cmd *cobra.Command, r diagnosis.Result) error {
 	return err
 }
 
-func printVerdict(out io.Writer, r diagnosis.Result) error {
-	v := verdict{Valid: r.Valid, Secret: r.Secret, ID: r.ID, Type: r.Type, Findings: r.Findings}
+func printJSON(out io.Writer, r diagnosis.Result) error {
+	v := verification{Valid: r.Valid, Secret: r.Secret, ID: r.ID, Type: r.Type, Findings: r.Findings}
 	if !r.Time.IsZero() {
 		v.Timestamp, v.AgeSeconds = r.Time.Unix(), int64(r.Age/time.Second)
 	}
@@ -265,7 +265,7 @@ func printReport(out io.Writer, r diagnosis.Result, atIsGiven bool) error {
 		}
 		fmt.Fprintf(&b, "\n%s %s\n%s\n", colors.bold(string(f.Code)), colors.dim("("+certainty+")"), f.Message)
 		if f.Code == diagnosis.TimestampTooOld && !atIsGiven {
-			fmt.Fprintln(&b, "For a delivery that was recorded, give the time of its reception with --at.")
+			fmt.Fprintln(&b, "If this delivery was saved, say with --at when it arrived.")
 		}
 	}
 	if r.Verified {
@@ -275,7 +275,7 @@ func printReport(out io.Writer, r diagnosis.Result, atIsGiven bool) error {
 	return err
 }
 
-// printDetails tells what the sender has signed.
+// printDetails shows what the sender has signed.
 func printDetails(b *strings.Builder, r diagnosis.Result) {
 	fmt.Fprintf(b, "\nsecret     %s\n", r.Secret)
 	fmt.Fprintf(b, "id         %s\n", printable(r.ID, maxShown))
@@ -287,14 +287,14 @@ func printDetails(b *strings.Builder, r diagnosis.Result) {
 	}
 }
 
-// parseRequest splits a recorded HTTP request into its headers and its body,
-// which it takes byte for byte to the end of the input. That is why net/http
-// does not read it: recordings have LF for line ends, no Content-Length or a
-// wrong one, "HTTP/2" in their first line, or no such line.
+// parseRequest splits a saved HTTP request into its headers and its body. The body
+// is the rest of the input, byte for byte. net/http cannot read such files: they
+// have LF as line ends, a missing or wrong Content-Length, "HTTP/2" in the first
+// line, or no request line.
 func parseRequest(raw []byte) (http.Header, []byte, error) {
 	head, body, ok := cutHead(bytes.TrimLeft(raw, "\r\n"))
 	if !ok {
-		return nil, nil, errors.New("it has no empty line between headers and body")
+		return nil, nil, errors.New("it has no empty line between the headers and the body")
 	}
 	if first, rest, _ := bytes.Cut(head, []byte("\n")); isRequestLine(string(first)) {
 		head = rest
@@ -302,7 +302,7 @@ func parseRequest(raw []byte) (http.Header, []byte, error) {
 	reader := textproto.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n"))))
 	header, err := reader.ReadMIMEHeader()
 	if err != nil {
-		return nil, nil, errors.New("its headers are not lines of 'Name: value'")
+		return nil, nil, errors.New("its headers must be lines of 'Name: value'")
 	}
 	if strings.EqualFold(header.Get("Transfer-Encoding"), "chunked") {
 		body = dechunk(body)
@@ -310,8 +310,7 @@ func parseRequest(raw []byte) (http.Header, []byte, error) {
 	return http.Header(header), body, nil
 }
 
-// cutHead cuts raw at its first empty line. The head keeps the end of its last
-// line.
+// cutHead cuts raw at its first empty line. The head keeps its last line end.
 func cutHead(raw []byte) (head, body []byte, ok bool) {
 	for offset := 0; offset < len(raw); {
 		end := bytes.IndexByte(raw[offset:], '\n')
@@ -333,8 +332,7 @@ func isRequestLine(line string) bool {
 	return !hasColon || strings.ContainsAny(strings.TrimSpace(name), " \t")
 }
 
-// dechunk returns the body that chunks carry. Many tools record it without
-// them.
+// dechunk returns the body without its chunks. Many tools have removed them already.
 func dechunk(body []byte) []byte {
 	plain, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 	if err != nil {

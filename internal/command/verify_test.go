@@ -437,11 +437,11 @@ func TestVerifyThatCannotBeDone(t *testing.T) {
 		{"not a time", []string{"--body", "-", "--at", "yesterday", "--secret", productionSecret}, "--at yesterday"},
 		{"a distance ahead", []string{"--body", "-", "--at", "5m", "--secret", productionSecret}, "write --at -5m"},
 		{"a number of minutes", []string{"--body", "-", "--at", "15", "--secret", productionSecret}, "write --at -15m"},
-		{"a time in milliseconds", []string{"--body", "-", "--at", "1773651845000", "--secret", productionSecret}, "--at 1773651845000 counts milliseconds: give seconds"},
+		{"a time in milliseconds", []string{"--body", "-", "--at", "1773651845000", "--secret", productionSecret}, "--at 1773651845000 is in milliseconds: give seconds"},
 		{"not a tolerance", []string{"--body", "-", "--tolerance", "-1s", "--secret", productionSecret}, "--tolerance"},
 		{"unknown flag", []string{"--sekret", "x"}, "unknown flag"},
 		{"surplus argument", []string{"body.json"}, "body.json"},
-		{"two secrets of one name", []string{"--body", "-", "--secret", "a=" + productionSecret, "--secret", "a=" + developmentSecret}, "its own name"},
+		{"two secrets of one name", []string{"--body", "-", "--secret", "a=" + productionSecret, "--secret", "a=" + developmentSecret}, "give each its own"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
