@@ -206,6 +206,11 @@ func worstCases(t testing.TB) map[string]Delivery {
 	long := delivered(t, "something else")
 	long.Headers["Svix-Signature"] = []string{strings.Repeat("v1,%20 ", 1<<20)}
 	cases["header of megabytes"] = long
+
+	noKey := delivered(t, "something else")
+	noKey.Headers["Svix-Timestamp"] = []string{"99999999999"} // the longest search for another timestamp
+	noKey.Secrets = []Secret{{Name: "production", Text: testSecret[:20]}}
+	cases["no secret that is usable"] = noKey
 	return cases
 }
 

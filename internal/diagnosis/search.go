@@ -103,7 +103,8 @@ func (s *search) combine(fixes int, headers []candidate[signature.Headers], keys
 // searchTimestamp looks for the second at which the signature was made, from
 // the received timestamp on both ways.
 func (s *search) searchTimestamp(d Delivery, headers []candidate[signature.Headers], keys []candidate[key]) *match {
-	if len(headers) == 0 {
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k candidate[key]) bool { return len(k.fixes) > 0 })
+	if len(headers) == 0 || len(keys) == 0 { // without a key, nothing would use up the budget
 		return nil
 	}
 	first := headers[0]
@@ -114,9 +115,6 @@ func (s *search) searchTimestamp(d Delivery, headers []candidate[signature.Heade
 	for distance := int64(1); distance < start; distance++ {
 		for _, at := range []int64{start - distance, start + distance} {
 			for _, k := range keys {
-				if len(k.fixes) > 0 {
-					continue
-				}
 				if !spend(&s.budget.timestamps, k.value, first.value, d.Body) {
 					return nil
 				}
