@@ -12,7 +12,6 @@ import (
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddyclerk/caddy-clerk-webhook"
 )
@@ -82,6 +81,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, name := range subcommandNames(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			res := run(t, caddy(t, "clerk-webhook", name, "--help"), "")
 			if res.code != 0 || !strings.Contains(res.stdout, "Examples:\n  $ ") {
 				t.Errorf("exit code %d, stdout %s", res.code, res.stdout)

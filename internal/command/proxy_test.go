@@ -322,7 +322,7 @@ func TestProxyThatCannotStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { _ = taken.Close() })
 	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
 	for _, tt := range []struct {
 		name string
@@ -361,6 +361,7 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"an argument", []string{"localhost:3000"}, "unknown command"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := run(t, caddy(t, append([]string{"clerk-webhook", "proxy"}, tt.args...)...), "")
 			if r.code != 2 || r.stdout != "" {
 				t.Errorf("code %d: %s", r.code, r.stdout)
@@ -417,6 +418,7 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"IPv6", []string{"--from", "http://[::1]:9000"}, []string{"http://:9000 {", "bind ::1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			printed := func(form string) string {
 				r := run(t, caddy(t, append([]string{"clerk-webhook", "proxy", "--config-only" + form}, tt.args...)...), "")
 				if r.code != 0 || r.stderr != "" {
@@ -461,6 +463,7 @@ func TestProxyPrintsValuesAsTheyAre(t *testing.T) {
 		`a\b`, `\a`, `a\`, `a\\`, `\\server\share`, `a \"b\"`, `a\ "b"`, `a "b`, "a`b", "`a`", "a\\`b \"c\"", `#a`, `a#b`, `<<a`, `a b`, "a\tb", `é\ü`,
 	} {
 		t.Run(value, func(t *testing.T) {
+			t.Parallel()
 			file := filepath.Join(folder, value)
 			if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
 				t.Fatal(err)
@@ -525,6 +528,7 @@ func TestEvents(t *testing.T) {
 		{"two events", []string{"user.created", "user.deleted"}, 2, "", "at most 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := run(t, caddy(t, append([]string{"clerk-webhook", "events"}, tt.args...)...), "")
 			if r.code != tt.code || r.stdout != tt.stdout || !strings.Contains(r.stderr, tt.says) {
 				t.Errorf("code %d: %s%s", r.code, r.stdout, r.stderr)
