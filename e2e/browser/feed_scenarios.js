@@ -1,10 +1,9 @@
 (async () => {
 	const { Feed } = await import(new URL("feed.js", document.baseURI));
 
-	// Server answers the list's questions when it is told to, and sends what it
-	// is told to send.
+	// Server answers requests for the list, and sends events, when a scenario says so.
 	class Server {
-		followed = []; // the cursors that were
+		followed = []; // the cursors of the streams that were opened
 		#questions = [];
 		#awaited = [];
 
@@ -42,8 +41,7 @@
 		send(name, data = {}) { this.stream.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) })); }
 	}
 
-	// open returns a feed that has read a list, its server, and what it told the
-	// page.
+	// open returns a feed that has read a list, its server, and what it has told the page.
 	const open = async (filter, entries, page) => {
 		const told = { list: [], shown: "", times: 0, states: [], problems: [], held: 0 };
 		const server = new Server();
@@ -65,13 +63,13 @@
 		status: 200, message_id: "msg_" + n, reason: "", endpoint: "default", origin: "received", state: "done", ...more,
 	});
 	const forged = (n) => entry(n, { outcome: "rejected", status: 403, type: "" });
-	const soon = () => new Promise((resolve) => setTimeout(resolve)); // when everything that was answered is dealt with
+	const soon = () => new Promise((resolve) => setTimeout(resolve)); // after all answers are handled
 	const until = async (holds) => { while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5)); };
 	const comeBack = () => document.dispatchEvent(new Event("visibilitychange")); // from another tab
-	const expect = (got, want) => (got === want ? "" : `the list shows ${JSON.stringify(got)} and not ${JSON.stringify(want)}`);
+	const expect = (got, want) => (got === want ? "" : `got ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
 
 	globalThis.scenarios = {
-		"the list goes on where it ended": async () => {
+		"the list continues where it ended": async () => {
 			const { feed, server, told } = await open("", [entry(4), entry(3)], { next: "run-3" });
 			const more = feed.more();
 			const question = await server.asked();
@@ -79,7 +77,7 @@
 			await more;
 			return expect(told.shown + " before " + question.search.get("before"), "run-4 run-3 run-2 run-1 before run-3");
 		},
-		"older ones do not bring back what was cleared": async () => {
+		"an older page does not bring back cleared entries": async () => {
 			const { feed, server, told } = await open("", [entry(4), entry(3)], { next: "run-3" });
 			const more = feed.more();
 			const question = await server.asked();
@@ -88,7 +86,7 @@
 			await more;
 			return expect(told.shown, "");
 		},
-		"a search finds what arrives": async () => {
+		"a search finds new entries": async () => {
 			const { server, told } = await open("text=x", [entry(4)]);
 			server.send("entry", entry(5));
 			server.send("entry", entry(6));
@@ -96,7 +94,7 @@
 			await soon();
 			return expect(told.shown, "run-6 run-4");
 		},
-		"a search does not bring back what was cleared": async () => {
+		"a search does not bring back cleared entries": async () => {
 			const { server, told } = await open("text=x", []);
 			server.send("entry", entry(5));
 			const question = await server.asked();
@@ -105,20 +103,20 @@
 			await soon();
 			return expect(told.shown, "");
 		},
-		"what a search finds is held in a pause": async () => {
+		"a pause holds the results of a search": async () => {
 			const { feed, server, told } = await open("text=x", []);
 			server.send("entry", entry(5));
 			const question = await server.asked();
 			feed.pause(true);
 			question.answer([entry(5)]);
 			await soon();
-			if (told.shown !== "" || told.held === 0) return `in the pause it shows ${JSON.stringify(told.shown)}, and ${told.held} times it was told that something is held`;
+			if (told.shown !== "" || told.held === 0) return `while paused, the list shows ${JSON.stringify(told.shown)}, and the page was told ${told.held} times of held entries`;
 			feed.pause(false);
 			(await server.asked()).answer([entry(5)]);
 			await soon();
 			return expect(told.shown, "run-5");
 		},
-		"a search that fails is made again": async () => {
+		"a search that fails is repeated": async () => {
 			const { server, told } = await open("text=x", []);
 			server.send("entry", entry(5));
 			(await server.asked()).fail();
@@ -128,21 +126,21 @@
 			await soon();
 			return expect(told.shown, "run-6 run-5");
 		},
-		"a search says nothing of what is older than its answer": async () => {
+		"a search leaves entries alone that are older than its answer": async () => {
 			const { server, told } = await open("text=x", [entry(5, { state: "pending" })]);
 			server.send("entry", entry(5, { version: 2001 }));
 			(await server.asked()).answer([entry(2000), entry(1999)], { next: "run-1999" });
 			await soon();
 			return expect(told.shown, "run-2000 run-1999 run-5");
 		},
-		"forgeries push no genuine delivery out": async () => {
+		"forged deliveries do not push out genuine ones": async () => {
 			const { server, told } = await open("", [entry(1)]);
 			for (let n = 2; n <= 15000; n++) server.send("entry", forged(n));
 			await until(() => told.shown.startsWith("run-15000 "));
 			const shown = told.shown.split(" ");
-			return shown.at(-1) === "run-1" && shown.length === 2501 ? "" : `${shown.length} are shown, the last is ${shown.at(-1)}`;
+			return shown.at(-1) === "run-1" && shown.length === 2501 ? "" : `${shown.length} entries are shown, the last is ${shown.at(-1)}`;
 		},
-		"nor in a pause": async () => {
+		"forged deliveries do not push out genuine ones in a pause": async () => {
 			const { feed, server, told } = await open("", []);
 			feed.pause(true);
 			server.send("entry", entry(1));
@@ -157,11 +155,11 @@
 			server.send("entry", entry(3));
 			const times = told.times;
 			await new Promise((resolve) => setTimeout(resolve, 60)); // twice the time in which changes are collected
-			if (told.times !== times) return "it shows something in the pause";
+			if (told.times !== times) return "the list changed in the pause";
 			feed.pause(false);
 			return expect(told.shown, "run-3 run-2 run-1");
 		},
-		"a pause counts what it keeps from the list": async () => {
+		"a pause counts the entries that it holds": async () => {
 			const { feed, server, told } = await open("type=user.*", []);
 			feed.pause(true);
 			server.send("entry", entry(1));
@@ -170,21 +168,21 @@
 			await until(() => told.held > 0);
 			return feed.waiting === 1 ? "" : `it counts ${feed.waiting}`;
 		},
-		"a pause does not count what only the server can look for": async () => {
+		"a pause does not count entries that only the server can match": async () => {
 			const { feed, server, told } = await open("text=x", []);
 			feed.pause(true);
 			server.send("entry", entry(1));
 			await until(() => told.held > 0);
 			return feed.waiting === 0 ? "" : `it counts ${feed.waiting}`;
 		},
-		"a flood in a pause is told now and then": async () => {
+		"a flood in a pause is reported once for many entries": async () => {
 			const { feed, server, told } = await open("", []);
 			feed.pause(true);
 			for (let n = 1; n <= 1000; n++) server.send("entry", entry(n));
 			await until(() => told.held > 0);
-			return told.held === 1 ? "" : `it is told ${told.held} times`;
+			return told.held === 1 ? "" : `it is reported ${told.held} times`;
 		},
-		"a refused filter is told, and that nothing is followed": async () => {
+		"the page shows an invalid filter and that there are no updates": async () => {
 			const { feed, server, told } = await open("", [entry(1)]);
 			server.send("open");
 			const loading = feed.load(new URLSearchParams("type=§"));
@@ -193,7 +191,7 @@
 			const got = told.states.join(" ") + ": " + told.problems.join();
 			return server.stream.readyState === 2 && got === "live stopped: type: no such pattern" ? "" : `the page is told ${got}`;
 		},
-		"nor is a refused filter followed after a look at another tab": async () => {
+		"an invalid filter gets no updates after a visit to another tab": async () => {
 			const { feed, server } = await open("", [entry(1)], { cursor: "run-7" });
 			const loading = feed.load(new URLSearchParams("type=§"));
 			const question = await server.asked();
@@ -202,12 +200,12 @@
 			await loading;
 			comeBack();
 			const times = server.followed.filter((cursor) => cursor === "run-7").length;
-			return times === 1 ? "" : `the list before it is followed ${times} times`;
+			return times === 1 ? "" : `the stream of the list before it was opened ${times} times`;
 		},
-		"the page is told why a list is refused until it is read": async () => {
+		"the page shows why a list is refused until it is read": async () => {
 			const { feed, server, told } = await open("", [entry(1)]);
 			const wait = globalThis.setTimeout;
-			globalThis.setTimeout = (act) => wait(act); // so that it is tried again at once
+			globalThis.setTimeout = (act) => wait(act); // makes the next try immediate
 			feed.load();
 			(await server.asked()).refuse("set allow_remote", "forbidden");
 			(await server.asked()).fail();
@@ -218,7 +216,7 @@
 			const got = `${told.states.join(" ")}: ${told.problems.join(", ")}`;
 			return got === "failed lost failed: set allow_remote, , out of memory" ? "" : `the page is told ${got}`;
 		},
-		"each value of a parameter lets its deliveries through": async () => {
+		"each value of a parameter selects its deliveries": async () => {
 			const filter = "reason=done&reason=in_progress&endpoint=a&endpoint=b&origin=received&origin=replay";
 			const { server, told } = await open(filter, []);
 			server.send("entry", entry(1, { reason: "done", endpoint: "a", origin: "received" }));
@@ -229,7 +227,7 @@
 			await until(() => told.times > 1);
 			return expect(told.shown, "run-2 run-1");
 		},
-		"what is older than what is known changes nothing": async () => {
+		"an older version of an entry changes nothing": async () => {
 			const { server, told } = await open("type=user.*", [entry(1, { version: 9 })]);
 			server.send("entry", entry(1, { version: 8, status: 503 }));
 			server.send("entry", entry(2));

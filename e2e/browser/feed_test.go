@@ -6,21 +6,20 @@ import (
 	"testing"
 )
 
-// feedScenarios is an expression that returns the names of functions, which it
-// puts into the variable scenarios. Each returns what is wrong, or "".
+// feedScenarios is an expression. It puts functions into the variable scenarios and
+// returns their names. Each function returns what is wrong, or "".
 //
 //go:embed feed_scenarios.js
 var feedScenarios string
 
-// What the page does when answers, changes and clicks come in an unlucky order
-// is tested on its own code in the browser, with a server that says what the
-// test wants when the test wants it.
+// TestFeed runs the page's own code in the browser with a server that the test
+// controls, so that answers, changes and clicks come in any order.
 func TestFeed(t *testing.T) {
 	b := openPage(newDesk(t))
-	evaluate[bool](b, `dispatchEvent(new Event("pagehide"))`) // the page itself listens no more
+	evaluate[bool](b, `dispatchEvent(new Event("pagehide"))`) // stops the page's own stream
 	names := evaluate[[]string](b, feedScenarios)
 	if len(names) < 8 {
-		t.Fatalf("there are only the scenarios %q", names)
+		t.Fatalf("got only the scenarios %q", names)
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package browser drives the inspector's page in a real browser, in front of a
-// real Caddy, with deliveries that are really signed.
+// Package browser tests the inspector's page in a real browser, with a real Caddy and
+// signed deliveries.
 package browser
 
 import (
@@ -25,17 +25,16 @@ import (
 const (
 	secret      = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	otherSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-	patience    = 15 * time.Second // for what takes milliseconds unless the machine is busy
+	patience    = 15 * time.Second // enough on a busy machine for what takes milliseconds
 )
 
-// chromium is the browser that all tests share; each has a profile of its own
-// in it.
+// chromium is the browser that all tests share. Each test has its own profile in it.
 var chromium context.Context
 
 func TestMain(m *testing.M) {
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(os.Getenv("CHROMIUM")),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, // a profile of its own is the default
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, // it makes a new profile
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
@@ -64,7 +63,7 @@ type desk struct {
 	caddy     *exec.Cmd
 
 	mu     sync.Mutex
-	bodies []string // what the backend was given
+	bodies []string // that the backend has received
 	answer http.HandlerFunc
 }
 
@@ -85,8 +84,8 @@ http://localhost:{$INSPECTOR} {
 }
 `
 
-// newDesk starts everything. The inspector is at its site's root unless another
-// Caddyfile and path are given.
+// newDesk starts everything. mounted is another Caddyfile and the path of the inspector
+// in it. The default path is the root of the site.
 func newDesk(t testing.TB, mounted ...string) *desk {
 	t.Helper()
 	d := &desk{t: t, answer: func(w http.ResponseWriter, _ *http.Request) {
@@ -120,7 +119,7 @@ func newDesk(t testing.TB, mounted ...string) *desk {
 	return d
 }
 
-// start runs Caddy and returns when it serves.
+// start starts Caddy and waits until it serves.
 func (d *desk) start() {
 	d.t.Helper()
 	d.caddy = exec.Command(os.Getenv("CADDY"), "run", "--config", d.config)
@@ -183,7 +182,7 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-// received returns the bodies that the backend was given so far.
+// received returns the bodies that the backend has received so far.
 func (d *desk) received() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -216,10 +215,10 @@ func (d *desk) deliverSigned(with, id, body string, at time.Time) int {
 	return d.deliverAs(id, body, at, signature)
 }
 
-// sender goes nowhere else, whatever it is answered.
+// sender follows no redirect.
 var sender = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// deliverAs sends a delivery with a signature of any kind.
+// deliverAs sends a delivery with any signature.
 func (d *desk) deliverAs(id, body string, at time.Time, signature string) int {
 	d.t.Helper()
 	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.site, strings.NewReader(body))

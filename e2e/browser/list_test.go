@@ -26,19 +26,20 @@ func TestDeliveryAppearsWithoutReload(t *testing.T) {
 	for _, shown := range []string{"Forwarded", "user.created", "msg_first", "200"} {
 		b.waitForText(".row", shown)
 	}
-	b.is("the day is told too", fmt.Sprintf(`document.querySelector(".row time").title.startsWith(%s)`, js(time.Now().Format(time.DateOnly))))
+	b.is("the time has its date", fmt.Sprintf(`document.querySelector(".row time").title.startsWith(%s)`, js(time.Now().Format(time.DateOnly))))
 	d.deliver("msg_other", user("session.created", "Ada"))
 	b.waitForText(".row", "Filtered")
 	b.waitForRows(2)
 	b.is("the newest comes first", `document.querySelector('.row[aria-posinset="1"]').innerText.includes("session.created")`)
-	b.is("the page was not loaded again", `window.notReloaded`)
+	b.is("the page was not reloaded", `window.notReloaded`)
 }
 
-// Every delivery of a flood concerns the open one, as it has the same id.
+// Every delivery of this flood makes the page reload the open one, because they have
+// the same id.
 func TestDeliveryOpensDuringAFloodOfItsID(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
-	evaluate[bool](b, `(() => { // an inspector that takes its time
+	evaluate[bool](b, `(() => { // a slow inspector
 		const answer = fetch;
 		fetch = async (...call) => { await new Promise((resolve) => setTimeout(resolve, 100)); return answer(...call); };
 		return true;
@@ -53,8 +54,8 @@ func TestDeliveryOpensDuringAFloodOfItsID(t *testing.T) {
 	}
 }
 
-// keepForging sends forgeries until it is told to stop, so many as make the page
-// look anew at all times, and so few that none is pushed out meanwhile.
+// keepForging sends forged deliveries until stop is called: enough to make the page
+// reload all the time, and so few that none is pushed out.
 func (d *desk) keepForging(id, body string) (stop func()) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	stopped := make(chan struct{})
@@ -83,7 +84,7 @@ func TestPendingDeliveryGetsItsAnswer(t *testing.T) {
 	b.openRow("msg_slow")
 	b.waitForText(".row .c-status", "…")
 	b.is("it does not look done", `document.querySelector(".row .o.pending") !== null`)
-	b.waitForText(".timing", "under way")
+	b.waitForText(".timing", "in progress")
 	close(finish)
 	b.waitForText(".row .c-status", "503")
 	b.is("it does not look like a success", `document.querySelector(".row .o.untaken") !== null && document.querySelector(".row .o.forwarded") === null`)
@@ -116,11 +117,11 @@ func TestFilter(t *testing.T) {
 		{"outcome", func() { b.click(`[value=rejected] + span`) }, 1, "msg_forged", "outcome=rejected"},
 		{"two outcomes", func() { b.click(`[value=filtered] + span`); b.click(`[value=duplicate] + span`) }, 2, "msg_session", "outcome=filtered&outcome=duplicate"},
 		{"reason", func() { b.choose(`#filter [name=reason]`, "signature_mismatch") }, 1, "msg_forged", "reason=signature_mismatch"},
-		{"class of statuses", func() { b.choose(`#filter [name=status]`, "4xx") }, 1, "msg_forged", "status=4xx"},
+		{"status class", func() { b.choose(`#filter [name=status]`, "4xx") }, 1, "msg_forged", "status=4xx"},
 		{"id", func() { b.write(`[name=id]`, "grace") }, 1, "user.updated", "id=grace"},
 		{"text in a body", func() { b.write(`[name=text]`, "ACME") }, 1, "msg_acme", "text=ACME"},
-		{"text that a forged body has", func() { b.write(`[name=text]`, "Mallory") }, 1, "msg_forged", "text=Mallory"},
-		{"all together", func() {
+		{"text in a forged body", func() { b.write(`[name=text]`, "Mallory") }, 1, "msg_forged", "text=Mallory"},
+		{"several filters", func() {
 			b.write(`[name=type]`, "user.*")
 			b.click(`[value=duplicate] + span`)
 			b.write(`[name=text]`, "ada")
@@ -133,19 +134,19 @@ func TestFilter(t *testing.T) {
 			b.waitForRows(test.rows)
 			shown := b.text("#rows")
 			if !slices.ContainsFunc(strings.Split(test.shown, "|"), func(s string) bool { return strings.Contains(shown, s) }) {
-				t.Errorf("the list shows %q, not %q", shown, test.shown)
+				t.Errorf("the list shows %q, want %q", shown, test.shown)
 			}
 			if hash := evaluate[string](b, `decodeURIComponent(location.hash)`); !strings.Contains(hash, test.stored) {
-				t.Errorf("the address has %q, not %q", hash, test.stored)
+				t.Errorf("the URL has %q, want %q", hash, test.stored)
 			}
 			b.click("#reset")
 			b.waitForRows(6)
-			b.is("the address is bare again", `location.hash === ""`)
+			b.is("the URL has no fragment", `location.hash === ""`)
 		})
 	}
 }
 
-func TestValuesThatTheFormHasNoFieldForStay(t *testing.T) {
+func TestFilterKeepsValuesThatTheFormDoesNotOffer(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))
 	d.deliver("msg_ada", user("user.created", "Ada"))
@@ -156,14 +157,14 @@ func TestValuesThatTheFormHasNoFieldForStay(t *testing.T) {
 	b.write(`[name=id]`, "forged")
 	b.waitForRows(1)
 	if hash := evaluate[string](b, `location.hash`); !strings.Contains(hash, both) {
-		t.Errorf("the address has %q", hash)
+		t.Errorf("the URL has %q", hash)
 	}
 }
 
-func TestFilterAppliesToWhatArrives(t *testing.T) {
+func TestFilterAppliesToNewDeliveries(t *testing.T) {
 	tests := []struct{ name, fragment, matching string }{
 		{"type", "#type=user.*", "user.created"},
-		{"text, which only the server can look for", "#text=needle", "user.created"},
+		{"text, which only the server can match", "#text=needle", "user.created"},
 		{"outcome", "#outcome=forwarded", "user.created"},
 	}
 	for _, test := range tests {
@@ -179,7 +180,7 @@ func TestFilterAppliesToWhatArrives(t *testing.T) {
 	}
 }
 
-func TestWrongFilterSaysSo(t *testing.T) {
+func TestInvalidFilterShowsAnError(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	b.excuse("400 (Bad Request)")
@@ -191,13 +192,13 @@ func TestWrongFilterSaysSo(t *testing.T) {
 	b.waitForRows(1)
 }
 
-func TestRefusalIsToldInTheInspectorsWords(t *testing.T) {
+func TestPageShowsWhyTheInspectorRefuses(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		act  func(*desk, *tab)
 	}{
-		{"of a list", func(_ *desk, b *tab) { b.write(`[name=type]`, "user.*") }},
-		{"of the stream", func(d *desk, _ *tab) { d.reload() }},
+		{"a list", func(_ *desk, b *tab) { b.write(`[name=type]`, "user.*") }},
+		{"the stream", func(d *desk, _ *tab) { d.reload() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDesk(t)
@@ -227,7 +228,7 @@ func TestStateSurvivesReload(t *testing.T) {
 	b.do(chromedp.Reload())
 	b.waitForRows(1)
 	b.waitForText("#detail .facts", "msg_ada")
-	b.is("the fields say what is selected", `document.querySelector("[name=type]").value === "user.*" && document.querySelector("[name=text]").value === "ada"`)
+	b.is("the form shows the filter", `document.querySelector("[name=type]").value === "user.*" && document.querySelector("[name=text]").value === "ada"`)
 	b.waitForText("#filter-more, #reset", "Reset")
 
 	shared := openAt(d, evaluate[string](b, `location.hash`), 1280, 800)
@@ -276,7 +277,7 @@ func TestPauseAndClear(t *testing.T) {
 	b.waitForRows(1)
 }
 
-func TestLostConnectionComesBack(t *testing.T) {
+func TestPageReconnects(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_before", user("user.created", "Ada"))
 	b := openPage(d)
@@ -288,7 +289,7 @@ func TestLostConnectionComesBack(t *testing.T) {
 	b.waitForText("#connection", "Connection lost")
 	d.start()
 	b.waitUntilLive()
-	b.waitForRows(0) // it was another run
+	b.waitForRows(0) // a restart deletes all recordings
 	d.deliver("msg_after", user("user.created", "Ada"))
 	b.waitForRows(1)
 	b.waitForText(".row", "msg_after")
@@ -311,7 +312,7 @@ func TestBelowPathBehindBasicAuth(t *testing.T) {
 	b.waitForText(".toast", "Replayed: 200")
 }
 
-func TestHiddenTabHoldsNoConnection(t *testing.T) {
+func TestHiddenTabClosesItsStream(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	b.hide(true)
@@ -321,7 +322,7 @@ func TestHiddenTabHoldsNoConnection(t *testing.T) {
 	b.waitForText(".row", "msg_ada")
 }
 
-func TestFilterDuringPauseShowsWhatWasHeld(t *testing.T) {
+func TestFilterInAPauseShowsHeldDeliveries(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	b.click("#pause")
@@ -329,11 +330,11 @@ func TestFilterDuringPauseShowsWhatWasHeld(t *testing.T) {
 	b.waitForText("#pause", "Resume (1)")
 	b.write(`[name=type]`, "user.*")
 	b.waitForRows(1)
-	b.waitFor("nothing is held any more", `document.querySelector("#pause").innerText.trim() === "Resume"`)
+	b.waitFor("no delivery is held any more", `document.querySelector("#pause").innerText.trim() === "Resume"`)
 }
 
-// Deliveries that do not stop must not keep the page from asking which of them
-// have the text.
+// A constant flow of deliveries must not stop the page from asking which of them
+// contain the text.
 func TestTextIsFoundWhileDeliveriesKeepArriving(t *testing.T) {
 	d := newDesk(t)
 	b := openAt(d, "#text=needle", 1280, 800)
@@ -344,7 +345,7 @@ func TestTextIsFoundWhileDeliveriesKeepArriving(t *testing.T) {
 	b.waitForText(".row", "msg_needle")
 }
 
-func TestReloadOfTheConfigurationIsNoLostConnection(t *testing.T) {
+func TestConfigReloadDoesNotShowALostConnection(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	evaluate[bool](b, `(() => {

@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// openWithThree opens the page on deliveries about Edsger, Grace and Ada, the
-// newest first.
+// openWithThree opens the page with deliveries about Edsger, Grace and Ada, newest
+// first.
 func openWithThree(d *desk) *tab {
 	d.t.Helper()
 	for _, name := range []string{"Ada", "Grace", "Edsger"} {
@@ -31,16 +31,16 @@ func TestKeyboardAlone(t *testing.T) {
 	b := openWithThree(d)
 
 	b.press("/")
-	b.is("/ goes to the search", `document.activeElement.name === "text"`)
+	b.is("/ moves to the search field", `document.activeElement.name === "text"`)
 	b.press(kb.ArrowDown, kb.ArrowDown)
 	b.waitForText("#detail .facts", "msg_Edsger")
 	b.press(kb.ArrowDown)
 	b.waitForText("#detail .facts", "msg_Grace")
-	b.is("the list says which row it is on", `document.getElementById(document.querySelector("#list").getAttribute("aria-activedescendant")).ariaSelected === "true"`)
+	b.is("the list names its active row", `document.getElementById(document.querySelector("#list").getAttribute("aria-activedescendant")).ariaSelected === "true"`)
 	b.press(kb.Enter)
 	b.waitFor("the detail has the focus", `document.activeElement.id === "detail"`)
 	b.press(kb.Tab)
-	b.is("Tab goes on inside it, visibly", `document.activeElement.closest("#detail") !== null && getComputedStyle(document.activeElement).outlineStyle !== "none"`)
+	b.is("Tab moves inside it, and the focus is visible", `document.activeElement.closest("#detail") !== null && getComputedStyle(document.activeElement).outlineStyle !== "none"`)
 	evaluate[bool](b, `document.querySelector("#tab-payload").focus() === undefined`)
 	b.press(kb.ArrowRight)
 	b.is("arrows move between tabs", `document.activeElement.id === "tab-headers" && document.activeElement.ariaSelected === "true"`)
@@ -50,10 +50,10 @@ func TestKeyboardAlone(t *testing.T) {
 	b.press("e")
 	b.waitFor("the editor is open", `document.querySelector("#edit").open && document.activeElement.name === "body"`)
 	b.press(kb.Escape)
-	b.waitFor("it is closed again", `!document.querySelector("#edit").open`)
+	b.waitFor("the editor is closed", `!document.querySelector("#edit").open`)
 	b.is("the delivery is still open", `!document.querySelector("#detail").hidden`)
 	b.press(kb.Escape)
-	b.waitFor("the delivery is closed, the list has the focus", `document.querySelector("#detail").hidden && document.activeElement.id === "list"`)
+	b.waitFor("the delivery is closed and the list has the focus", `document.querySelector("#detail").hidden && document.activeElement.id === "list"`)
 
 	b.press("s")
 	b.waitFor("the example is there", `document.querySelector("#example").open && document.querySelector("#example [name=body]").value !== ""`)
@@ -67,16 +67,16 @@ func TestKeyboardAlone(t *testing.T) {
 	b.press("?")
 	b.click("#keys [name=on]")
 	b.press(kb.Escape, "p", "s")
-	b.is("single keys do nothing once they are turned off", `document.querySelector("#pause").innerText.includes("Resume") && !document.querySelector("#example").open`)
+	b.is("disabled shortcuts do nothing", `document.querySelector("#pause").innerText.includes("Resume") && !document.querySelector("#example").open`)
 	b.do(chromedp.Reload())
 	b.waitUntilLive()
 	b.press("p")
-	b.is("that is remembered", `document.querySelector("#pause").innerText.includes("Pause")`)
+	b.is("they stay disabled after a reload", `document.querySelector("#pause").innerText.includes("Pause")`)
 	b.click("#help")
 	b.waitForText("#keys", "Keyboard")
 }
 
-func TestPageWorksWhereTheBrowserKeepsNothing(t *testing.T) {
+func TestPageWorksWithoutLocalStorage(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	_, err := chromedp.Call(b.ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
@@ -91,10 +91,10 @@ func TestPageWorksWhereTheBrowserKeepsNothing(t *testing.T) {
 	b.waitForText("#keys", "Keyboard")
 	b.click("#keys [name=on]")
 	b.press(kb.Escape, "p")
-	b.is("single keys are turned off for now", `document.querySelector("#pause").innerText.includes("Pause")`)
+	b.is("shortcuts are disabled for now", `document.querySelector("#pause").innerText.includes("Pause")`)
 }
 
-func TestKeyThatOpensAFieldDoesNotWriteIntoIt(t *testing.T) {
+func TestShortcutDoesNotTypeIntoTheFieldItOpens(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))
 	b := openPage(d)
@@ -106,21 +106,21 @@ func TestKeyThatOpensAFieldDoesNotWriteIntoIt(t *testing.T) {
 	b.waitFor("the editor is open", isOpen)
 	key.AutoRepeat = &isRepeated
 	b.dispatch(key, key, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: "e", Code: "KeyE", WindowsVirtualKeyCode: 'E'})
-	b.is("nothing is written while the key is held down", `document.querySelector("#edit [name=body]").value.startsWith("{")`)
+	b.is("a key that is held down types nothing", `document.querySelector("#edit [name=body]").value.startsWith("{")`)
 	b.press("e")
-	b.is("pressed again it writes", `document.querySelector("#edit [name=body]").value.startsWith("e{")`)
+	b.is("the next press of the key types", `document.querySelector("#edit [name=body]").value.startsWith("e{")`)
 }
 
-func TestKeysActOnWhatIsSelected(t *testing.T) {
+func TestShortcutsActOnTheSelectedDelivery(t *testing.T) {
 	d := newDesk(t)
 	b := openWithThree(d)
 	b.press("/")
 	b.press(kb.ArrowDown, kb.ArrowDown)
 	b.waitForText("#detail .facts", "msg_Edsger")
-	b.press(kb.ArrowDown, "r") // before the next one is shown
+	b.press(kb.ArrowDown, "r") // before Grace's delivery is shown
 	b.waitForText(".toast", "Replayed: 200")
 	if got := d.received(); !strings.Contains(got[len(got)-1], "Grace") {
-		t.Errorf("Grace is selected, and this was replayed: %s", got[len(got)-1])
+		t.Errorf("Grace's delivery is selected, but this was replayed: %s", got[len(got)-1])
 	}
 }
 
@@ -149,7 +149,7 @@ func TestNarrowWindow(t *testing.T) {
 		t.Helper()
 		wide := evaluate[[]string](b, `[...document.querySelectorAll("body, #filter, #list, #detail, dialog[open]")].filter((e) => e.checkVisibility() && (e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > 361)).map((e) => e.id || e.tagName)`)
 		if len(wide) > 0 {
-			t.Errorf("%s: too wide are %q", where, wide)
+			t.Errorf("%s: these are too wide: %q", where, wide)
 		}
 	}
 	b.waitForRows(2)
@@ -159,7 +159,7 @@ func TestNarrowWindow(t *testing.T) {
 	b.click("#filter-more")
 	for _, delivery := range []string{"long", "msg_forged"} {
 		b.openRow(delivery)
-		b.is("the detail takes the place of the list", `!document.querySelector(".deliveries").checkVisibility()`)
+		b.is("the detail replaces the list", `!document.querySelector(".deliveries").checkVisibility()`)
 		for _, name := range []string{"payload", "headers", "answer", "attempts"} {
 			b.click("#tab-" + name)
 			noScroll(delivery + " " + name)
@@ -185,7 +185,8 @@ func TestNarrowWindow(t *testing.T) {
 	noScroll("lost")
 }
 
-// Text has the contrast that WCAG 2.2 asks for at level AA, in both schemes.
+// TestContrast checks the contrast that WCAG 2.2 requires at level AA, in both colour
+// schemes.
 func TestContrast(t *testing.T) {
 	d := newDesk(t)
 	d.answerWith(func(w http.ResponseWriter, r *http.Request) {
@@ -206,7 +207,7 @@ func TestContrast(t *testing.T) {
 			check := func(where string) {
 				t.Helper()
 				if faint := evaluate[[]string](b, faintText); len(faint) > 0 {
-					t.Errorf("%s: too faint are %q", where, faint)
+					t.Errorf("%s: these have too little contrast: %q", where, faint)
 				}
 			}
 			b.openRow("msg_200")
@@ -259,7 +260,7 @@ const faintText = `(() => {
 	return [...faint];
 })()`
 
-func TestWithoutJavaScriptThePageSaysWhatItNeeds(t *testing.T) {
+func TestPageWithoutJavaScriptSaysThatItNeedsIt(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {

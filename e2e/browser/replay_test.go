@@ -29,17 +29,17 @@ func TestReplay(t *testing.T) {
 	b.waitForText(".toast", "Replayed: 200, forwarded")
 	b.waitForRows(2)
 	b.waitForText(".row .tag", "replay")
-	b.waitForText(".answer:first-child", "answer 1") // beside each other
+	b.waitForText(".answer:first-child", "answer 1")
 	b.waitForText(".answer:first-child h3", "This delivery")
 	b.waitForText(".answer:last-child", "answer 2")
 	b.waitForText(".answer:last-child h3", "Its latest replay")
-	b.is("they are beside each other", `new Set([...document.querySelectorAll(".answer")].map((a) => a.getBoundingClientRect().top)).size === 1`)
+	b.is("the answers are side by side", `new Set([...document.querySelectorAll(".answer")].map((a) => a.getBoundingClientRect().top)).size === 1`)
 	b.click(".answer:last-child .link") // Open
 	b.waitForText(".facts", "Replay of")
 	b.waitForText(".answer:first-child h3", "Its original")
 	b.waitForText(".answer:last-child h3", "This replay")
 	if got := d.received(); !slices.Equal(got, []string{body, body}) {
-		t.Errorf("the backend was given %q", got)
+		t.Errorf("the backend got %q", got)
 	}
 }
 
@@ -74,13 +74,13 @@ func TestEditAndReplay(t *testing.T) {
 	b.write("#edit [name=body]", "{\n  \"data\": {\"id\": \"user_2b\",}\n}")
 	b.waitForText("#edit .check", "Not JSON: line 2, column 28")
 	b.click("#edit [type=submit]")
-	b.is("what is not JSON is not sent, but shown", `document.querySelector("#edit").open && document.querySelector("#edit [name=body]").selectionStart === 29`)
+	b.is("a body that is not JSON is not sent, and its error is selected", `document.querySelector("#edit").open && document.querySelector("#edit [name=body]").selectionStart === 29`)
 	if n := len(d.received()); n != 1 {
-		t.Fatalf("the backend was given %d deliveries", n)
+		t.Fatalf("the backend got %d deliveries", n)
 	}
 
 	b.write("#edit [name=body]", "{\n  \"data\": {\"id\": \"user_2b\", \"seats\": 12345678901234567890},\n  \"type\": \"user.updated\"\n}")
-	b.waitForText("#edit .check", "JSON, sent without the white space")
+	b.waitForText("#edit .check", "JSON. It is sent without white space")
 	b.click("#edit summary")
 	b.write("#edit [name=headers]", "Content-Type: application/json\nX-Trace: 7")
 	b.click("#edit [name=new_id]")
@@ -89,14 +89,14 @@ func TestEditAndReplay(t *testing.T) {
 	b.waitForRows(2)
 	const edited = `{"data":{"id":"user_2b","seats":12345678901234567890},"type":"user.updated"}`
 	if got := d.received(); got[len(got)-1] != edited {
-		t.Errorf("the backend was given %q, not %q", got[len(got)-1], edited)
+		t.Errorf("the backend got %q, want %q", got[len(got)-1], edited)
 	}
 	b.click(".toast .quiet") // Open
 	b.waitForText(".detail-head", "user.updated")
-	b.is("it has an id of its own", `!document.querySelector(".facts").innerText.includes("msg_ada")`)
+	b.is("it has its own message id", `!document.querySelector(".facts").innerText.includes("msg_ada")`)
 	b.click("#tab-headers")
 	b.waitForText("#panel", "X-Trace")
-	b.is("a header that was taken out is not sent", `!document.querySelector("#panel").innerText.includes("User-Agent")`)
+	b.is("a deleted header is not sent", `!document.querySelector("#panel").innerText.includes("User-Agent")`)
 }
 
 func TestEditWithoutChangesKeepsEveryByte(t *testing.T) {
@@ -109,11 +109,11 @@ func TestEditWithoutChangesKeepsEveryByte(t *testing.T) {
 	b.click("#edit [type=submit]")
 	b.waitForText(".toast", "Replayed: 200")
 	if got := d.received(); !slices.Equal(got, []string{body, body}) {
-		t.Errorf("the backend was given %q", got)
+		t.Errorf("the backend got %q", got)
 	}
 }
 
-func TestEscapeThrowsNothingAwayAtOnce(t *testing.T) {
+func TestEscapeAsksBeforeItDiscardsText(t *testing.T) {
 	d := newDesk(t)
 	d.deliver("msg_ada", user("user.created", "Ada"))
 	b := openPage(d)
@@ -122,26 +122,26 @@ func TestEscapeThrowsNothingAwayAtOnce(t *testing.T) {
 
 	b.click("#do-edit")
 	b.press(kb.Escape)
-	b.waitFor("what is not changed is closed", `!`+isOpen)
+	b.waitFor("an unchanged editor is closed", `!`+isOpen)
 	b.click("#do-edit")
 	b.write("#edit [name=body]", `{"type":"user.updated"}`)
 	b.press(kb.Escape)
 	b.waitForText("#edit .failure", "Press Esc again")
-	b.is("what was written is there", isOpen+` && document.querySelector("#edit [name=body]").value === '{"type":"user.updated"}'`)
+	b.is("the text is kept", isOpen+` && document.querySelector("#edit [name=body]").value === '{"type":"user.updated"}'`)
 	b.press("\n", kb.Escape)
 	b.waitForText("#edit .failure", "Press Esc again")
-	b.is("it is still there after more was written", isOpen)
+	b.is("Esc asks again after more typing", isOpen)
 	b.press(kb.Escape)
-	b.waitFor("it is closed", `!`+isOpen)
+	b.waitFor("the editor is closed", `!`+isOpen)
 	b.click("#do-edit")
-	b.is("a new beginning warns of nothing", `document.querySelector("#edit .failure").hidden`)
+	b.is("a new editor shows no warning", `document.querySelector("#edit .failure").hidden`)
 }
 
-func TestWhatFailsAfterItsDialogWasClosedIsTold(t *testing.T) {
+func TestFailureAfterItsDialogWasClosedIsShown(t *testing.T) {
 	for _, test := range []struct{ name, open, dialog, said string }{
 		{"an edited replay", "#do-edit", "#edit", "Not sent: the inspector cannot be reached"},
 		{"an example", "#send", "#example", "Not sent: the inspector cannot be reached"},
-		{"forgetting", "#clear", "#sure", "Not forgotten: the inspector cannot be reached"},
+		{"deleting all recordings", "#clear", "#sure", "Not deleted: the inspector cannot be reached"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDesk(t)
@@ -149,15 +149,15 @@ func TestWhatFailsAfterItsDialogWasClosedIsTold(t *testing.T) {
 			b := openPage(d)
 			b.within(t)
 			b.openRow("msg_ada")
-			evaluate[bool](b, `(() => { // what acts fails when it is told to
+			evaluate[bool](b, `(() => { // actions fail when the test calls fail
 				const answer = fetch;
 				fetch = (url, options) => options.method ? new Promise((_, fail) => { window.fail = fail; }) : answer(url, options);
 				return true;
 			})()`)
 			b.click(test.open)
-			b.waitFor("it has a body, if any", fmt.Sprintf(`document.querySelector(%s).open && document.querySelector(%[1]s + " [name=body]")?.value !== ""`, js(test.dialog)))
+			b.waitFor("it is open and has its body, if any", fmt.Sprintf(`document.querySelector(%s).open && document.querySelector(%[1]s + " [name=body]")?.value !== ""`, js(test.dialog)))
 			b.click(test.dialog + " [type=submit]")
-			b.waitFor("it is under way", `window.fail`)
+			b.waitFor("the request is sent", `window.fail`)
 			b.press(kb.Escape)
 			b.waitFor("it is closed", fmt.Sprintf(`!document.querySelector(%s).open`, js(test.dialog)))
 			evaluate[bool](b, `fail() === undefined`)
@@ -166,9 +166,9 @@ func TestWhatFailsAfterItsDialogWasClosedIsTold(t *testing.T) {
 	}
 }
 
-// What a dialog sends once more is not sent twice because what it sent before
-// has ended.
-func TestDialogWaitsForWhatItSentLast(t *testing.T) {
+// The end of an earlier request must not enable the button of a dialog that still waits
+// for a later one.
+func TestDialogWaitsForItsLastRequest(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	evaluate[bool](b, `(() => {
@@ -180,17 +180,17 @@ func TestDialogWaitsForWhatItSentLast(t *testing.T) {
 	for sent := 1; sent <= 2; sent++ {
 		b.click("#clear")
 		b.click("#sure [type=submit]")
-		b.waitFor("it is under way", fmt.Sprintf(`fail.length === %d`, sent))
+		b.waitFor("the request is sent", fmt.Sprintf(`fail.length === %d`, sent))
 		if sent == 1 {
 			b.press(kb.Escape)
 			b.waitFor("it is closed", `!document.querySelector("#sure").open`)
 		}
 	}
 	evaluate[bool](b, `fail[0]() === undefined`)
-	b.waitForText(".toast.failed", "Not forgotten")
-	b.is("the second is still waited for", `document.querySelector("#sure [type=submit]").disabled`)
+	b.waitForText(".toast.failed", "Not deleted")
+	b.is("the dialog still waits for the second", `document.querySelector("#sure [type=submit]").disabled`)
 	evaluate[bool](b, `fail[1]() === undefined`)
-	b.waitFor("it can be tried again", `!document.querySelector("#sure [type=submit]").disabled`)
+	b.waitFor("you can try again", `!document.querySelector("#sure [type=submit]").disabled`)
 }
 
 func TestSendExample(t *testing.T) {
@@ -213,15 +213,15 @@ func TestSendExample(t *testing.T) {
 	b.waitForText(".detail-head .tag", "example")
 	const sent = `{"data":{"name":"Édith & Söhne <gmbh>"},"type":"organization.created"}`
 	if got := d.received(); !slices.Equal(got, []string{sent}) {
-		t.Errorf("the backend was given %q, not %q", got, sent)
+		t.Errorf("the backend got %q, want %q", got, sent)
 	}
 }
 
-func TestExampleGoesToTheChosenOneOfEndpointsWithOneName(t *testing.T) {
+func TestExampleGoesToTheChosenEndpointOfSeveralWithOneName(t *testing.T) {
 	d := newDesk(t)
 	b := openPage(d)
 	other := d.site + "/other"
-	evaluate[bool](b, fmt.Sprintf(`(() => { // a status with three endpoints, and what is sent
+	evaluate[bool](b, fmt.Sprintf(`(() => { // the status has three endpoints, and sent is what the page sends
 		const answer = fetch;
 		fetch = async (url, options) => {
 			if (options.method) return new Promise(() => { window.sent = JSON.parse(options.body); });
@@ -238,14 +238,14 @@ func TestExampleGoesToTheChosenOneOfEndpointsWithOneName(t *testing.T) {
 	b.waitFor("there is a payload", `document.querySelector("#example [name=body]").value !== ""`)
 	choices := evaluate[[]string](b, `[...document.querySelector("#example [name=endpoint]").options].map((o) => o.label)`)
 	if want := []string{"default at " + d.site, "default at " + other, "billing"}; !slices.Equal(choices, want) {
-		t.Errorf("the choices are %q, not %q", choices, want)
+		t.Errorf("the choices are %q, want %q", choices, want)
 	}
 	b.choose("#example [name=endpoint]", "default at "+other)
-	b.is("its whole URL can be read", fmt.Sprintf(`(() => { const { url } = document.querySelector("#example form").elements; return url.checkVisibility() && url.value === %s; })()`, js(other)))
-	b.is("its secrets are there", fmt.Sprintf(`document.querySelector("#example [name=secret]").value === "secret of " + %s`, js(other)))
+	b.is("the dialog shows its URL", fmt.Sprintf(`(() => { const { url } = document.querySelector("#example form").elements; return url.checkVisibility() && url.value === %s; })()`, js(other)))
+	b.is("the dialog offers its secrets", fmt.Sprintf(`document.querySelector("#example [name=secret]").value === "secret of " + %s`, js(other)))
 	b.click("#example [type=submit]")
 	b.waitFor("it is sent", `window.sent`)
-	b.is("it says which one is meant", fmt.Sprintf(`sent.endpoint === "default" && sent.url === %s`, js(other)))
+	b.is("the request names its URL", fmt.Sprintf(`sent.endpoint === "default" && sent.url === %s`, js(other)))
 }
 
 func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
@@ -262,17 +262,17 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 	b.waitForText(".diagnosis", "Rejected: signature mismatch")
 	b.waitForText(".diagnosis", "secret")
 	b.click("#tab-headers")
-	b.is("nothing of it counts as verified", `document.querySelector("#panel .verified") === null`)
+	b.is("none of its headers is verified", `document.querySelector("#panel .verified") === null`)
 
 	t.Run("a replay does not make it genuine", func(t *testing.T) {
 		b.within(t)
 		b.click("#do-replay")
 		b.waitForText(".toast", "Replayed: 403, rejected")
 		if n := len(d.received()); n != 0 {
-			t.Errorf("the backend was given %d deliveries", n)
+			t.Errorf("the backend got %d deliveries", n)
 		}
 	})
-	t.Run("signing it is an act of its own", func(t *testing.T) {
+	t.Run("sign and replay makes it genuine", func(t *testing.T) {
 		b.within(t)
 		b.click("#do-sign")
 		b.waitForText("#edit h2", "Sign and replay")
@@ -280,7 +280,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 		b.click("#edit [type=submit]")
 		b.waitForText(".toast", "Signed and replayed: 200, forwarded")
 		if got := d.received(); !slices.Equal(got, []string{body}) {
-			t.Errorf("the backend was given %q", got)
+			t.Errorf("the backend got %q", got)
 		}
 	})
 }
@@ -288,7 +288,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 func TestCopyAsCurlSendsTheDelivery(t *testing.T) {
 	d := newDesk(t)
 	body := user("user.created", "O'Hara & Söhne $(id) `id` \\ %")
-	d.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }) // so that the next is no duplicate
+	d.answerWith(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }) // makes the next one not a duplicate
 	d.deliver("msg_ada", body)
 	b := openPage(d)
 	b.allowClipboard()
@@ -303,13 +303,13 @@ func TestCopyAsCurlSendsTheDelivery(t *testing.T) {
 	b.waitForRows(2)
 	b.is("it is a copy of the same message", `[...document.querySelectorAll(".row:not([hidden])")].every((row) => row.textContent.includes("msg_ada"))`)
 	if got := d.received(); !slices.Equal(got, []string{body, body}) {
-		t.Errorf("the backend was given %q", got)
+		t.Errorf("the backend got %q", got)
 	}
 }
 
-// What is verified by a public key cannot be signed with it: it is replayed as
-// it was received, and signing it with another secret is an act of its own.
-func TestReplayOfWhatAPublicKeyVerifies(t *testing.T) {
+// A public key cannot sign, so the replay keeps the original signature. Sign and replay
+// uses another secret.
+func TestReplayOfADeliveryThatAPublicKeyVerifies(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -338,6 +338,6 @@ func TestReplayOfWhatAPublicKeyVerifies(t *testing.T) {
 	b.click(".toast:last-child .quiet")
 	b.waitForText(".facts", "production")
 	if got := d.received(); !slices.Equal(got, []string{body, body, body}) {
-		t.Errorf("the backend was given %q", got)
+		t.Errorf("the backend got %q", got)
 	}
 }

@@ -19,11 +19,10 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// TestScreenshots takes the pictures of the documentation:
+// TestScreenshots takes the screenshots of the documentation. It keeps them if you name
+// a folder:
 //
 //	SCREENSHOTS=../../docs/images ./run -run TestScreenshots
-//
-// keeps them; without that folder they are only looked at by the test.
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("SCREENSHOTS")
 	if folder == "" {
@@ -78,7 +77,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// someDay delivers what a backend may get.
+// someDay delivers a variety of events.
 func (d *desk) someDay() {
 	const retried = "msg_3AbTfLkJhGfDsAqWeRtYuIoPzXc"
 	isAway := true
@@ -107,8 +106,7 @@ func (d *desk) someDay() {
 	d.deliver("msg_3AbTdZxCvBnMlKjHgFdSaQwErTy", d.example("organization.updated"))
 }
 
-// deliverReencoded delivers what was signed before something on the way has
-// written its JSON anew.
+// deliverReencoded sends a delivery whose JSON was indented after signing.
 func (d *desk) deliverReencoded(id, body string, at time.Time) {
 	d.t.Helper()
 	webhook, err := svix.NewWebhook(secret)
@@ -145,8 +143,8 @@ func (d *desk) example(eventType string) string {
 	return strings.TrimSpace(compact.String())
 }
 
-// withPalette makes a picture small: the 256 most frequent colours of a page
-// are nearly all that it has.
+// withPalette makes a picture small. A page has few colours besides the 256 most
+// frequent ones.
 func withPalette(t *testing.T, picture []byte) []byte {
 	t.Helper()
 	decoded, err := png.Decode(bytes.NewReader(picture))

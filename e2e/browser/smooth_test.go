@@ -11,11 +11,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// A frame whose work takes longer than this is seen.
+// People notice a frame whose work takes longer than this.
 const longestTask = 50 * time.Millisecond
 
-// scroll goes down through the list and up again, as fast as frames come, and
-// measures each of them.
+// scroll scrolls down and up through the list in each frame, and measures the frames.
 const scroll = `(async () => {
 	const list = document.querySelector("#list");
 	const times = [];
@@ -48,7 +47,7 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 	b.waitForRows(deliveries)
 	b.do(chromedp.Reload())
 	b.waitUntilLive()
-	b.waitForRows(1000) // the rest is read when it is needed
+	b.waitForRows(1000) // the page reads more when you scroll
 
 	t.Run("scrolling", func(t *testing.T) {
 		b.within(t)
@@ -61,7 +60,7 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 		b.isSmooth()
 		b.waitForRows(deliveries + stop())
 	})
-	t.Run("keys go to both ends", func(t *testing.T) {
+	t.Run("Home and End move to both ends", func(t *testing.T) {
 		b.within(t)
 		b.do(chromedp.Focus(chromedp.CSS("#list")))
 		b.press(kb.End)
@@ -69,7 +68,7 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 		b.press(kb.Home)
 		b.waitFor("the first row is there", `document.querySelector('.row[aria-posinset="1"][aria-selected=true]') !== null`)
 	})
-	t.Run("what arrives does not move what is looked at", func(t *testing.T) {
+	t.Run("a new delivery does not move the rows in view", func(t *testing.T) {
 		b.within(t)
 		evaluate[bool](b, `(document.querySelector("#list").scrollTop = 20000) > 0`)
 		const inView = `[...document.querySelectorAll(".row:not([hidden])")].filter((r) => r.getBoundingClientRect().top >= document.querySelector("#list").getBoundingClientRect().top - 1).sort((a, b) => a.ariaPosInSet - b.ariaPosInSet)[0].dataset.id`
@@ -84,9 +83,9 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 	})
 }
 
-// isSmooth scrolls, and fails the test if any piece of work takes as long as a
-// frame that is seen. The time that the page's thread worked is what counts:
-// how long it had to wait for a busy machine is only told.
+// isSmooth scrolls, and fails the test if any task of the page takes longer than
+// longestTask. It counts the CPU time of the page's thread, and only logs how long the
+// thread had to wait on a busy machine.
 func (b *tab) isSmooth() {
 	b.t.Helper()
 	var f frames
@@ -95,9 +94,9 @@ func (b *tab) isSmooth() {
 		b.t.Fatalf("the trace has only %d tasks", len(tasks))
 	}
 	longest := slices.Max(tasks)
-	b.t.Logf("a frame takes %.1f ms, %d of 240 over 50 ms, the worst %.1f ms; of its work, the longest piece takes %v; %d elements", f.Median, f.Long, f.Worst, longest, f.Nodes)
+	b.t.Logf("a frame takes %.1f ms, %d of 240 over 50 ms, the worst %.1f ms; the longest task takes %v; %d elements", f.Median, f.Long, f.Worst, longest, f.Nodes)
 	if longest > longestTask {
-		b.t.Errorf("a piece of work takes %v", longest)
+		b.t.Errorf("a task takes %v", longest)
 	}
 	if f.Nodes > 1500 {
 		b.t.Errorf("there are %d elements: their number should not depend on the list's length", f.Nodes)
@@ -107,8 +106,8 @@ func (b *tab) isSmooth() {
 	}
 }
 
-// keepDelivering delivers at an even pace until it is told to stop, which tells
-// how many deliveries that were.
+// keepDelivering sends deliveries at an even pace until stop is called. stop returns how
+// many it has sent.
 func (d *desk) keepDelivering(pause time.Duration) (stop func() int) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	stopped := make(chan struct{})

@@ -21,37 +21,36 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// tab is a browser's tab with the page in it. A test fails if the page, at any
-// time, throws, opens a dialog of the browser's, breaks its security policy or
-// asks anybody but the inspector for anything.
+// tab is a browser tab with the page in it. The test fails if the page ever throws, opens
+// a browser dialog, breaks its security policy or sends a request to another server.
 type tab struct {
 	t      testing.TB
 	ctx    context.Context
-	origin string // where it may get anything from
+	origin string // the beginning of every URL that it may request
 
 	mu       sync.Mutex
 	problems []string
-	excused  []string // what problems may hold
+	excused  []string // texts in problems that are expected
 }
 
-// withoutPassword is what a browser takes out of an address before it asks.
+// withoutPassword matches the part of a URL that a browser removes before a request.
 var withoutPassword = regexp.MustCompile(`//[^/@]*@`)
 
-// within makes a subtest the one that fails.
+// within makes failures count for a subtest.
 func (b *tab) within(t *testing.T) {
 	outer := b.t
 	b.t = t
 	t.Cleanup(func() { b.t = outer })
 }
 
-// openPage opens the inspector as somebody does who has a desk.
+// openPage opens the inspector in a window of the usual size.
 func openPage(d *desk) *tab {
 	d.t.Helper()
 	return openAt(d, "", 1280, 800)
 }
 
-// openAt opens it in a profile of its own, with a fragment in the address and
-// in a window of the given size.
+// openAt opens the inspector in its own profile, with a fragment in the URL and a window
+// size.
 func openAt(d *desk, fragment string, width, height int64) *tab {
 	d.t.Helper()
 	ctx, closeTab := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
@@ -100,7 +99,7 @@ func (b *tab) problem(text string) {
 	b.problems = append(b.problems, text)
 }
 
-// excuse lets problems pass that hold the text.
+// excuse ignores problems that contain the text.
 func (b *tab) excuse(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,8 +134,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// evaluate returns the value of a JavaScript expression, which may be a
-// promise.
+// evaluate returns the value of a JavaScript expression, which may be a promise.
 func evaluate[T any](b *tab, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 4*patience)
@@ -148,9 +146,9 @@ func evaluate[T any](b *tab, expression string) T {
 	return value
 }
 
-// waitFor waits until a JavaScript expression is true, looking once for each
-// frame. What waits is not part of the page, whose security policy would not
-// let it make code of text.
+// waitFor waits until a JavaScript expression is true. It checks once for each frame.
+// The expression is part of the evaluated script, since the page's security policy does
+// not allow eval.
 func (b *tab) waitFor(what, expression string) {
 	b.t.Helper()
 	seen := evaluate[bool](b, fmt.Sprintf(`new Promise((resolve) => {
@@ -163,7 +161,7 @@ func (b *tab) waitFor(what, expression string) {
 		look();
 	})`, patience.Milliseconds(), expression))
 	if !seen {
-		b.t.Fatalf("waited in vain until %s. The page shows:\n%s", what, b.shown())
+		b.t.Fatalf("this did not happen: %s. The page shows:\n%s", what, b.shown())
 	}
 }
 
@@ -194,7 +192,7 @@ func (b *tab) shown() string {
 func (b *tab) is(what, expression string) {
 	b.t.Helper()
 	if !evaluate[bool](b, expression) {
-		b.t.Errorf("it is not so that %s: %s", what, expression)
+		b.t.Errorf("this is not true: %s: %s", what, expression)
 	}
 }
 
@@ -213,7 +211,7 @@ func (b *tab) click(selector string) {
 		if err == nil {
 			return
 		}
-		if !strings.Contains(err.Error(), "Could not find node") { // the page has just drawn it anew
+		if !strings.Contains(err.Error(), "Could not find node") { // the page has just replaced it
 			b.t.Fatalf("%v\nThe page shows:\n%s", err, b.shown())
 		}
 	}
@@ -231,7 +229,7 @@ func (b *tab) openRow(text string) {
 func (b *tab) row(text string) string {
 	b.t.Helper()
 	const rows = `[...document.querySelectorAll(".row:not([hidden])")].sort((a, b) => a.ariaPosInSet - b.ariaPosInSet)`
-	found := fmt.Sprintf(`%s.find((e) => e.textContent.includes(%s))`, rows, js(text)) // in columns without room, too
+	found := fmt.Sprintf(`%s.find((e) => e.textContent.includes(%s))`, rows, js(text)) // also in hidden columns
 	b.waitFor(fmt.Sprintf("a row has %q", text), found)
 	return evaluate[string](b, found+`.dataset.id`)
 }
@@ -292,7 +290,7 @@ func (b *tab) waitForRows(n int) {
 
 const rowCount = `(document.querySelector("#list").hidden ? 0 : Number(document.querySelector(".row:not([hidden])")?.getAttribute("aria-setsize") ?? 0))`
 
-// prefer sets the colour scheme, and stops what moves.
+// prefer sets the colour scheme and turns animations off.
 func (b *tab) prefer(scheme string) {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -303,10 +301,10 @@ func (b *tab) prefer(scheme string) {
 	}
 }
 
-// hide lets the page believe that its tab is not the one that is looked at.
+// hide makes the page believe that its tab is hidden, or visible.
 func (b *tab) hide(hidden bool) {
 	b.t.Helper()
-	b.is("the tab is told", fmt.Sprintf(`(() => {
+	b.is("the event is sent", fmt.Sprintf(`(() => {
 		Object.defineProperty(document, "hidden", { get: () => %t, configurable: true });
 		return document.dispatchEvent(new Event("visibilitychange"));
 	})()`, hidden))

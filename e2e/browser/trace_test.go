@@ -11,19 +11,19 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// traceEvent is the part of Chromium's trace events that is needed here.
+// traceEvent has the members of Chromium's trace events that the tests need.
 type traceEvent struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"`
 	TID  int    `json:"tid"`
-	CPU  int64  `json:"tdur"` // microseconds that the thread has worked, however busy the machine is
+	CPU  int64  `json:"tdur"` // CPU time of the thread in microseconds
 	Args struct {
 		Name string `json:"name"`
 	} `json:"args"`
 }
 
-// tasks returns how long each piece of work of the pages' main threads took
-// while act went on. What a frame needs of scripts, style and layout is one.
+// tasks returns the CPU time of each task of the pages' main threads while act ran. The
+// scripts, style and layout of one frame are one task.
 func (b *tab) tasks(act func()) []time.Duration {
 	b.t.Helper()
 	var mu sync.Mutex
@@ -36,7 +36,7 @@ func (b *tab) tasks(act func()) []time.Duration {
 			defer mu.Unlock()
 			for _, value := range e.Value {
 				var event traceEvent
-				if json.Unmarshal(value, &event) == nil { // others are of no interest
+				if json.Unmarshal(value, &event) == nil { // no others are needed
 					events = append(events, event)
 				}
 			}

@@ -1,4 +1,4 @@
-// What can be done with a delivery, and what is told of how it went.
+// What you can do with a delivery. The page reports the result in a toast.
 
 import { entryPath, get, getText, post } from "./api.js";
 import { openEdit, openExample } from "./dialogs.js";
@@ -6,12 +6,12 @@ import { $, copy, h, span, toast } from "./dom.js";
 
 export class Actions {
 	#types = [];
-	#replaying = new Set(); // the ids of entries
+	#replaying = new Set(); // ids of entries
 	#status;
 	#open;
 	#answered;
 
-	// answered is called with the entry that has been replayed.
+	// answered is called with an entry after it was replayed.
 	constructor({ status, open, answered }) {
 		this.#status = status;
 		this.#open = open;
@@ -45,17 +45,17 @@ export class Actions {
 	async curl(entry) {
 		try {
 			const command = await getText(entryPath(entry.id) + "/curl");
-			await copy(command.trimEnd(), "curl command"); // with a line end a terminal would run it at once
+			await copy(command.trimEnd(), "curl command"); // a terminal would run it at once if it ended in a line break
 		} catch (error) {
 			toast("Not copied: " + error.message, { failed: true });
 		}
 	}
 
 	async send() {
-		await this.#status.load(); // an endpoint's place is known once something has arrived there
+		await this.#status.load(); // an endpoint's URL may only be known since its first delivery
 		const { endpoints } = this.#status;
 		if (endpoints.length === 0) {
-			toast("No endpoint with inspect is configured", { failed: true });
+			toast("No endpoint has the inspect option: add it to a clerk_webhook block", { failed: true });
 			return;
 		}
 		try {
@@ -70,7 +70,7 @@ export class Actions {
 		}
 	}
 
-	// types returns the catalogue, and lets fields suggest what is in it.
+	// types returns the catalogue. It also fills the suggestions of the type fields.
 	async types() {
 		if (this.#types.length > 0) return this.#types;
 		this.#types = (await get("events")).events;
@@ -80,7 +80,7 @@ export class Actions {
 	}
 
 	#tell(answer, what) {
-		const shown = answer.answer.status || { aborted: "cut off", pending: "no answer" }[answer.answer.state] || "no answer";
+		const shown = answer.answer.status || (answer.answer.state === "aborted" ? "connection cut" : "no answer");
 		const failed = !answer.guarded || answer.answer.status < 200 || answer.answer.status > 299;
 		const parts = [`${what}: ${shown}${answer.outcome ? ", " + answer.outcome : ""}, ${span(answer.duration_ms)}`];
 		if (answer.note) parts.push(answer.note);

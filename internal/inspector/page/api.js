@@ -1,5 +1,5 @@
-// The inspector's API, which lies below where the page is mounted. A name and
-// password in the page's own address must not get into it: fetch refuses that.
+// The inspector's API is below the path at which the page is mounted. A user name
+// and password in the page's URL are left out, because fetch refuses such URLs.
 const base = new URL("api/", location.origin + location.pathname);
 
 async function call(path, options) {
@@ -27,9 +27,9 @@ export const clearEntries = async () => (await call("entries", { method: "DELETE
 
 export const entryPath = (id) => "entries/" + encodeURIComponent(id);
 
-// Stream listens to what changes. EventSource connects again by itself where a
-// connection breaks, but not where something else answers for the inspector:
-// then the stream is opened anew, less and less often.
+// Stream receives changes. EventSource reconnects by itself when a connection
+// breaks, but not after an error response, such as that of a proxy. Then Stream
+// opens a new one, and waits longer each time.
 export class Stream {
 	#source = null;
 	#timer = 0;
@@ -41,11 +41,11 @@ export class Stream {
 		this.#on = on;
 		addEventListener("pagehide", () => this.stop());
 		addEventListener("online", () => this.#open());
-		// Browsers have few connections to a place, and all tabs share them.
+		// Browsers limit the connections to one server, and all tabs share them.
 		document.addEventListener("visibilitychange", () => (document.hidden ? this.stop() : this.#open()));
 	}
 
-	// start begins after the cursor of a list.
+	// start receives what changes after the cursor of a list.
 	start(cursor) {
 		this.#cursor = cursor;
 		this.#open();
@@ -57,7 +57,7 @@ export class Stream {
 		this.#source = null;
 	}
 
-	// forget stops for good: no cursor is left to go on from.
+	// forget stops the stream until start is called. stop alone lets it reopen.
 	forget() {
 		this.#cursor = "";
 		this.stop();
@@ -79,11 +79,11 @@ export class Stream {
 		source.addEventListener("reset", noted(() => this.#on.reset()));
 		source.addEventListener("end", noted(() => {
 			this.stop();
-			this.#timer = setTimeout(() => this.#open(), 100); // to the new configuration, which is there already
+			this.#timer = setTimeout(() => this.#open(), 100); // the new configuration is already there
 		}));
 		source.addEventListener("error", noted(() => {
 			if (source.readyState !== EventSource.CLOSED) {
-				this.#on.state("lost"); // it tries again by itself
+				this.#on.state("lost"); // EventSource tries again by itself
 				return;
 			}
 			this.#timer = setTimeout(() => this.#open(), this.#wait);
@@ -92,7 +92,7 @@ export class Stream {
 		}));
 	}
 
-	// #ask learns why a stream was refused: EventSource does not tell.
+	// #ask finds out why the stream was refused, because EventSource does not say.
 	async #ask(source) {
 		const asking = new AbortController();
 		try {
@@ -100,7 +100,7 @@ export class Stream {
 		} catch (error) {
 			if (this.#source === source) this.#on.refused(error);
 		} finally {
-			asking.abort(); // should it be a stream now
+			asking.abort(); // in case the answer is a stream now
 		}
 	}
 }

@@ -1,16 +1,17 @@
-// Bodies: indented, raw, or as bytes.
+// Bodies of requests and answers: indented, raw, or as bytes.
 
 import { copy, h, icon, size } from "./dom.js";
 import { indexOf, pretty, scan } from "./json.js";
 import { visible } from "./visible.js";
 
-const mostColoured = 20000; // tokens; more would make the page slow
-const mostNested = 100;     // levels; beyond, indentation grows with the square
+const mostColoured = 20000; // tokens: more would make the page slow
+const mostNested = 100;     // levels: indentation grows with their square
 const mostDumped = 4096;    // bytes
 
-let mode = "pretty"; // as last chosen
+let mode = "pretty"; // the last choice
 
-// bodyView shows a body of the API's, of a request or an answer.
+// bodyView shows a body from the API. what is "request" or "answer". unread is the
+// text for a body that was not read.
 export function bodyView(body, { what, unread }) {
 	if (body.state === "unread") return h("p", { class: "note" }, unread);
 	if (body.state === "none") return h("p", { class: "note" }, `The ${what} has no body.`);
@@ -29,14 +30,14 @@ export function bodyView(body, { what, unread }) {
 		["pretty", "raw"].map((name) => h("button", { type: "button", "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));
 	const facts = [size(body.size)];
 	if (body.state === "cut") facts.push("only the beginning was kept");
-	if (binary) facts.push("not text: shown as bytes");
+	if (binary) facts.push("not text, so shown as bytes");
 	const bar = h("div", { class: "body-bar" }, binary ? "" : choice, h("span", { class: "dim" }, facts.join(" · ")),
 		binary ? "" : h("button", { type: "button", class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
 	show();
 	return h("div", { class: "body" }, bar, note, content);
 }
 
-// syntaxNote says where a body that looks like JSON stops being that.
+// syntaxNote says where the syntax error is in a body that looks like JSON.
 function syntaxNote(body, binary, what) {
 	if (binary || body.state !== "whole" || body.json.valid || (what !== "request" && !/^\s*[{[]/.test(body.text))) return "";
 	const at = indexOf(body.text, body.json.line, body.json.column);
@@ -65,7 +66,7 @@ function coloured(tokens) {
 	return pre(...parts, run);
 }
 
-// marked shows text with a mark at the place of its syntax error.
+// marked shows text and highlights its syntax error.
 function marked(body) {
 	const at = indexOf(body.text, body.json.line, body.json.column);
 	if (at >= body.text.length) return pre(body.text, h("mark", { class: "ends" }, "end"));

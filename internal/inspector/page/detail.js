@@ -1,5 +1,5 @@
-// One delivery: what came in, what was decided, what was answered, and what
-// became of the other attempts to deliver its message.
+// One delivery: its request, the decision, the answer, and the other attempts to
+// deliver its message.
 
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
@@ -15,9 +15,9 @@ export class Detail {
 	#root = $("#detail");
 	#tab = "payload";
 	#shown = "";
-	loaded = Promise.resolve(); // when what is to be shown is there
+	loaded = Promise.resolve(); // resolves when the delivery is shown
 	#loading = null;
-	#stale = false; // what is being loaded has changed meanwhile
+	#stale = false; // the delivery has changed since loading began
 	#on;
 	#actions;
 
@@ -26,9 +26,9 @@ export class Detail {
 		this.#actions = actions;
 	}
 
-	// show opens a delivery, or looks at it again. The detail stays as it is until
-	// the delivery is there. Of the same one, changes wait until it is: those of a
-	// flood would each stop the loading before.
+	// show opens a delivery or reloads it. The old content stays until the new one is
+	// loaded. A change of the same delivery waits until then, because in a flood each
+	// change would otherwise abort the loading before it.
 	show(id, { tab, focus = false } = {}) {
 		if (tab && tab !== this.#tab) [this.#tab, this.#shown] = [tab, ""];
 		this.#root.hidden = false;
@@ -50,7 +50,7 @@ export class Detail {
 			if (signal.aborted) return;
 			this.entry = entry;
 			const shown = JSON.stringify([entry, related]);
-			if (shown !== this.#shown) this.#render(entry, ...related); // else what is selected, or clicked, stays
+			if (shown !== this.#shown) this.#render(entry, ...related); // rendering would drop a selection or a click
 			this.#shown = shown;
 		} catch (error) {
 			if (signal.aborted) return;
@@ -73,15 +73,15 @@ export class Detail {
 		this.#root.replaceChildren();
 	}
 
-	// concerns reports whether a change of the entry changes what is shown.
+	// concerns reports whether a changed entry changes what is shown.
 	concerns(changed) {
 		if (!this.id) return false;
 		const e = this.entry;
 		return changed.id === this.id || changed.replay_of === this.id || Boolean(e?.message_id && e.message_id === changed.message_id);
 	}
 
-	// #attempts returns all deliveries of the message, and its replays under
-	// other ids.
+	// #attempts returns all deliveries of the message, and the entry's replays with other
+	// message ids.
 	async #attempts(entry, signal) {
 		let entries = [entry];
 		if (entry.message_id && !/^\.{1,2}$/.test(entry.message_id)) {
@@ -94,7 +94,8 @@ export class Detail {
 		return [...entries, ...replays.filter(Boolean)].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
 	}
 
-	// #counterpart returns whose answer is worth seeing beside that of entry.
+	// #counterpart returns the entry's latest replay or its original, whose answer is
+	// shown beside its own.
 	async #counterpart(entry, signal) {
 		const id = entry.replays.at(-1) || entry.replay_of;
 		return id ? get(entryPath(id), signal).catch(() => null) : null;
@@ -102,7 +103,7 @@ export class Detail {
 
 	#render(entry, attempts, counterpart) {
 		const panels = {
-			payload: () => bodyView(entry.request.body, { what: "request", unread: "The body was not read: the request was rejected before." }),
+			payload: () => bodyView(entry.request.body, { what: "request", unread: "The body was not read, because the request was rejected first." }),
 			headers: () => this.#headers(entry.request.headers),
 			answer: () => this.#answers(entry, counterpart),
 			attempts: () => this.#timeline(entry, attempts),
@@ -133,7 +134,7 @@ export class Detail {
 		this.#put(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
 	}
 
-	// #put replaces what is shown, and keeps the focus in it.
+	// #put replaces the content and keeps the focus in it.
 	#put(...parts) {
 		const focused = this.#root.contains(document.activeElement) ? document.activeElement.id : null;
 		this.#root.replaceChildren(...parts);
@@ -162,9 +163,9 @@ export class Detail {
 		return h("div", { class: "actions" },
 			action("replay", "replay", "Replay", () => this.#actions.replay(entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
 			action("edit", "edit", "Edit and replay", () => this.#actions.edit(entry), { title: "Edit and replay (e)" }),
-			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(entry), { title: "Make a genuine delivery of it and send that" }),
+			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(entry), { title: "Sign it with a secret of the endpoint and send it" }),
 			action("curl", "copy", "Copy as curl", () => this.#actions.curl(entry), { title: "Copy as curl (c)" }),
-			["whole", "none"].includes(entry.request.body.state) && save("http", "HTTP", "Save the request as a file, for clerk-webhook verify"),
+			["whole", "none"].includes(entry.request.body.state) && save("http", "HTTP", "Save the request as a file for caddy clerk-webhook verify"),
 			save("har", "HAR", "Save as HTTP Archive"),
 			replay.why_not && h("p", { class: "note" }, `Replay: ${replay.why_not}.`));
 	}
@@ -172,26 +173,26 @@ export class Detail {
 	#diagnosis(entry) {
 		const d = entry.diagnosis;
 		if (!d) return "";
-		const findings = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "Without this cause the delivery verifies" }, "proven")));
+		const findings = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")));
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
-			entry.passed && h("p", {}, "report_only let it through: the answer is your application's."),
+			entry.passed && h("p", {}, "The report_only option let it through, so your application answered it."),
 			h("ul", {}, findings),
 			d.verified && d.secret && entry.reason === "signature_mismatch" && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
-			d.valid && h("p", { class: "dim" }, "With the secrets of now it verifies."));
+			d.valid && h("p", { class: "dim" }, "It verifies with the current secrets."));
 	}
 
-	// #notice says of what was verified what became of it, unless all is well.
+	// #notice says what happened to a verified delivery that did not succeed.
 	#notice(entry) {
 		const kind = outcomeKind(entry);
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
-		if (kind === "filtered") return box("Filtered", `The endpoint's events do not name this type: it was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application had already answered a copy of it with a 2xx, and has not seen this one." : "A copy of it was under way, so the sender was told to try again.");
+		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type: it was ${answered}, and your application has not seen it.`);
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
-		if (answer.state === "aborted") return box("No answer", "The connection to your application, or to the sender, was cut off.");
+		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
 		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)));
 		const text = answer.body.text.trim();
 		const to = answer.headers.find((f) => f.name === "Location")?.value;
@@ -201,7 +202,7 @@ export class Detail {
 	#facts(entry) {
 		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
 		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
-		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : ", by its own account"}`;
+		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : ", as it claims"}`;
 		return h("dl", { class: "facts" },
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
 			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
@@ -228,7 +229,7 @@ export class Detail {
 			bar.append(part);
 			legend.append(h("li", {}, h("i", { class: css, "aria-hidden": "true" }), stage.name + " ", h("b", {}, span(stage.duration_ms))));
 		}
-		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "under way" : ["total ", h("b", {}, span(entry.duration_ms))]));
+		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "in progress" : ["total ", h("b", {}, span(entry.duration_ms))]));
 		return h("section", { class: "timing", "aria-label": "Time taken" }, bar, legend);
 	}
 
@@ -238,7 +239,7 @@ export class Detail {
 			h("tbody", {}, headers.map((f) => h("tr", {},
 				h("th", { scope: "row" }, visible(f.name)),
 				h("td", {}, f.redacted ? h("i", { class: "dim" }, "not kept") : visible(f.value),
-					f.verified && h("span", { class: "tag verified", title: "The signature proves it" }, icon("shield"), "verified"))))));
+					f.verified && h("span", { class: "tag verified", title: "Proven by the signature" }, icon("shield"), "verified"))))));
 	}
 
 	#answers(entry, counterpart) {
@@ -252,16 +253,16 @@ export class Detail {
 	#answer(entry, title, linked = false) {
 		const { answer } = entry;
 		const states = {
-			pending: "The handlers behind the endpoint are at work.",
-			error: "Handed to handle_errors, which may have answered otherwise.",
-			aborted: "The connection was cut off without an answer.",
+			pending: "Your application has not answered yet.",
+			error: "Caddy's handle_errors got this status. It may have sent another answer.",
+			aborted: "The connection was cut without an answer.",
 		};
 		const head = h("div", { class: "answer-head" },
 			title && h("h3", {}, title),
 			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
 			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
 			linked && h("button", { type: "button", class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
-		const unread = entry.outcome === "forwarded" ? "The answer's body was not recorded." : "The endpoint answered with the status alone.";
+		const unread = entry.outcome === "forwarded" ? "The answer's body was not recorded." : "The endpoint answered with a status only.";
 		return h("section", { class: "answer" }, head,
 			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
 			answer.state === "pending" || answer.state === "aborted" ? "" : bodyView(answer.body, { what: "answer", unread }),

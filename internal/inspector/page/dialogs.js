@@ -1,4 +1,4 @@
-// The dialogs in which something is changed, made up or forgotten.
+// The dialogs to edit a delivery, to send an example and to delete all recordings.
 
 import { entryPath, get, post } from "./api.js";
 import { $, capital, h, toast } from "./dom.js";
@@ -8,9 +8,9 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
 	button.addEventListener("click", () => button.closest("dialog").close());
 }
 
-// Form is a dialog whose button does something and waits for it to be done.
+// Form is a dialog whose button starts an action. It closes when the action succeeds.
 class Form {
-	// failed is what is told, before the reason, once the dialog is closed.
+	// failed begins the message about an action that fails after the dialog was closed.
 	constructor(id, failed) {
 		this.failed = failed;
 		this.dialog = $(id);
@@ -24,16 +24,16 @@ class Form {
 		this.dialog.addEventListener("cancel", (event) => this.#escape(event));
 	}
 
-	// #escape keeps what was written until Esc is pressed once more.
+	// #escape asks for a second Esc before it discards text.
 	#escape(event) {
 		if (!this.written) return;
 		event.preventDefault();
 		this.written = false;
-		this.#fail("press Esc again to throw away what you have written");
+		this.#fail("press Esc again to discard your changes");
 	}
 
 	open(act) {
-		this.act = () => act(); // another one each time
+		this.act = () => act(); // a new function each time, so that #do can tell it from the one before
 		this.written = false;
 		this.#fail("");
 		this.submit.disabled = false;
@@ -62,7 +62,7 @@ class Form {
 	}
 }
 
-// Editor checks JSON while it is written.
+// Editor checks JSON while you type.
 class Editor {
 	constructor(form) {
 		this.area = form.elements.body;
@@ -80,7 +80,7 @@ class Editor {
 		const canIndent = tokens && depth <= 100;
 		this.original = canIndent ? pretty(tokens).map((t) => t.text).join("") : text;
 		this.area.value = this.original;
-		this.original = this.area.value; // with the line ends that a textarea makes of it
+		this.original = this.area.value; // a textarea changes line ends
 		this.area.setSelectionRange(0, 0);
 		this.area.scrollTop = 0;
 		this.exact.checked = false;
@@ -89,7 +89,7 @@ class Editor {
 
 	get changed() { return this.area.value !== this.original; }
 
-	// value returns the body to send, or null after showing where it is wrong.
+	// value returns the body to send. If it is not JSON, value shows where, and returns null.
 	value() {
 		if (this.exact.checked) return this.area.value;
 		const { tokens, error } = scan(this.area.value);
@@ -100,7 +100,7 @@ class Editor {
 		return null;
 	}
 
-	// #lookSoon waits for a rest: the outcome is read out.
+	// #lookSoon waits until you stop typing, because screen readers read the result out.
 	#lookSoon() {
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.#look(), 300);
@@ -112,18 +112,18 @@ class Editor {
 		this.check.classList.toggle("wrong", Boolean(error));
 		this.area.setAttribute("aria-invalid", Boolean(error));
 		if (error) this.check.textContent = `Not JSON: line ${error.line}, column ${error.column}: ${error.message}`;
-		else this.check.textContent = this.exact.checked ? "JSON, sent as it is written here" : "JSON, sent without the white space, as Svix does";
+		else this.check.textContent = this.exact.checked ? "JSON. It is sent exactly as you wrote it." : "JSON. It is sent without white space, as Svix does.";
 	}
 }
 
 const edit = new Form("#edit", "Not sent");
 const editor = new Editor(edit.form);
 
-// What the signature and the connection decide. The API would refuse them.
+// Headers that the API does not let you change.
 const fixed = /^(?:(?:svix|webhook)-(?:id|timestamp|signature)|content-length|transfer-encoding|trailer|expect|host)$/i;
 
-// openEdit asks for changes to a delivery. In the mode "sign" it makes a genuine
-// delivery of it, whatever it was.
+// openEdit asks for changes to a delivery and replays it. With sign, the replay is
+// signed even if the original was rejected.
 export function openEdit(entry, { sign, secrets, done }) {
 	const { form } = edit;
 	const fields = form.elements;
@@ -158,9 +158,9 @@ export function openEdit(entry, { sign, secrets, done }) {
 }
 
 function whatHappens(entry, sign) {
-	if (sign) return "This makes a genuine delivery of what is not one here: it is signed with a secret of the endpoint, and the backend will believe it. Look at the body first.";
-	if (entry.replay.signs) return `It is signed anew with the secret “${entry.replay.secret}” and goes through the site's route as it is now.`;
-	return "It is sent as it was received, with the signature that it came with: changes make that wrong. To sign it, there is Sign and replay.";
+	if (sign) return "This signs the request with a secret of the endpoint, so your backend will trust it as a genuine delivery. Check the body first.";
+	if (entry.replay.signs) return `The replay gets a new signature by the secret “${entry.replay.secret}” and goes through the site's current route.`;
+	return "The replay keeps its original signature, which does not match a changed body. To sign it anew, use Sign and replay.";
 }
 
 function editableHeaders(list) {
@@ -177,7 +177,7 @@ function changedHeaders(before, text) {
 	for (const line of text.split("\n")) {
 		if (line.trim() === "") continue;
 		const colon = line.indexOf(":");
-		if (colon < 1) throw new Error(`“${line}” is not a header: write its name, a colon and its value`);
+		if (colon < 1) throw new Error(`“${line}” is not a header: write a name, a colon and a value`);
 		after.set(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
 	}
 	const changes = Object.create(null);
@@ -190,7 +190,7 @@ function changedHeaders(before, text) {
 const example = new Form("#example", "Not sent");
 const payload = new Editor(example.form);
 let lastType = "user.created";
-let examples = []; // endpoints that can be sent to
+let examples = []; // the endpoints in the dialog
 
 example.form.elements.type.addEventListener("change", () => refill());
 example.form.elements.fresh.addEventListener("click", () => refill());
@@ -205,7 +205,7 @@ export async function openExample({ types, endpoints, done }) {
 	const chosen = fields.endpoint.value;
 	const names = endpoints.map(nameAmong);
 	fields.endpoint.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
-	$("details", example.form).open ||= names.some((name, i) => name !== endpoints[i].name); // the whole URL is there
+	$("details", example.form).open ||= names.some((name, i) => name !== endpoints[i].name); // it has the whole URL
 	fields.message_id.value = "";
 	showEndpoint();
 	example.open(async () => {
@@ -231,7 +231,7 @@ async function refill() {
 	}
 }
 
-// nameAmong tells an endpoint from others of its name by where it is.
+// nameAmong adds the URL to the name of an endpoint if several have that name.
 function nameAmong(endpoint, _, all) {
 	const isShared = all.filter((e) => e.name === endpoint.name).length > 1;
 	return isShared && endpoint.url ? `${endpoint.name} at ${endpoint.url}` : endpoint.name;
@@ -252,6 +252,6 @@ function grouped(types) {
 		h("optgroup", { label: family }, members.map((type) => new Option(type, type))));
 }
 
-const sure = new Form("#sure", "Not forgotten");
+const sure = new Form("#sure", "Not deleted");
 
 export const openClear = (act) => sure.open(act);

@@ -1,11 +1,11 @@
-// Building the page. What senders have written gets in as text only, never as
-// markup, and never as the name of an element or attribute.
+// Builds the page. Text from senders must only become text: never markup, and never
+// the name of an element or an attribute.
 
 import { visible } from "./visible.js";
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
-// h makes an element. A property that begins with "on" is a listener.
+// h makes an element. Properties that begin with "on" are event listeners.
 export function h(tag, properties, ...children) {
 	const element = document.createElement(tag);
 	for (const [name, value] of Object.entries(properties ?? {})) {
@@ -27,8 +27,8 @@ export function icon(name, css = "") {
 	return svg;
 }
 
-// outcomeKind is the class of an outcome for its icon and colour. What was
-// forwarded is no success before the backend has said so.
+// outcomeKind is the class of an outcome for its icon and colour. A forwarded
+// delivery is a success only if the backend answered 2xx.
 export function outcomeKind(entry) {
 	if (entry.outcome !== "forwarded" || statusKind(entry) === "s2") return entry.outcome;
 	return entry.state === "pending" ? "pending" : "untaken";
@@ -66,7 +66,7 @@ export function span(ms) {
 	return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h";
 }
 
-// ago is short, for the list.
+// ago returns how long ago a time was, in a short form for the list.
 export function ago(time, now) {
 	const seconds = Math.max(0, Math.floor((now - time) / 1000));
 	if (seconds < 60) return seconds + "s";
@@ -84,7 +84,7 @@ export function timestamp(date) {
 	return `${day} ${clock(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
-// toast tells what has happened, and for long enough to read it.
+// toast shows a message for some seconds, and for longer if something failed.
 export function toast(text, { failed = false, action, act } = {}) {
 	const line = h("div", { class: failed ? "toast failed" : "toast" }, h("span", {}, visible(text)));
 	if (action) line.append(h("button", { type: "button", class: "quiet", onclick: () => { line.remove(); act(); } }, action));
@@ -96,12 +96,12 @@ export function toast(text, { failed = false, action, act } = {}) {
 	setTimeout(leave, failed ? 15000 : 7000);
 }
 
-// copyable is a text that a click copies.
+// copyable shows a text that you can click to copy it.
 export const copyable = (text, what) =>
 	h("button", { type: "button", class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, visible(text), icon("copy"));
 
-// copy puts text on the clipboard, also where the page is not on localhost and
-// not on HTTPS, so that browsers have no navigator.clipboard.
+// copy copies text to the clipboard. Browsers have navigator.clipboard only on
+// localhost and HTTPS, so elsewhere it copies a selection.
 export async function copy(text, what) {
 	try {
 		if (navigator.clipboard) await navigator.clipboard.writeText(text);
@@ -121,5 +121,5 @@ function copyBySelection(text) {
 	const done = document.execCommand("copy");
 	area.remove();
 	focused?.focus();
-	if (!done) throw new Error("the browser does not allow it");
+	if (!done) throw new Error("the browser did not allow it");
 }

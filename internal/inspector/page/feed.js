@@ -1,18 +1,18 @@
-// The deliveries that match the filter: read once, and then followed live.
+// The deliveries that match the filter. The list is read once, then updated live.
 
 import { get, Stream } from "./api.js";
 import * as filters from "./filter.js";
 
 const pageSize = 1000;
 
-// How many entries are kept here, as in the inspector: rejected ones have room
-// of their own, so that a stranger cannot push out the genuine.
+// How many entries the page keeps, as many as the inspector. Rejected ones have their
+// own limit, so that a stranger cannot push out genuine ones.
 const most = { rejected: 2500, others: 10000 };
 
 const seqOf = (entry) => Number(entry.id.split("-").pop());
 const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: seqOf(entry) });
 
-// newest returns those of the entries that there is room for, newest first.
+// newest returns the entries within the limits, newest first.
 function newest(entries) {
 	const room = { ...most };
 	return [...entries].sort((a, b) => seqOf(b) - seqOf(a)).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
@@ -22,11 +22,11 @@ export class Feed {
 	paused = false;
 	#filter = new URLSearchParams();
 	#entries = new Map();
-	#next = "";            // where the list goes on
-	#loading = null;       // the list being read
-	#waiting = new Map();  // what has changed and is not shown yet
+	#next = "";            // the parameter for the next page of the list
+	#loading = null;       // aborts the request for the list
+	#waiting = new Map();  // changes that are not shown yet
 	#takeTimer = 0;
-	#unknown = new Map();  // what only the server can say of whether it matches
+	#unknown = new Map();  // changes for which only the server knows if they match
 	#unknownTimer = 0;
 	#stream;
 	#on;
@@ -40,14 +40,14 @@ export class Feed {
 
 	get size() { return this.#entries.size; }
 
-	// waiting is how many wait that match the filter, or 0 where only the server
-	// can say.
+	// waiting is how many changes that match the filter are not shown yet. It is 0 if
+	// only the server knows.
 	get waiting() {
 		const matches = filters.matcher(this.#filter);
 		return matches ? [...this.#waiting.values()].filter(matches).length : 0;
 	}
 
-	// load reads the list from its beginning and follows what happens after it.
+	// load reads the newest page of the list and then receives changes.
 	async load(filter = this.#filter) {
 		this.#filter = filter;
 		this.#loading?.abort();
@@ -71,7 +71,8 @@ export class Feed {
 		}
 	}
 
-	// #failed tells why nothing is followed. Who cannot be reached has said nothing.
+	// #failed reports why there are no updates. Without an answer from the inspector
+	// there is no message to show.
 	#failed(error) {
 		this.#on.problem(error.code ? error.message : "");
 		this.#on.state(!error.code ? "lost" : error.code === "bad_request" ? "stopped" : "failed");
@@ -83,12 +84,12 @@ export class Feed {
 		const shown = this.#entries;
 		try {
 			const page = await this.#read("&before=" + encodeURIComponent(this.#next), signal);
-			if (shown !== this.#entries) return; // they were forgotten meanwhile
+			if (shown !== this.#entries) return; // the list was replaced or cleared meanwhile
 			for (const e of page.entries) if (!this.#entries.has(e.id)) this.#entries.set(e.id, withTime(e));
 			this.#next = page.next;
 			this.#show();
 		} catch {
-			// It is tried again when the end comes into view the next time.
+			// The next scroll to the end tries again.
 		} finally {
 			if (this.#loading?.signal === signal) this.#loading = null;
 		}
@@ -101,8 +102,8 @@ export class Feed {
 
 	#read(more, signal) { return get(`entries?limit=${pageSize}&${this.#filter}${more}`, signal); }
 
-	// #changed collects changes, so that those of one moment are shown, or in a
-	// pause counted, together.
+	// #changed collects changes for a moment, to show them together, or to count them
+	// together while paused.
 	#changed(entry) {
 		this.#waiting.set(entry.id, entry);
 		if (this.#waiting.size > 2 * (most.rejected + most.others)) this.#waiting = new Map(newest(this.#waiting.values()).map((e) => [e.id, e]));
@@ -136,7 +137,7 @@ export class Feed {
 		this.#show(fresh);
 	}
 
-	// #lookUp asks the server what of a batch matches: it alone has the bodies.
+	// #lookUp asks the server which of a batch match, because only it has the bodies.
 	#lookUp(batch, delay = 200) {
 		for (const e of batch) this.#unknown.set(e.id, e);
 		this.#unknownTimer ||= setTimeout(async () => {
@@ -155,8 +156,8 @@ export class Feed {
 		}, delay);
 	}
 
-	// #found shows what a look-up has found, or holds it in a pause. Of what is
-	// older than the page of the answer, the answer says nothing.
+	// #found shows the result of a look-up, or holds it while paused. It leaves out
+	// entries that are older than the answer's page, since the answer does not cover them.
 	#found(asked, page) {
 		if (this.paused) {
 			for (const e of asked) if (!this.#waiting.has(e.id)) this.#waiting.set(e.id, e);

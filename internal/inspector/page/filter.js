@@ -1,10 +1,10 @@
-// What is selected, in the form, in the address and for the API. It stands in
-// the fragment of the address, which browsers keep to themselves.
+// The filter in the form, in the page's URL and in API calls. It is in the fragment
+// of the URL, which browsers do not send to servers.
 
-const chosen = ["status", "reason", "origin"]; // from lists, whose values have no spaces
+const chosen = ["status", "reason", "origin"]; // select fields, whose values have no spaces
 const single = ["text", "endpoint", "id"];
 
-// parse reads the fragment of an address.
+// parse reads the fragment of a URL.
 export function parse(hash) {
 	const given = new URLSearchParams(hash.replace(/^#/, ""));
 	const state = { open: given.get("open") ?? "", filter: new URLSearchParams() };
@@ -42,15 +42,15 @@ export function toForm(form, filter) {
 		const field = form.elements[name];
 		const value = filter.getAll(name).join(" ");
 		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
-		if (isUnknown) field.add(new Option(value, value)); // such as status=418 in a shared address
+		if (isUnknown) field.add(new Option(value, value)); // such as status=418 in a shared link
 		field.value = value;
 	}
 }
 
 export const count = (filter) => new Set(filter.keys()).size;
 
-// matcher decides as the API does, for what the stream brings. It returns null
-// where only the server can: it alone has the bodies.
+// matcher returns a function that matches entries of the stream as the API would. It
+// returns null for a text, because only the server has the bodies.
 export function matcher(filter) {
 	if (filter.has("text")) return null;
 	const types = filter.getAll("type").map((pattern) => new RegExp(`^${pattern.split("*").map(escape).join(".*")}$`, "s"));

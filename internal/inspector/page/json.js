@@ -1,5 +1,5 @@
-// JSON as text: JSON.parse would round long numbers, drop repeated members and
-// reorder others, and what is looked at here is what was signed.
+// Works on the text of JSON, so that the page shows what was signed. JSON.parse would
+// round long numbers, drop repeated members and reorder others.
 
 const token = /([{}[\]:,])|("[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)/y;
 const space = /[ \t\n\r]*/y;
@@ -8,15 +8,15 @@ const expected = {
 	value: "a value is missing here",
 	element: "a value or ] is missing here",
 	member: "a member's name or } is missing here",
-	key: "a member's name, in double quotes, is missing here",
+	key: "a member's name in double quotes is missing here",
 	colon: "a : is missing here",
 	arrayNext: "a , or ] is missing here",
 	objectNext: "a , or } is missing here",
-	end: "there should be nothing more here",
+	end: "there is more text after the JSON value",
 };
 
-// scan reads a text as JSON. It returns its tokens and how deep they nest, or
-// an error with its place. It does not recurse: a sender chooses the depth.
+// scan reads a text as JSON. It returns the tokens and how deep they nest, or an error
+// with its line and column. It does not recurse, because a sender chooses the depth.
 export function scan(text) {
 	const tokens = [];
 	const open = [];
@@ -51,7 +51,7 @@ export function scan(text) {
 		tokens.push({ kind, text: all });
 		at += all.length;
 	}
-	if (state !== "end") return { error: place(text, at, text.trim() === "" ? "it is empty" : "it ends too early: " + expected[state]) };
+	if (state !== "end") return { error: place(text, at, text.trim() === "" ? "the text is empty" : "the text ends too early: " + expected[state]) };
 	return { tokens, depth };
 }
 
@@ -59,8 +59,8 @@ const closes = (kind, state) =>
 	(kind === "}" && ["member", "objectNext"].includes(state)) || (kind === "]" && ["element", "arrayNext"].includes(state));
 
 function whyNoToken(text, at, state) {
-	if (text[at] === '"') return "this string does not end, or holds a line break or a wrong escape";
-	if (text[at] === "'") return "strings are in double quotes";
+	if (text[at] === '"') return "this string has no end, or it contains a line break or a wrong escape";
+	if (text[at] === "'") return "strings need double quotes";
 	return expected[state];
 }
 
@@ -70,7 +70,7 @@ function place(text, index, message) {
 	return { index, message, line: before.split("\n").length, column: [...before.slice(start)].length + 1 };
 }
 
-// indexOf returns where in a text a line and a column, in characters, are.
+// indexOf returns the index of a line and a column, which count characters.
 export function indexOf(text, line, column) {
 	let start = 0;
 	for (let n = 1; n < line; n++) {

@@ -1,5 +1,5 @@
-// Single keys that act. They can be turned off, for whom they get in the way of:
-// with speech input, a spoken word is many of them.
+// Single-letter shortcuts. They can be disabled, because a word that is dictated to
+// speech input is many of them.
 
 import { $ } from "./dom.js";
 
@@ -7,13 +7,13 @@ const box = $("#keys [name=on]");
 box.checked = recall() !== "off";
 box.addEventListener("change", () => remember(box.checked ? "on" : "off"));
 
-// A browser that is told to keep nothing throws where it is asked to.
+// localStorage throws in a browser that is set to store nothing.
 
 function recall() {
 	try {
 		return localStorage.getItem("keys");
 	} catch {
-		return null; // as where nothing was chosen
+		return null;
 	}
 }
 
@@ -21,14 +21,14 @@ function remember(choice) {
 	try {
 		localStorage.setItem("keys", choice);
 	} catch {
-		// It holds until the page is left.
+		// The choice lasts until the page is left.
 	}
 }
 
 export const openKeys = () => $("#keys").showModal();
 
 export function listen(keys, { escape }) {
-	let held = ""; // what has acted must not also write, into the field that it has opened
+	let held = ""; // the last shortcut, which must not type into the field that it opened
 	addEventListener("keypress", (event) => { if (event.key === held) event.preventDefault(); });
 	addEventListener("keydown", (event) => {
 		if (!event.repeat) held = "";

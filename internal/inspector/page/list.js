@@ -1,9 +1,10 @@
-// The list shows only the rows that are in view: its length costs nothing.
+// The list of deliveries. It has elements for the rows in view only, so that a long
+// list stays fast.
 
 import { $, ago, clock, h, outcomeIcon, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { visible } from "./visible.js";
 
-const beyond = 8; // rows kept ready above and below what is in view
+const beyond = 8; // extra rows above and below the visible ones
 
 export class List {
 	entries = []; // the newest first
@@ -26,8 +27,8 @@ export class List {
 		setInterval(() => this.#tick(), 1000);
 	}
 
-	// set shows other entries, and keeps what is in view where it is, unless
-	// that is the top of the list.
+	// set shows other entries. It keeps the visible rows in their place, except at the
+	// top of the list.
 	set(entries, fresh = []) {
 		this.#measure();
 		const top = Math.floor(this.#root.scrollTop / this.#height);
@@ -40,7 +41,7 @@ export class List {
 		this.draw();
 	}
 
-	// select puts the keyboard on a row.
+	// select moves the keyboard's row.
 	select(id, { show = true } = {}) {
 		this.active = id;
 		const index = this.#index();
@@ -82,7 +83,7 @@ export class List {
 		if (this.#measure()) this.#resize();
 		const view = this.#root;
 		if (view.clientHeight === 0) return;
-		this.#heads.style.marginInlineEnd = view.offsetWidth - view.clientWidth + "px"; // the scroll bar's width
+		this.#heads.style.marginInlineEnd = view.offsetWidth - view.clientWidth + "px"; // the width of the scroll bar
 		const needed = Math.ceil(view.clientHeight / this.#height) + 2 * beyond;
 		while (this.#pool.length < needed) this.#pool.push(this.#row());
 		const first = Math.max(0, Math.floor(view.scrollTop / this.#height) - beyond);
@@ -177,7 +178,7 @@ export class List {
 	}
 }
 
-// eventOf names the event, or why there is none.
+// eventOf shows the event type, or why there is none, and tags.
 export function eventOf(entry) {
 	const parts = [];
 	if (entry.type) parts.push(h("span", { class: "type" }, visible(entry.type)));

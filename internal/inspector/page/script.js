@@ -1,4 +1,4 @@
-// The inspector's page: what is selected, what is open, and what goes on.
+// The inspector's page: its state, and what connects its parts.
 
 import { Actions } from "./actions.js";
 import { clearEntries } from "./api.js";
@@ -27,7 +27,7 @@ const feed = new Feed({
 		showConnection(name);
 		if (name !== "live") return;
 		showProblem("");
-		if (detail.id && !detail.entry) detail.show(detail.id); // now it can be reached
+		if (detail.id && !detail.entry) detail.show(detail.id); // it could not be loaded before
 	},
 	held: showPause,
 	problem: showProblem,
@@ -53,7 +53,7 @@ const feed = new Feed({
 });
 const list = new List({ open, move, end: () => feed.more() });
 
-// What goes on.
+// The connection, problems and the empty list.
 
 let connection = "connecting";
 
@@ -62,7 +62,7 @@ function showConnection(name) {
 	$("#connection").dataset.state = name;
 	const live = feed.paused ? "Paused" : "Live";
 	$("#connection-text").textContent = {
-		connecting: "Connecting", live, lost: "Connection lost, trying again", failed: "Not live, trying again", stopped: "Not live: the filter is not valid",
+		connecting: "Connecting", live, lost: "Connection lost, trying again", failed: "Not live, trying again", stopped: "Not live: invalid filter",
 	}[name];
 }
 
@@ -82,7 +82,7 @@ function togglePause() {
 function showProblem(message) {
 	const line = $("#problem");
 	line.hidden = message === "";
-	if (line.textContent !== message) line.textContent = message; // what is tried again is not read out again
+	if (line.textContent !== message) line.textContent = message; // screen readers read each change out
 }
 
 let emptyShown = "";
@@ -93,7 +93,7 @@ function showEmpty() {
 	$("#list").hidden = $("#heads").hidden = isEmpty;
 	const isFiltered = filters.count(state.filter) > 0;
 	const shown = JSON.stringify([isFiltered, state.filter.has("type"), status.endpoints]);
-	if (!isEmpty || !status.isKnown || shown === emptyShown) return; // what has the focus stays
+	if (!isEmpty || !status.isKnown || shown === emptyShown) return; // keeps the focus
 	emptyShown = shown;
 	$("#empty").replaceChildren(...status.emptyList({ isFiltered, hasType: state.filter.has("type"), reset: resetFilter, send }));
 }
@@ -107,7 +107,7 @@ function showEndpoints() {
 	field.hidden = names.size < 2;
 }
 
-// What is selected. The address says it, and what is open.
+// The filter and the open delivery, which the page's URL holds.
 
 function remember(push = false) {
 	history[push ? "pushState" : "replaceState"](null, "", filters.format(state));
@@ -138,7 +138,7 @@ function resetFilter() {
 	form.elements.text.focus();
 }
 
-// What is open.
+// The open delivery.
 
 const isNarrow = () => matchMedia("(max-width: 760px)").matches;
 
@@ -152,7 +152,7 @@ function open(id, { focus = false, show = true, tab } = {}) {
 	detail.show(id, { tab, focus: focus || isNarrow() });
 }
 
-// move follows the keyboard through the list.
+// move opens the row that the keyboard has moved to.
 let moveTimer = 0;
 
 function move(id) {
@@ -192,12 +192,12 @@ function restore() {
 	else shut();
 }
 
-// What a person does.
+// Buttons, keys and fields.
 
 const send = () => actions.send();
 
-// withOpen waits for what the keyboard has moved to, so that a key never acts on
-// another delivery than the one that is selected.
+// withOpen waits until the selected delivery is open, so that a shortcut never acts on
+// another one.
 const withOpen = (act) => async () => {
 	if (moveTimer) open(list.active, { show: false });
 	await detail.loaded;
@@ -228,7 +228,7 @@ $("#filter-more").addEventListener("click", () => {
 	$("#filter-more").setAttribute("aria-expanded", shown);
 });
 $("#pause").addEventListener("click", togglePause);
-$("#clear").addEventListener("click", () => openClear(clearEntries)); // the stream says that it is done
+$("#clear").addEventListener("click", () => openClear(clearEntries)); // the stream reports it
 $("#send").addEventListener("click", send);
 $("#help").addEventListener("click", openKeys);
 addEventListener("popstate", restore);
@@ -237,5 +237,5 @@ addEventListener("pageshow", (event) => { if (event.persisted) feed.load(); });
 filters.toForm(form, state.filter);
 remember();
 feed.load(state.filter);
-actions.types().catch(() => {}); // asked for again when they are needed
+actions.types().catch(() => {}); // requested again when they are needed
 if (state.open) open(state.open);

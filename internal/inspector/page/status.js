@@ -1,5 +1,5 @@
-// What the inspector keeps, and which endpoints it sees: in the bar, in a dialog
-// and where the list is empty.
+// How much the inspector keeps and which endpoints it knows: in the bar, in a dialog
+// and in place of an empty list.
 
 import { get } from "./api.js";
 import { $, copyable, h, size, timestamp } from "./dom.js";
@@ -10,7 +10,7 @@ export class Status {
 	#timer = 0;
 	#on;
 
-	// on is called when it is known anew.
+	// on is called after each update.
 	constructor(on) {
 		this.#on = on;
 		$("#kept").addEventListener("click", async () => {
@@ -21,8 +21,8 @@ export class Status {
 
 	get isKnown() { return this.#now !== null; }
 
-	// secretsOf returns the secrets of the endpoint at which an entry arrived, or
-	// none where several have its name.
+	// secretsOf returns the secrets of the endpoint at which an entry arrived, or none if
+	// that is not known.
 	secretsOf(entry) {
 		const named = this.endpoints.filter((e) => e.name === entry.endpoint);
 		const own = named.length === 1 ? named[0] : named.find((e) => e.url === entry.url);
@@ -37,7 +37,7 @@ export class Status {
 		try {
 			this.#now = await get("status");
 		} catch {
-			return; // what it was is good enough
+			return; // the last status is good enough
 		}
 		this.endpoints = this.#now.endpoints;
 		const { verified, rejected } = this.#now;
@@ -48,7 +48,7 @@ export class Status {
 
 	#write() {
 		const { started, verified, rejected } = this.#now;
-		const room = (r) => `${r.entries} kept, ${size(r.bytes)} of ${size(r.max_bytes)}` + (r.evicted ? `; ${r.evicted} made room for newer ones` : "");
+		const room = (r) => `${r.entries} kept, ${size(r.bytes)} of ${size(r.max_bytes)}` + (r.evicted ? `; ${r.evicted} removed to make room` : "");
 		const line = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
 		$("#status dl").replaceChildren(
 			line("Verified", room(verified)),
@@ -58,25 +58,25 @@ export class Status {
 				`, with ${e.secrets.length === 1 ? "the secret" : "the secrets"} ${e.secrets.map((s) => s.name + (s.signs ? "" : " (verifies only)")).join(", ")}`)));
 	}
 
-	// emptyList says why the list is empty and what to do about it.
+	// emptyList says why the list is empty and what you can do.
 	emptyList({ isFiltered, hasType, reset, send }) {
 		if (isFiltered) {
-			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "What was rejected has no type: its body proves nothing. Search the text for it instead." : "Others may come, or the filter is too narrow."),
+			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "Rejected deliveries have no type, because their bodies are not verified. To find one, use the text search." : "Wait for one, or change the filter."),
 				h("button", { type: "button", onclick: reset }, "Reset filter")];
 		}
 		if (this.endpoints.length === 0) {
 			return [h("h3", {}, "No endpoint is recorded"),
-				h("p", {}, "Put ", h("code", {}, "inspect"), " into a ", h("code", {}, "clerk_webhook"), " block of the Caddyfile and reload Caddy.")];
+				h("p", {}, "Add ", h("code", {}, "inspect"), " to a ", h("code", {}, "clerk_webhook"), " block of your Caddyfile and reload Caddy.")];
 		}
 		const url = this.endpoints.find((e) => e.url)?.url;
 		return [h("h3", {}, "Waiting for deliveries"),
-			h("p", {}, "They appear here as they arrive at"),
+			h("p", {}, "They appear here when they arrive at"),
 			h("ul", {}, this.endpoints.map((e) => h("li", {}, h("code", {}, e.url || e.name)))),
 			h("button", { type: "button", class: "primary", onclick: send }, "Send example"),
-			url && h("p", {}, "or in a terminal, with the endpoint's secret:"),
+			url && h("p", {}, "Or run this in a terminal, with the endpoint's secret:"),
 			url && copyable(`caddy clerk-webhook send user.created --to ${quoted(url)} --secret whsec_…`, "Command")].filter(Boolean);
 	}
 }
 
-// quoted makes one word of a text for a POSIX shell.
+// quoted writes a text as one word for a POSIX shell.
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

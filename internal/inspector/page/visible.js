@@ -1,6 +1,6 @@
-// Characters that show nothing, or turn the order of others around, let a
-// sender hide what is really there. They are shown by their code; what joins
-// emoji and letters stays.
+// Some characters are invisible or reverse the order of others, so a sender could hide
+// text with them. The page shows their codes. It keeps the ones that join emoji and
+// letters.
 
 const hidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
 
