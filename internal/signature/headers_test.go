@@ -12,7 +12,7 @@ import (
 func TestParseHeaders(t *testing.T) {
 	const (
 		sig               = "v1," + wrongHMAC
-		namedInConnection = "connection names one of the three headers, which a proxy would then remove"
+		namedInConnection = "the Connection header names one of the three headers, so a proxy would remove it"
 	)
 	tests := []struct {
 		name   string
@@ -138,7 +138,7 @@ func TestParseHeadersID(t *testing.T) {
 			for _, set := range []*HeaderSet{SvixHeaders, StandardHeaders} {
 				h, err := ParseHeaders(headerOf(set, tt.id, testTimestamp, "v1,"+wrongHMAC))
 				if !tt.wellFormed {
-					checkRefused(t, h, err, MalformedHeader, strings.ToLower(set.ID)+" is too long or has characters other than visible ASCII without full stops")
+					checkRefused(t, h, err, MalformedHeader, strings.ToLower(set.ID)+" is longer than 256 characters, or has a full stop or a character other than visible ASCII")
 				} else if err != nil || h.ID != tt.id {
 					t.Errorf("%s: id %q, error %v", set.ID, h.ID, err)
 				}

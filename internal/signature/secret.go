@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -19,44 +20,46 @@ const (
 	privateKeyPrefix = "whsk_"
 )
 
-// ByteOrderMark is what editors on Windows put in front of a file, and what is
-// still there when a variable was set from one.
+// ByteOrderMark is what editors on Windows write at the start of a file. A variable
+// that was set from such a file still has it.
 const ByteOrderMark = "\ufeff"
 
-// minKeyLength is the shortest HMAC key that the Standard Webhooks
-// specification allows. It also keeps out the empty key, with which anyone
-// could sign.
+// minKeyLength is the length of the shortest HMAC key that the Standard Webhooks
+// specification allows, in bytes. It also excludes the empty key, with which
+// anyone could sign.
 const minKeyLength = 24
 
-// Key verifies the signatures of one sender. It is safe for concurrent use.
+// Key is a parsed signing secret. It verifies the signatures of one sender and is
+// safe for concurrent use.
 type Key struct {
 	*keyMaterial
-	states sync.Pool // of *hmacState: a keyed HMAC costs more to set up than to use
+	states sync.Pool // of *hmacState: to set up a keyed HMAC costs more than to use it
 }
 
-// keyMaterial holds a key of either kind. It is reached through a pointer because
-// package fmt, where it prints a struct that holds a Key in an unexported
-// field, calls no methods but does not follow pointers either.
+// keyMaterial has one of the two kinds of key. Key has it behind a pointer to keep
+// it out of prints. When package fmt prints a struct that has a Key in an
+// unexported field, it calls no methods of the Key, but it does not follow
+// pointers either.
 type keyMaterial struct {
 	hmacKey   []byte
 	publicKey ed25519.PublicKey
 }
 
-// ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and
-// base64 for HMAC-SHA256, or "whpk_" and base64 for an Ed25519 public key.
-// Without a prefix it is taken for an HMAC key, as Svix's libraries do.
-// White space around it is ignored, a byte order mark in front too, and base64
-// may lack its padding.
+// ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and base64
+// for HMAC-SHA256, or "whpk_" and base64 for an Ed25519 public key. A secret
+// without a prefix is an HMAC key, as in Svix's libraries. ParseSecret ignores
+// white space around the secret and a byte order mark in front. The base64 needs
+// no padding.
 //
-// An HMAC key must have at least 24 bytes, a public key exactly 32. Errors say
-// what to do and never contain a part of the secret.
+// An HMAC key must have at least 24 bytes, and a public key must have 32. Errors
+// say what to do. They never contain a part of the secret.
 func ParseSecret(s string) (*Key, error) {
 	s = strings.TrimSpace(strings.TrimPrefix(s, ByteOrderMark))
 	if s == "" {
 		return nil, errors.New("it is empty")
 	}
 	if strings.Contains(s, "\x00") {
-		return nil, errors.New("it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8")
+		return nil, errors.New("it contains zero bytes, as a file in UTF-16 does: save it as UTF-8")
 	}
 	if strings.ContainsAny(s, "\"'`") {
 		return nil, errors.New("it contains quotation marks: remove them")
@@ -68,11 +71,11 @@ func ParseSecret(s string) (*Key, error) {
 	if encoded, ok := strings.CutPrefix(s, publicKeyPrefix); ok {
 		return newPublicKey(encoded)
 	}
-	secret, err := newHMACSecret(strings.TrimPrefix(s, hmacPrefix))
+	key, err := newHMACKey(strings.TrimPrefix(s, hmacPrefix))
 	if err != nil {
-		return nil, explainNoSecret(s, err)
+		return nil, explainMistake(s, err)
 	}
-	return secret, nil
+	return key, nil
 }
 
 func newPublicKey(encoded string) (*Key, error) {
@@ -81,32 +84,50 @@ func newPublicKey(encoded string) (*Key, error) {
 		return nil, err
 	}
 	if len(key) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("it decodes to %d bytes and an Ed25519 public key (whpk_…) has exactly %d: copy it whole", len(key), ed25519.PublicKeySize)
+		return nil, fmt.Errorf("it decodes to %d bytes, but an Ed25519 public key (whpk_…) has exactly %d: copy all of it", len(key), ed25519.PublicKeySize)
 	}
 	if anyoneCanSign(key) {
-		return nil, errors.New("it is a public key for which anyone can sign: copy the sender's own")
+		return nil, errors.New("it is a weak public key, for which anyone can sign: copy the sender's own key")
 	}
 	return &Key{keyMaterial: &keyMaterial{publicKey: key}}, nil
 }
 
-func newHMACSecret(encoded string) (*Key, error) {
+// weakKeyTrials is the number of texts that are tried on a public key. A key of
+// order n accepts one forged signature in n, and n is at most 8.
+const weakKeyTrials = 64
+
+// anyoneCanSign reports whether key is one of the few points of small order, such
+// as 32 zero bytes. Anyone can make signatures for these without a private key.
+// It tries the simplest forgery, whose R is the neutral point and whose S is
+// zero. A genuine key never accepts that.
+func anyoneCanSign(key ed25519.PublicKey) bool {
+	forged := make([]byte, ed25519.SignatureSize)
+	forged[0] = 1 // the neutral point
+	for i := range weakKeyTrials {
+		if ed25519.Verify(key, []byte{byte(i)}, forged) {
+			return true
+		}
+	}
+	return false
+}
+
+func newHMACKey(encoded string) (*Key, error) {
 	key, err := decodeKey(encoded)
 	if err != nil {
 		return nil, err
 	}
 	if len(key) < minKeyLength {
-		return nil, fmt.Errorf("it decodes to %d bytes and at least %d are needed: copy it whole, from whsec_ to its end", len(key), minKeyLength)
+		return nil, fmt.Errorf("it decodes to %d bytes, but needs at least %d: copy all of it, from whsec_ to the end", len(key), minKeyLength)
 	}
-	s := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
-	s.states.New = func() any { return newHMACState(key) }
-	return s, nil
+	k := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
+	k.states.New = func() any { return newHMACState(key) }
+	return k, nil
 }
 
 func decodeKey(encoded string) ([]byte, error) {
-	// The decoders of encoding/base64 skip line breaks, which have no business
-	// inside a secret.
+	// The decoders of encoding/base64 would skip line breaks.
 	if strings.ContainsAny(encoded, " \t\r\n") {
-		return nil, errors.New("it contains white space: copy it as one word")
+		return nil, errors.New("it contains white space: remove it")
 	}
 	encoding := base64.RawStdEncoding
 	if strings.HasSuffix(encoded, "=") {
@@ -114,25 +135,48 @@ func decodeKey(encoded string) ([]byte, error) {
 	}
 	key, err := encoding.DecodeString(encoded)
 	if err != nil {
-		// The position of the fault is not told: it says something about the secret.
-		return nil, errors.New("it is not base64 after its prefix: copy it whole, to its very end")
+		// The decoder's error would tell a part of the secret.
+		return nil, errors.New("it is not base64 after the prefix: copy all of it, to the end")
 	}
 	return key, nil
 }
 
-// GenerateSecret returns a new random secret of 32 bytes, with its prefix, for
-// HMAC-SHA256.
+var variableName = regexp.MustCompile(`^\$?[A-Z][A-Z0-9_]*$`)
+
+// explainMistake returns an error that says what s is, if it is something that
+// people often give instead of a secret. Otherwise it returns err.
+func explainMistake(s string, err error) error {
+	_, value, hasName := strings.Cut(s, "=")
+	switch {
+	case strings.HasPrefix(s, "sk_") || strings.HasPrefix(s, "pk_"):
+		return errors.New("it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_")
+	case strings.Contains(s, "…") || strings.Contains(s, "..."):
+		return errors.New("it is an example from the documentation: use your endpoint's own secret instead")
+	case hasName && strings.HasPrefix(value, hmacPrefix):
+		return errors.New("it has a name in front: give only the part after the equals sign")
+	case variableName.MatchString(s):
+		return errors.New("it looks like the name of an environment variable: in a configuration write {env.NAME}")
+	case strings.HasPrefix(s, "env.") || strings.HasPrefix(s, "file."):
+		return errors.New("it looks like a placeholder without its braces: write {env.NAME} or {file./path}")
+	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./"):
+		return errors.New("it looks like the name of a file: in a configuration write {file./path}")
+	}
+	return err
+}
+
+// GenerateSecret returns a new random secret for HMAC-SHA256: "whsec_" and 32
+// bytes in base64.
 func GenerateSecret() string {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails, as crypto/rand says
 	return hmacPrefix + base64.StdEncoding.EncodeToString(key[:])
 }
 
-// Symmetric reports whether the secret can also sign.
+// Symmetric reports whether the key is an HMAC key, which can also sign.
 func (k *Key) Symmetric() bool { return k.hmacKey != nil }
 
-// Fingerprint identifies the key without telling it. Two secrets with the same
-// key have the same fingerprint, however they were written.
+// Fingerprint returns a hash of the key. It identifies the key without telling it,
+// and does not depend on how the secret was written.
 func (k *Key) Fingerprint() [sha256.Size]byte {
 	if k.Symmetric() {
 		return sha256.Sum256(append([]byte("v1:"), k.hmacKey...))

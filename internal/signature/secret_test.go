@@ -20,23 +20,23 @@ const (
 	errEmpty      = "it is empty"
 	errQuoted     = "it contains quotation marks: remove them"
 	errPrivate    = "it is the sender's private key (whsk_…): use the public key (whpk_…) instead, and keep the private one away from receivers"
-	errWhiteSpace = "it contains white space: copy it as one word"
-	errUTF16      = "it contains zero bytes, as a file saved as UTF-16 does: save it as UTF-8"
-	errNotBase64  = "it is not base64 after its prefix: copy it whole, to its very end"
+	errWhiteSpace = "it contains white space: remove it"
+	errUTF16      = "it contains zero bytes, as a file in UTF-16 does: save it as UTF-8"
+	errNotBase64  = "it is not base64 after the prefix: copy all of it, to the end"
 	errAPIKey     = "it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_"
-	errExample    = "it stands in the documentation for a secret: put your endpoint's own in its place"
-	errAssignment = "it has a name in front: give only what comes after the equals sign"
+	errExample    = "it is an example from the documentation: use your endpoint's own secret instead"
+	errAssignment = "it has a name in front: give only the part after the equals sign"
 	errVariable   = "it looks like the name of an environment variable: in a configuration write {env.NAME}"
 	errBraces     = "it looks like a placeholder without its braces: write {env.NAME} or {file./path}"
 	errFile       = "it looks like the name of a file: in a configuration write {file./path}"
 )
 
 func errShort(n int) string {
-	return fmt.Sprintf("it decodes to %d bytes and at least 24 are needed: copy it whole, from whsec_ to its end", n)
+	return fmt.Sprintf("it decodes to %d bytes, but needs at least 24: copy all of it, from whsec_ to the end", n)
 }
 
 func errPublicKey(n int) string {
-	return fmt.Sprintf("it decodes to %d bytes and an Ed25519 public key (whpk_…) has exactly 32: copy it whole", n)
+	return fmt.Sprintf("it decodes to %d bytes, but an Ed25519 public key (whpk_…) has exactly 32: copy all of it", n)
 }
 
 // secretOfLength encodes a key of n bytes, with padding.
@@ -291,9 +291,9 @@ func TestGenerateSecret(t *testing.T) {
 var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
 	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errUTF16), regexp.QuoteMeta(errNotBase64),
 	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile),
-	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes and at least 24 are needed: copy it whole, from whsec_ to its end`,
-	`it is a public key for which anyone can sign: copy the sender's own`,
-	`it decodes to [0-9]+ bytes and an Ed25519 public key \(whpk_…\) has exactly 32: copy it whole`,
+	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes, but needs at least 24: copy all of it, from whsec_ to the end`,
+	`it is a weak public key, for which anyone can sign: copy the sender's own key`,
+	`it decodes to [0-9]+ bytes, but an Ed25519 public key \(whpk_…\) has exactly 32: copy all of it`,
 }, "|") + `)$`)
 
 // decodeAsSvix returns the HMAC key that Svix's library takes s for.
@@ -347,4 +347,36 @@ func FuzzParseSecret(f *testing.F) {
 			t.Fatalf("%q is another key once written as %q", s, written)
 		}
 	})
+}
+
+// The Ed25519 points of order 1, 2, 4 and 8, in all the spellings that a
+// verifier reads. The all-zero key, which a template may hold, is one of them.
+func TestParseSecretRefusesKeysForWhichAnyoneCanSign(t *testing.T) {
+	const want = "it is a weak public key, for which anyone can sign: copy the sender's own key"
+	for name, encoded := range map[string]string{
+		"order 1":                         "0100000000000000000000000000000000000000000000000000000000000000",
+		"order 1, signed":                 "0100000000000000000000000000000000000000000000000000000000000080",
+		"order 1, over the prime":         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 1, over the prime, signed": "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 2":                         "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 2, signed":                 "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 4, all zero":               "0000000000000000000000000000000000000000000000000000000000000000",
+		"order 4, all zero, signed":       "0000000000000000000000000000000000000000000000000000000000000080",
+		"order 4, over the prime":         "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 4, over the prime, signed": "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 8":                         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"order 8, signed":                 "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"order 8, the other":              "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"order 8, the other, signed":      "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, err := hex.DecodeString(encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ParseSecret("whpk_" + base64.StdEncoding.EncodeToString(key)); err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		})
+	}
 }

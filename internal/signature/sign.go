@@ -2,7 +2,6 @@ package signature
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -12,8 +11,8 @@ import (
 // ErrCannotSign is returned for a public key, which can only verify.
 var ErrCannotSign = errors.New("a public key (whpk_…) can verify but not sign")
 
-// Sign returns the value of the signature header for one delivery, made by
-// Svix's library, or ErrCannotSign.
+// Sign returns the value of the signature header for a delivery. Svix's library
+// makes it. A public key returns ErrCannotSign.
 func (k *Key) Sign(id string, at time.Time, body []byte) (string, error) {
 	if !k.Symmetric() {
 		return "", ErrCannotSign
@@ -25,9 +24,8 @@ func (k *Key) Sign(id string, at time.Time, body []byte) (string, error) {
 	return wh.Sign(id, at, body)
 }
 
-// SelfTest checks that Svix's library and this package agree about the secret:
-// what the one signs, the other must verify. A secret that cannot sign has
-// nothing to check.
+// SelfTest returns an error if this package does not verify what Svix's library
+// signs with the key. For a public key it has nothing to check.
 func (k *Key) SelfTest() error {
 	if !k.Symmetric() {
 		return nil
@@ -41,7 +39,7 @@ func (k *Key) SelfTest() error {
 	}
 	h := Headers{ID: id, Timestamp: strconv.FormatInt(at.Unix(), 10), Time: at, Signatures: signatures}
 	if !k.verify(&h, body) {
-		return fmt.Errorf("what Svix's library signs with it does not verify here: please report this, with the versions that caddy list-modules --versions prints")
+		return errors.New("a signature that Svix's library makes with it does not verify here: please report this with the output of caddy list-modules --versions")
 	}
 	return nil
 }

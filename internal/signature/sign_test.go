@@ -39,7 +39,7 @@ func TestSelfTest(t *testing.T) {
 func TestSelfTestFindsDisagreement(t *testing.T) {
 	secret, other := hmacSecret(t, "self-test"), hmacSecret(t, "other")
 	secret.states.New = other.states.New // verifies with another key than it signs with
-	const want = "what Svix's library signs with it does not verify here: please report this, with the versions that caddy list-modules --versions prints"
+	const want = "a signature that Svix's library makes with it does not verify here: please report this with the output of caddy list-modules --versions"
 	if err := secret.SelfTest(); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

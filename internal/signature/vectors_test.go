@@ -54,8 +54,8 @@ var decidedVectors = map[string]string{
 
 const (
 	noError    = "<nil>"
-	tooShort18 = "it decodes to 18 bytes and at least 24 are needed: copy it whole, from whsec_ to its end"
-	tooShort23 = "it decodes to 23 bytes and at least 24 are needed: copy it whole, from whsec_ to its end"
+	tooShort18 = "it decodes to 18 bytes, but needs at least 24: copy all of it, from whsec_ to the end"
+	tooShort23 = "it decodes to 23 bytes, but needs at least 24: copy all of it, from whsec_ to the end"
 )
 
 func readVectors(t testing.TB) []vector {
@@ -131,7 +131,7 @@ func (v vector) secretError(t *testing.T) string {
 	case v.Error == "empty_secret" && v.Secret == "":
 		return "it is empty"
 	case v.Error == "empty_secret":
-		return "it decodes to 0 bytes and at least 24 are needed: copy it whole, from whsec_ to its end"
+		return "it decodes to 0 bytes, but needs at least 24: copy all of it, from whsec_ to the end"
 	}
 	decision, decided := decidedVectors[v.Name]
 	if decided {

@@ -17,20 +17,22 @@ const (
 	encodedEd25519Length = (ed25519.SignatureSize + 2) / 3 * 4
 )
 
-// maxEd25519Attempts bounds what one header can make the processor do: a public
-// key signature costs as much to check as an HMAC over 100 KB.
+// maxEd25519Attempts bounds the work for one header. To check an Ed25519 signature
+// costs as much as an HMAC over 100 KB.
 const maxEd25519Attempts = 10
 
-// strictBase64 takes one spelling of each signature only.
+// strictBase64 accepts only one spelling of each signature.
 var strictBase64 = base64.StdEncoding.Strict()
 
-// Verify returns the first of secrets with which one of the signatures was made
-// over the id, the timestamp and the body, or an *Error with the reason
-// Mismatch. Signatures of unknown versions are skipped. It compares in constant
-// time and does not look at the clock: see CheckFreshness.
-func Verify(secrets []*Key, h *Headers, body []byte) (index int, err error) {
-	for i, secret := range secrets {
-		if secret.verify(h, body) {
+// Verify returns the index of the first key with which one of the signatures was
+// made for the id, the timestamp and the body. If there is none it returns -1 and
+// an *Error with the reason Mismatch. It skips signatures of unknown versions.
+//
+// It compares in constant time. It does not look at the clock: CheckFreshness
+// does.
+func Verify(keys []*Key, h *Headers, body []byte) (index int, err error) {
+	for i, key := range keys {
+		if key.verify(h, body) {
 			return i, nil
 		}
 	}
@@ -80,7 +82,7 @@ func (k *Key) verifyEd25519(h *Headers, body []byte) bool {
 	return false
 }
 
-// hmacState is a keyed HMAC with the room that one computation needs.
+// hmacState is a keyed HMAC with the memory for one computation.
 type hmacState struct {
 	mac     hash.Hash
 	prefix  []byte
@@ -93,9 +95,9 @@ func newHMACState(key []byte) *hmacState {
 	return &hmacState{mac: hmac.New(sha256.New, key), prefix: make([]byte, 0, maxIDLength+maxTimestampDigits+2)}
 }
 
-// sign returns the signature in base64, valid until the next call. It is
-// compared as text, as Svix's libraries do, so that a signature has one
-// spelling.
+// sign returns the signature in base64, which is valid until the next call. As in
+// Svix's libraries, signatures are compared in that form, so that each has only
+// one spelling.
 func (st *hmacState) sign(id, timestamp string, body []byte) []byte {
 	st.prefix = appendPrefix(st.prefix[:0], id, timestamp)
 	st.mac.Reset()
@@ -105,8 +107,8 @@ func (st *hmacState) sign(id, timestamp string, body []byte) []byte {
 	return st.encoded[:]
 }
 
-// candidate returns sig as bytes without allocating. It must have the length of
-// an encoded HMAC.
+// candidate returns sig as bytes without an allocation. sig must have the length
+// of an encoded HMAC.
 func (st *hmacState) candidate(sig string) []byte {
 	copy(st.given[:], sig)
 	return st.given[:]

@@ -182,7 +182,7 @@ func TestVerifyBodiesOfAllSizes(t *testing.T) {
 
 func TestMismatchMessage(t *testing.T) {
 	_, err := Verify([]*Key{hmacSecret(t, "message")}, headersOf("v1,"+wrongHMAC), testBody)
-	const want = "no signature in the header was made with a configured secret over this id, timestamp and body"
+	const want = "no configured secret made a signature in the header for this id, timestamp and body"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
