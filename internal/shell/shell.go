@@ -1,13 +1,13 @@
-// Package shell writes words for POSIX shells.
+// Package shell writes words and curl commands for POSIX shells.
 package shell
 
 import "strings"
 
-// Quote makes one word of s, whatever characters it has, by single quotes.
+// Quote writes any text as one word in single quotes.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// Word is Quote for what a person reads: it leaves s alone where no shell would
-// see more in it than its characters.
+// Word does the same for people to read: it adds no quotes to a text that every shell
+// reads as it is.
 func Word(s string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,"
 	if s != "" && strings.Trim(s, plain) == "" {
