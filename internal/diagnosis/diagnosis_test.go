@@ -209,7 +209,7 @@ func worstCases(t testing.TB) map[string]Delivery {
 
 	noKey := delivered(t, "something else")
 	noKey.Headers["Svix-Timestamp"] = []string{"99999999999"} // the longest search for another timestamp
-	noKey.Secrets = []Secret{{Name: "production", Text: testSecret[:20]}}
+	noKey.Secrets = []Secret{NewSecret("production", testSecret[:20])}
 	cases["no secret that is usable"] = noKey
 	return cases
 }
