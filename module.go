@@ -179,7 +179,7 @@ func (h *Handler) setDefaults() {
 		h.Name = defaultName
 	}
 	if len(h.Secret) == 0 {
-		h.Secret = []Secret{{Value: "{env." + defaultSecretVariable + "}"}}
+		h.Secret = []Secret{{Value: "{env." + signature.SecretVariable + "}"}}
 	}
 	if h.Filtered == 0 {
 		h.Filtered = defaultFiltered

@@ -13,9 +13,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// defaultSecretVariable is the variable that Clerk's own SDKs read.
-const defaultSecretVariable = "CLERK_WEBHOOK_SIGNING_SECRET"
-
 const whereToFindSecret = "the Clerk Dashboard shows it under Configure > Webhooks > (your endpoint) > Signing Secret"
 
 // Secret is one signing secret of an endpoint.

@@ -20,6 +20,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/logging"                // used in the config
 	"github.com/spf13/cobra"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -222,17 +223,17 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 	}
 	if len(given) == 0 {
 		p.generated = signature.GenerateSecret()
-		given = []givenSecret{{name: "1", text: &p.generated}}
+		given = []diagnosis.Secret{diagnosis.NewSecret("1", p.generated)}
 	}
 	literal, paths := valuesOf(cmd, secretFlag), valuesOf(cmd, secretFileFlag)
 	for i, secret := range given {
-		key, err := secret.key()
+		key, err := secret.Parse()
 		if err != nil {
 			return err
 		}
 		s := proxySecret{canSign: key.Symmetric()}
-		if secret.name != strconv.Itoa(i+1) {
-			s.name = secret.name
+		if secret.Name != strconv.Itoa(i+1) {
+			s.name = secret.Name
 		}
 		switch file := i - len(literal); {
 		case p.generated != "":
@@ -244,7 +245,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 			s.placeholder = filePlaceholder(paths[file])
 		}
 		if s.placeholder == "" || s.name != "" {
-			if s.placeholder, err = inEnvironment(i, *secret.text); err != nil {
+			if s.placeholder, err = inEnvironment(i, secret.Text()); err != nil {
 				return err
 			}
 		}
@@ -265,7 +266,7 @@ func filePlaceholder(path string) string {
 
 // inEnvironment puts the secret at position i where the config finds it.
 func inEnvironment(i int, text string) (placeholder string, err error) {
-	variable := secretVariable
+	variable := signature.SecretVariable
 	if i > 0 {
 		variable += "_" + strconv.Itoa(i+1)
 	}

@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -31,38 +31,12 @@ Clerk Dashboard shows.
 	}
 }
 
-// secretVariable is the variable that Clerk's own SDKs read.
-const secretVariable = "CLERK_WEBHOOK_SIGNING_SECRET"
-
 const (
 	secretFlag     = "secret"
 	secretFileFlag = "secret-file"
 )
 
-var errNoSecret = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, secretVariable)
-
-// givenSecret is a signing secret as the user gave it. It may be malformed. Its text
-// is never printed. Package fmt calls no methods of unexported fields, but it does
-// not follow pointers there, so the text is behind one.
-type givenSecret struct {
-	name string
-	text *string
-}
-
-// String keeps the text out of messages.
-func (s givenSecret) String() string { return fmt.Sprintf("secret %q", s.name) }
-
-// Format keeps the text out of whatever package fmt prints, with any verb.
-func (s givenSecret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// key is the secret ready for use.
-func (s givenSecret) key() (*signature.Key, error) {
-	key, err := signature.ParseSecret(*s.text)
-	if err != nil {
-		return nil, fmt.Errorf("%v: %w", s, err)
-	}
-	return key, nil
-}
+var errNoSecret = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, signature.SecretVariable)
 
 func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArray(secretFlag, nil, "Signing secret, [name=]whsec_… (repeatable; other users of this machine can see it while the command runs)")
@@ -72,7 +46,7 @@ func addSecretFlags(cmd *cobra.Command) {
 
 // readSecrets returns the secrets of the flags. Without such a flag it returns the
 // secret of the environment, if there is one.
-func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
+func readSecrets(cmd *cobra.Command, in *input) ([]diagnosis.Secret, error) {
 	texts := valuesOf(cmd, secretFlag)
 	for _, path := range valuesOf(cmd, secretFileFlag) {
 		content, err := in.read(secretFileFlag, path)
@@ -85,8 +59,8 @@ func readSecrets(cmd *cobra.Command, in *input) ([]givenSecret, error) {
 		texts = append(texts, strings.TrimPrefix(string(content), signature.ByteOrderMark)) // a name behind it would not be found
 	}
 	if len(texts) == 0 {
-		if text := os.Getenv(secretVariable); strings.TrimSpace(text) != "" {
-			return []givenSecret{{name: "1", text: &text}}, nil
+		if text := os.Getenv(signature.SecretVariable); strings.TrimSpace(text) != "" {
+			return []diagnosis.Secret{diagnosis.NewSecret("1", text)}, nil
 		}
 	}
 	return nameSecrets(texts, "")
@@ -100,22 +74,22 @@ func valuesOf(cmd *cobra.Command, flag string) []string {
 
 // nameSecrets splits "name=secret". The name of a secret without one is the prefix
 // and its position, from 1.
-func nameSecrets(texts []string, prefix string) ([]givenSecret, error) {
-	var secrets []givenSecret
+func nameSecrets(texts []string, prefix string) ([]diagnosis.Secret, error) {
+	var secrets []diagnosis.Secret
 	taken := make(map[string]bool)
 	for i, text := range texts {
-		s := splitSecret(text)
-		if strings.TrimSpace(*s.text) == "" {
+		name, secret := splitSecret(text)
+		if strings.TrimSpace(secret) == "" {
 			return nil, errors.New("a signing secret is empty")
 		}
-		if s.name == "" {
-			s.name = prefix + strconv.Itoa(i+1)
+		if name == "" {
+			name = prefix + strconv.Itoa(i+1)
 		}
-		if taken[s.name] {
-			return nil, fmt.Errorf("two secrets have the name %q: give each its own", s.name)
+		if taken[name] {
+			return nil, fmt.Errorf("two secrets have the name %q: give each its own", name)
 		}
-		taken[s.name] = true
-		secrets = append(secrets, s)
+		taken[name] = true
+		secrets = append(secrets, diagnosis.NewSecret(name, secret))
 	}
 	return secrets, nil
 }
@@ -126,17 +100,11 @@ var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$`)
 
 var secretPrefix = regexp.MustCompile(`^wh(sec|pk|sk)_`)
 
-func splitSecret(text string) givenSecret {
+func splitSecret(text string) (name, secret string) {
 	name, rest, found := strings.Cut(text, "=")
 	isPadding := strings.Trim(rest, "= \t\r\n") == ""
 	if found && !isPadding && secretName.MatchString(name) && !secretPrefix.MatchString(name) {
-		return givenSecret{name: name, text: &rest}
+		return name, rest
 	}
-	return givenSecret{text: &text}
+	return "", text
 }
-
-// Interface guards
-var (
-	_ fmt.Formatter = givenSecret{}
-	_ fmt.Stringer  = givenSecret{}
-)

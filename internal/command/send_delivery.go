@@ -20,9 +20,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// userAgent has the form of Svix's own: version, and the name of a sender.
-const userAgent = "Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"
-
 // maxAnswer is how much of an answer is read, so that the connection can be used
 // again. keptAnswer is how much of it is shown.
 const (
@@ -76,7 +73,7 @@ func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Ke
 	}
 	var keys []*signature.Key
 	for _, secret := range secrets {
-		key, err := secret.key()
+		key, err := secret.Parse()
 		if err != nil {
 			return nil, err
 		}
@@ -118,16 +115,14 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	if err != nil {
 		return nil, err
 	}
-	// Svix writes the names in small letters. Go leaves them as they are unless Set
+	r.Header = event.SenderHeader()
+	// Svix writes these names in small letters. Go leaves them as they are unless Set
 	// is used.
 	r.Header["svix-id"] = []string{id}
 	r.Header["svix-timestamp"] = []string{strconv.FormatInt(signedAt.Unix(), 10)}
 	if s.invalid != missingHeader {
 		r.Header["svix-signature"] = []string{signatures}
 	}
-	r.Header.Set("Accept", "*/*")
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", userAgent)
 	return r, nil
 }
 

@@ -97,7 +97,7 @@ func sign(cmd *cobra.Command) (string, error) {
 	}
 	var b strings.Builder
 	for _, h := range headers {
-		fmt.Fprintf(&b, "%s: %s\n", h.name, h.value)
+		fmt.Fprintf(&b, "%s: %s\n", h.Name, h.Value)
 	}
 	return b.String(), nil
 }
@@ -115,15 +115,13 @@ func bodyToSign(in *input, data string) ([]byte, error) {
 
 func isInline(data string) bool { return strings.HasPrefix(strings.TrimSpace(data), "{") }
 
-type headerLine struct{ name, value string }
-
 // signedHeaders returns the three headers of r, if they are well-formed.
-func signedHeaders(r *http.Request) ([]headerLine, error) {
-	var lines []headerLine
+func signedHeaders(r *http.Request) ([]shell.Header, error) {
+	var lines []shell.Header
 	canonical := make(http.Header)
 	for _, name := range []string{"svix-id", "svix-timestamp", "svix-signature"} {
 		value := r.Header[name][0]
-		lines = append(lines, headerLine{name, value})
+		lines = append(lines, shell.Header{Name: name, Value: value})
 		canonical.Set(name, value)
 	}
 	if _, err := signature.ParseHeaders(canonical); err != nil {
@@ -132,10 +130,10 @@ func signedHeaders(r *http.Request) ([]headerLine, error) {
 	return lines, nil
 }
 
-func headersAsJSON(headers []headerLine) (string, error) {
+func headersAsJSON(headers []shell.Header) (string, error) {
 	object := make(map[string]string)
 	for _, h := range headers {
-		object[h.name] = h.value
+		object[h.Name] = h.Value
 	}
 	text, err := json.Marshal(object)
 	return string(text) + "\n", err
@@ -144,21 +142,14 @@ func headersAsJSON(headers []headerLine) (string, error) {
 // maxInlineBody is a size that fits into one argument of a command everywhere.
 const maxInlineBody = 100 << 10
 
-// curlCommand writes a command that sends the body byte for byte.
-func curlCommand(url string, headers []headerLine, data string, body []byte) (string, error) {
-	var b strings.Builder
-	b.WriteString("curl -sS " + shell.Quote(url))
-	for _, h := range append(headers, headerLine{"content-type", "application/json"}) {
-		b.WriteString(" \\\n  -H " + shell.Quote(h.name+": "+h.value))
+func curlCommand(url string, headers []shell.Header, data string, body []byte) (string, error) {
+	c := shell.Curl{Silent: true, Method: http.MethodPost, URL: url, Body: body}
+	c.Headers = append(headers, shell.Header{Name: "content-type", Value: "application/json"})
+	switch isFile := data != "-" && !isInline(data); {
+	case isFile:
+		c.File = data
+	case len(body) > maxInlineBody || bytes.ContainsRune(body, 0):
+		return "", errors.New("the body cannot be part of a command, because it is too large or has a zero byte: save it, and give its file with --data")
 	}
-	fits := len(body) <= maxInlineBody && !bytes.ContainsRune(body, 0)
-	switch {
-	case fits:
-		b.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
-	case data == "-" || isInline(data):
-		return "", fmt.Errorf("the body cannot be part of a command, because it is too large or has a zero byte: save it, and give its file with --data")
-	default:
-		b.WriteString(" \\\n  --data-binary " + shell.Quote("@"+data))
-	}
-	return b.String() + "\n", nil
+	return c.String(), nil
 }

@@ -165,26 +165,18 @@ func readOtherAttempts(cmd *cobra.Command, in *input) ([]map[string][]string, er
 }
 
 func secretsToTry(cmd *cobra.Command, in *input) (accepted, others []diagnosis.Secret, err error) {
-	given, err := readSecrets(cmd, in)
+	accepted, err = readSecrets(cmd, in)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(given) == 0 {
+	if len(accepted) == 0 {
 		return nil, nil, errNoSecret
 	}
-	givenOthers, err := nameSecrets(valuesOf(cmd, "other-secret"), "other-")
+	others, err = nameSecrets(valuesOf(cmd, "other-secret"), "other-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("--other-secret: %w", err)
 	}
-	return toDiagnosis(given), toDiagnosis(givenOthers), nil
-}
-
-func toDiagnosis(given []givenSecret) []diagnosis.Secret {
-	var secrets []diagnosis.Secret
-	for _, s := range given {
-		secrets = append(secrets, diagnosis.NewSecret(s.name, *s.text))
-	}
-	return secrets
+	return accepted, others, nil
 }
 
 func receivedAt(cmd *cobra.Command) (time.Time, error) {

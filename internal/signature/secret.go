@@ -24,6 +24,9 @@ const (
 // that was set from such a file still has it.
 const ByteOrderMark = "\ufeff"
 
+// SecretVariable is the environment variable that Clerk's own SDKs read.
+const SecretVariable = "CLERK_WEBHOOK_SIGNING_SECRET"
+
 // minKeyLength is the length of the shortest HMAC key that the Standard Webhooks
 // specification allows, in bytes. It also excludes the empty key, with which
 // anyone could sign.
