@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
 )
 
@@ -88,7 +89,7 @@ func newInspection(h *Handler) *inspection {
 		endpoint: &inspector.Endpoint{Name: h.Name, Tolerance: time.Duration(h.Tolerance), Guard: h},
 	}
 	for index, key := range h.keys {
-		i.endpoint.Secrets = append(i.endpoint.Secrets, inspector.Secret{Name: h.Secret[index].Name, Key: key})
+		i.endpoint.Secrets = append(i.endpoint.Secrets, diagnosis.Secret{Name: h.Secret[index].Name, Key: key})
 		i.fingerprints = append(i.fingerprints, key.Fingerprint())
 	}
 	i.recorder.Register(i.endpoint)

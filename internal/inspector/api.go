@@ -2,9 +2,17 @@ package inspector
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
 	"net/http"
+	"net/netip"
 	"path"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -63,7 +71,7 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 // Close ends all streams, so that they hold up neither a reload nor a stop.
 func (h *Handler) Close() { h.closeAll() }
 
-// ServeHTTP answers whatever is below the place where the inspector is mounted.
+// ServeHTTP answers every request below the path on which the inspector is mounted.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
 	if err := h.check(r); err != nil {
@@ -85,7 +93,7 @@ func (h *Handler) check(r *http.Request) error {
 	if err := h.checkOrigin(r); err != nil {
 		return forbidden(err)
 	}
-	if markOf(r.Context()) != nil {
+	if dispatchOf(r.Context()) != nil {
 		return errLoop
 	}
 	if !isClean(r.URL.EscapedPath()) {
@@ -94,9 +102,9 @@ func (h *Handler) check(r *http.Request) error {
 	return nil
 }
 
-// checkOrigin returns an error if a browser sends r on behalf of another site.
-// Calls of the API that only read are refused to it as well. It could not see
-// their answers, but make them at will, and learn from the time that they take.
+// checkOrigin returns an error if a browser sends r for another site. It refuses
+// calls of the API that only read, too: the other site could not see the answers,
+// but could learn from the time that they take.
 func (h *Handler) checkOrigin(r *http.Request) error {
 	if isCall(r) {
 		return h.crossOrigin.Check(&http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header, URL: r.URL})
@@ -106,15 +114,155 @@ func (h *Handler) checkOrigin(r *http.Request) error {
 
 func isCall(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
 
-// isClean reports whether the mux takes a path as it is. Any other it would
-// redirect, to a path that leads out of the place where the inspector is
-// mounted.
+// isClean reports whether the mux takes a path as it is. It would redirect any
+// other path, out of the path on which the inspector is mounted.
 func isClean(p string) bool {
 	clean := path.Clean("/" + p)
 	return p == "" || p == clean || p == clean+"/"
 }
 
 func noPath(http.ResponseWriter, *http.Request) error { return errNoPath }
+
+const (
+	maxCall    = 4 << 20          // bytes in the body of a call
+	answerTime = 30 * time.Second // for a client to take what is held for it
+)
+
+// callError tells a caller what is wrong with a call: a status, a stable code and
+// a sentence.
+type callError struct {
+	status int
+	code   string
+	error
+}
+
+func newCallError(status int, code, text string) error {
+	return &callError{status, code, errors.New(text)}
+}
+
+// badRequest is the error for a call that says something wrong.
+func badRequest(err error) error { return &callError{http.StatusBadRequest, "bad_request", err} }
+
+func forbidden(err error) error { return &callError{http.StatusForbidden, "forbidden", err} }
+
+var (
+	errNoPath   = newCallError(http.StatusNotFound, "not_found", "the API has no such path, or not with this method")
+	errTooLarge = newCallError(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body of the call is over %d bytes", maxCall))
+	errMedia    = newCallError(http.StatusUnsupportedMediaType, "media_type", "this call needs a body with Content-Type: application/json")
+)
+
+// readCall reads the body of a call.
+func readCall(w http.ResponseWriter, r *http.Request, call any) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return errMedia
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	decoder.DisallowUnknownFields()
+	var tooLarge *http.MaxBytesError
+	switch err := decoder.Decode(call); {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return badRequest(fmt.Errorf("the body of the call: %w", err))
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return badRequest(errors.New("the body of the call: it has more than one JSON value"))
+	}
+	return nil
+}
+
+// writeError answers with an error, its status and its code.
+func writeError(w http.ResponseWriter, err error) {
+	failure := &callError{http.StatusInternalServerError, "internal", err}
+	errors.As(err, &failure)
+	writeJSON(w, failure.status, map[string]string{"code": failure.code, "error": err.Error()})
+}
+
+// writeJSON answers with one value. It escapes <, > and &, so that no browser can
+// take a sender's text for a page.
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	text := encode(value)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = writeInTime(w, append(text, '\n')) // a client that has hung up needs no answer
+}
+
+// encode writes a value that can always be written as JSON.
+func encode(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// writeInTime gives up on a client that does not read the text. The client could
+// make this process hold it for ever otherwise.
+func writeInTime(w http.ResponseWriter, text []byte) error {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTime))
+	_, err := w.Write(text)
+	_ = control.SetWriteDeadline(time.Time{})
+	return err
+}
+
+// Why a request is refused.
+var (
+	errRemotePeer = errors.New("the inspector answers this machine only: to open it to others, set allow_remote and put authentication in front")
+	errForwarded  = errors.New("a proxy has forwarded this request, and the inspector answers this machine only: to open it to others, set allow_remote and put authentication in front")
+	errForeign    = errors.New("the inspector answers under the names localhost, 127.0.0.1 and [::1] only: to open it under others, set allow_remote and put authentication in front")
+)
+
+// checkLocal returns an error unless r comes from this machine and is meant for
+// it. A page of another site can make a browser send requests here, even under a
+// name of its owner's that points to 127.0.0.1. It cannot make that name localhost.
+func checkLocal(r *http.Request) error {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return errRemotePeer
+	}
+	// A proxy or a tunnel on this machine is a local peer, too.
+	for name := range r.Header {
+		if isForwarding(name) {
+			return errForwarded
+		}
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
+	}
+	switch strings.ToLower(host) {
+	case "localhost", "127.0.0.1", "::1":
+		return nil
+	}
+	return errForeign
+}
+
+// isForwarding tells headers that proxies and tunnels add.
+func isForwarding(name string) bool {
+	switch name {
+	case "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cdn-Loop":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Cf-")
+}
+
+// contentSecurityPolicy lets the page load its own parts and call its own API. The
+// browser runs no script that a sender has put into a text.
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// protect sets the headers of every answer.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
 
 // Interface guard
 var _ http.Handler = (*Handler)(nil)

@@ -73,7 +73,7 @@ func recordSome(rc *Recorder, count, size int) {
 	e := &Endpoint{Name: "default"}
 	for i := range count {
 		id := fmt.Sprint("msg_", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, size, ""), []byte(strings.Repeat("x", size)), verdictOf(id, true))
+		recording(rc, e, answerless{make(http.Header)}, newDelivery(id, size, ""), []byte(strings.Repeat("x", size)), decisionOf(id, true))
 	}
 }
 

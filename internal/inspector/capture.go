@@ -1,21 +1,23 @@
 package inspector
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Capture makes the record of one delivery while a guard handles it. The guard
+// Capture makes the recording of one delivery while a guard handles it. The guard
 // calls Begin, then Forwarded if it hands the delivery on, and then End or Abort.
 type Capture struct {
-	recorder *Recorder
-	record   Record
-	mark     *mark // if it is a replay or an example
-	writer   *answerWriter
-	kept     bool // by the recorder, without the answer
+	recorder  *Recorder
+	recording Recording
+	dispatch  *dispatch // if it is a replay or an example
+	writer    *answerWriter
+	kept      bool // by the recorder, without the answer
 }
 
 // Progress is what a guard knows about a delivery so far.
@@ -34,19 +36,19 @@ type Progress struct {
 // Begin notes what has come in for an endpoint. The guard must use Writer from
 // then on instead of w. It must not have read or changed r before.
 func (rc *Recorder) Begin(endpoint *Endpoint, w http.ResponseWriter, r *http.Request) *Capture {
-	c := &Capture{recorder: rc, writer: newAnswerWriter(w), mark: markOf(r.Context())}
-	c.record = Record{
+	c := &Capture{recorder: rc, writer: newAnswerWriter(w), dispatch: dispatchOf(r.Context())}
+	c.recording = Recording{
 		origin:           Received,
 		endpoint:         endpoint.Name,
 		endpointIdentity: endpoint.identity,
 		time:             time.Now(),
 		request:          newRequest(r),
 	}
-	if c.mark != nil {
-		c.record.origin, c.record.replayOf = c.mark.origin, c.mark.of
+	if c.dispatch != nil {
+		c.recording.origin, c.recording.replayOf = c.dispatch.origin, c.dispatch.of
 	}
 	if r.Body == nil || r.ContentLength == 0 {
-		c.record.request.body.state = none
+		c.recording.request.body.state = none
 	}
 	return c
 }
@@ -81,10 +83,10 @@ func (c *Capture) Writer() http.ResponseWriter { return c.writer }
 // Forwarded makes the delivery visible before it is answered.
 func (c *Capture) Forwarded(p Progress) {
 	c.note(p)
-	c.record.stages.forwarded = c.elapsed()
-	pending := c.record
+	c.recording.stages.forwarded = c.elapsed()
+	pending := c.recording
 	c.recorder.add(&pending)
-	c.record.seq, c.kept = pending.seq, true
+	c.recording.seq, c.kept = pending.seq, true
 }
 
 // End notes the answer: what was written, or the error that is left to Caddy.
@@ -95,28 +97,28 @@ func (c *Capture) Abort(p Progress) { c.end(p, nil, true) }
 
 func (c *Capture) end(p Progress, err error, isAborted bool) {
 	c.note(p)
-	c.record.stages.answered = c.elapsed()
-	c.record.answer = c.writer.answer(err, isAborted)
-	done := c.record
+	c.recording.stages.answered = c.elapsed()
+	c.recording.answer = c.writer.answer(err, isAborted)
+	done := c.recording
 	if c.kept {
 		c.recorder.replace(&done)
 	} else {
 		c.recorder.add(&done)
 	}
-	if c.mark != nil {
-		c.mark.record.Store(&done)
+	if c.dispatch != nil {
+		c.dispatch.recording.Store(&done)
 	}
 }
 
 // note keeps the decision and, the first time, how it was reached.
 func (c *Capture) note(p Progress) {
-	c.record.verdict = p.Decision
-	if c.record.stages.verified != 0 {
+	c.recording.decision = p.Decision
+	if c.recording.stages.verified != 0 {
 		return
 	}
-	c.record.stages.received = c.after(p.Received)
-	if c.record.stages.verified = c.after(p.Checked); c.record.stages.verified == 0 {
-		c.record.stages.verified = c.elapsed()
+	c.recording.stages.received = c.after(p.Received)
+	if c.recording.stages.verified = c.after(p.Checked); c.recording.stages.verified == 0 {
+		c.recording.stages.verified = c.elapsed()
 	}
 	if !p.IsRead {
 		return
@@ -125,7 +127,7 @@ func (c *Capture) note(p Progress) {
 	if p.Verified {
 		limit = keptVerifiedBody
 	}
-	c.record.request.body = newBody(p.Body, limit)
+	c.recording.request.body = newBody(p.Body, limit)
 }
 
 // after returns how long after the arrival something happened, or 0 if it did
@@ -134,7 +136,29 @@ func (c *Capture) after(at time.Time) time.Duration {
 	if at.IsZero() {
 		return 0
 	}
-	return max(1, at.Sub(c.record.time))
+	return max(1, at.Sub(c.recording.time))
 }
 
-func (c *Capture) elapsed() time.Duration { return max(1, time.Since(c.record.time)) }
+func (c *Capture) elapsed() time.Duration { return max(1, time.Since(c.recording.time)) }
+
+// dispatch travels in the context of a request that the inspector sends. It brings
+// back what a guard has recorded of that request.
+type dispatch struct {
+	origin    Origin
+	of        uint64
+	recording atomic.Pointer[Recording]
+}
+
+type dispatchKey struct{}
+
+func dispatchOf(ctx context.Context) *dispatch {
+	m, _ := ctx.Value(dispatchKey{}).(*dispatch)
+	return m
+}
+
+// IsReplay reports whether a request with this context is a replay of a recorded
+// delivery.
+func IsReplay(ctx context.Context) bool {
+	m := dispatchOf(ctx)
+	return m != nil && m.origin == Replayed
+}

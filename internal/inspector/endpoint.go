@@ -3,29 +3,29 @@ package inspector
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"net"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 )
 
-// Endpoint is what a guard lends to the inspector: enough to sign replays and
-// to explain rejections. None of its keys ever leaves the process.
+// Endpoint is what a guard lends to the inspector, to sign replays and to explain
+// rejections. No key leaves the process.
 type Endpoint struct {
 	Name      string
-	Secrets   []Secret
+	Secrets   []diagnosis.Secret
 	Tolerance time.Duration
-	Guard     caddyhttp.MiddlewareHandler // to find its place among the routes
+	Guard     caddyhttp.MiddlewareHandler // to find the routes that lead to it
 
 	identity string // tells it apart from others of its name, also after a reload
-}
-
-// Secret is a signing secret of an endpoint.
-type Secret struct {
-	Name string
-	Key  *signature.Key
 }
 
 // Register makes an endpoint known until Unregister is called with it.
@@ -36,7 +36,7 @@ func (rc *Recorder) Register(e *Endpoint) {
 	rc.endpoints = append(rc.endpoints, e)
 }
 
-// Unregister takes back what Register was called with.
+// Unregister undoes Register.
 func (rc *Recorder) Unregister(e *Endpoint) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -45,7 +45,7 @@ func (rc *Recorder) Unregister(e *Endpoint) {
 	}
 }
 
-// identify returns the name and the secrets in one word.
+// identify returns one text for the name and the secrets.
 func (e *Endpoint) identify() string {
 	hash := sha256.New()
 	for _, s := range e.Secrets {
@@ -55,8 +55,8 @@ func (e *Endpoint) identify() string {
 	return e.Name + " " + hex.EncodeToString(hash.Sum(nil))
 }
 
-// currentEndpoints returns the endpoints, of those of one name and the same
-// secrets the newest: during a reload there are two.
+// currentEndpoints returns the endpoints. Of several with the same name and the
+// same secrets, as during a reload, it returns the newest.
 func (rc *Recorder) currentEndpoints() []*Endpoint {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -70,9 +70,9 @@ func (rc *Recorder) currentEndpoints() []*Endpoint {
 	return current
 }
 
-// endpointOf returns the one of these at which r arrived, or, if that has other
-// secrets by now, the only one of its name. It returns nil if neither is there.
-func endpointOf(r *Record, current []*Endpoint) *Endpoint {
+// endpointOf returns the endpoint at which r arrived. If that has other secrets by
+// now, it returns the only endpoint of that name. It returns nil if there is none.
+func endpointOf(r *Recording, current []*Endpoint) *Endpoint {
 	var namesakes []*Endpoint
 	for _, e := range current {
 		if e.identity == r.endpointIdentity {
@@ -88,22 +88,22 @@ func endpointOf(r *Record, current []*Endpoint) *Endpoint {
 	return namesakes[0]
 }
 
-// secretOf returns the secret that verified r, if it still is in the
-// configuration. Its name may be another by now.
-func (rc *Recorder) secretOf(r *Record) (Secret, bool) {
-	if !r.verdict.Verified {
-		return Secret{}, false
+// secretOf returns the secret that verified r, if the configuration still has it.
+// Its name may have changed.
+func (rc *Recorder) secretOf(r *Recording) (diagnosis.Secret, bool) {
+	if !r.decision.Verified {
+		return diagnosis.Secret{}, false
 	}
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	found := Secret{}
+	found := diagnosis.Secret{}
 	for _, e := range slices.Backward(rc.endpoints) {
 		for _, s := range e.Secrets {
-			if s.Key.Fingerprint() != r.verdict.Fingerprint {
+			if s.Key.Fingerprint() != r.decision.Fingerprint {
 				continue
 			}
 			if e.Name == r.endpoint {
-				return s, true // rather than another endpoint's that is equal
+				return s, true // rather than an equal one of another endpoint
 			}
 			if found.Key == nil {
 				found = s
@@ -113,13 +113,124 @@ func (rc *Recorder) secretOf(r *Record) (Secret, bool) {
 	return found, found.Key != nil
 }
 
-// signer returns the secret of this name that can sign, or the first that can
-// if name is "".
-func (e *Endpoint) signer(name string) (Secret, bool) {
+// signer returns the secret of this name if it can sign. If name is "", it returns
+// the first secret that can.
+func (e *Endpoint) signer(name string) (diagnosis.Secret, bool) {
 	for _, s := range e.Secrets {
 		if s.Key.Symmetric() && (name == "" || s.Name == name) {
 			return s, true
 		}
 	}
-	return Secret{}, false
+	return diagnosis.Secret{}, false
+}
+
+// locate returns a URL that leads to an endpoint, and the address of the listener
+// there. It takes the URL of the last genuine delivery, or else one that the
+// routes of the running configuration show. The listener can differ from the
+// URL's, because a tunnel or a socket may be between. It returns "" if it finds
+// none.
+func (rc *Recorder) locate(e *Endpoint) (string, net.Addr) {
+	current := rc.currentEndpoints()
+	for _, r := range slices.Backward(rc.snapshot().recordings) {
+		if endpointOf(r, current) != e || !r.decision.Verified || r.request.method != "POST" {
+			continue
+		}
+		if _, local := findServer(r.request.arrival); local != nil && r.request.host != "" {
+			return r.url(), local
+		}
+	}
+	return locateInRoutes(e)
+}
+
+func locateInRoutes(e *Endpoint) (string, net.Addr) {
+	app := httpApp()
+	if app == nil {
+		return "", nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+		server := app.Servers[name]
+		conditions, found := findGuard(server.Routes, e, conditions{host: "localhost", path: "/"})
+		if listeners := server.Listeners(); found && conditions.areKnown() && len(listeners) > 0 {
+			return conditions.url(server), listeners[0].Addr()
+		}
+	}
+	return "", nil
+}
+
+// conditions are what the matchers on the way to a handler ask for.
+type conditions struct {
+	host   string // "" if no one host is known
+	prefix string // that was stripped off the path
+	path   string // "" if no one path is known
+	others bool   // a matcher asks for something that a URL does not have
+}
+
+func (p conditions) areKnown() bool { return p.host != "" && p.path != "" && !p.others }
+
+// findGuard looks for the endpoint's guard below routes.
+func findGuard(routes caddyhttp.RouteList, e *Endpoint, at conditions) (conditions, bool) {
+	for _, route := range routes {
+		here := at.below(route.MatcherSets)
+		for _, handler := range route.Handlers {
+			if handler == e.Guard {
+				return here, true
+			}
+			switch h := handler.(type) {
+			case *rewrite.Rewrite:
+				here.prefix += h.StripPathPrefix
+				at.prefix = here.prefix // for the routes that follow it
+			case *caddyhttp.Subroute:
+				if found, ok := findGuard(h.Routes, e, here); ok {
+					return found, true
+				}
+			}
+		}
+	}
+	return conditions{}, false
+}
+
+// below adds the conditions of one of the sets of matchers.
+func (p conditions) below(sets caddyhttp.MatcherSets) conditions {
+	if len(sets) == 0 {
+		return p
+	}
+	for _, matcher := range sets[0] {
+		switch m := matcher.(type) {
+		case *caddyhttp.MatchHost:
+			p.host, _ = firstConcrete(*m)
+		case *caddyhttp.MatchPath:
+			p.path = ""
+			if path, ok := firstConcrete(*m); ok {
+				p.path = p.prefix + path
+			}
+		case *caddyhttp.MatchMethod, *caddyhttp.MatchProtocol, *caddyhttp.MatchTLS:
+		default:
+			p.others = true
+		}
+	}
+	return p
+}
+
+// firstConcrete returns the first pattern without a wildcard, not counting one at
+// its end.
+func firstConcrete(patterns []string) (string, bool) {
+	for _, pattern := range patterns {
+		pattern = strings.TrimSuffix(pattern, "*")
+		if pattern != "" && !strings.ContainsAny(pattern, "*{}") {
+			return pattern, true
+		}
+	}
+	return "", false
+}
+
+func (p conditions) url(server *caddyhttp.Server) string {
+	u := url.URL{Scheme: "http", Host: p.host, Path: p.path}
+	usual := 80
+	if len(server.TLSConnPolicies) > 0 {
+		u.Scheme, usual = "https", 443
+	}
+	if port := portOf(server); port != 0 && port != usual {
+		u.Host = net.JoinHostPort(strings.Trim(p.host, "[]"), strconv.Itoa(port))
+	}
+	return u.String()
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"go.uber.org/zap"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // outgoing is a request that the inspector sends into the process itself.
 type outgoing struct {
-	mark      *mark
+	dispatch  *dispatch
 	target    request // its method, target and connection, not header and body
 	header    http.Header
 	body      []byte
@@ -38,7 +39,7 @@ type outgoing struct {
 }
 
 // sign gives the request the three headers of a delivery that is sent now.
-func (o *outgoing) sign(secret Secret, set *signature.HeaderSet, id string, now time.Time) error {
+func (o *outgoing) sign(secret diagnosis.Secret, set *signature.HeaderSet, id string, now time.Time) error {
 	signatures, err := secret.Key.Sign(id, now, o.body)
 	if err != nil {
 		return err
@@ -58,13 +59,13 @@ func (o *outgoing) sign(secret Secret, set *signature.HeaderSet, id string, now 
 // framing are the headers that say how a body comes.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"}
 
-// incoming returns the request as a server would have received it.
+// incoming returns the request as a server would receive it.
 func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	target, err := url.ParseRequestURI(o.target.uri)
 	if err != nil {
-		return nil, badRequest(fmt.Errorf("its target is not a URI: %w", err))
+		return nil, badRequest(fmt.Errorf("its request target is not a URI: %w", err))
 	}
-	ctx = context.WithValue(ctx, markKey{}, o.mark)
+	ctx = context.WithValue(ctx, dispatchKey{}, o.dispatch)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.arrival.local)
 	r := &http.Request{
 		Method:        o.target.method,
@@ -92,13 +93,13 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 }
 
 var (
-	errBusy = newCallError(http.StatusTooManyRequests, "busy", "too many replays are under way")
+	errBusy = newCallError(http.StatusTooManyRequests, "busy", "too many replays are under way: try again when one has ended")
 	errLoop = newCallError(http.StatusLoopDetected, "loop", "a replay arrived at the inspector itself")
-	errGone = newCallError(http.StatusConflict, "route_gone", "nothing listens any more where the delivery arrived")
+	errGone = newCallError(http.StatusConflict, "route_gone", "Caddy no longer listens where the delivery arrived")
 )
 
-// send lets the running configuration handle the request and returns what the
-// sender would have got. It ends with ctx, of which it takes nothing else over.
+// send lets the running configuration handle the request, and returns what a
+// sender would get. It ends when ctx ends, and uses nothing else of ctx.
 func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (*answer, error) {
 	select {
 	case rc.replays <- struct{}{}:
@@ -122,7 +123,7 @@ func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (
 	return w.answer(nil, isAborted), nil
 }
 
-// serve reports whether a handler has cut the connection off, be it by a panic.
+// serve reports whether a handler has cut the connection off. A panic does so, too.
 func serve(server http.Handler, w http.ResponseWriter, r *http.Request, logger *zap.Logger) (isAborted bool) {
 	defer func() {
 		fault := recover()
@@ -138,7 +139,7 @@ func serve(server http.Handler, w http.ResponseWriter, r *http.Request, logger *
 	return false
 }
 
-// sink is a response writer at whose other end nobody listens.
+// sink is a response writer that nobody reads from.
 type sink struct{ header http.Header }
 
 func (s *sink) Header() http.Header         { return s.header }
@@ -146,12 +147,12 @@ func (s *sink) WriteHeader(int)             {}
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) Flush()                      {}
 
-// targetOf returns what a request to a URL of this Caddy would be like, if it
-// came in at local or, where that is nil, where the URL says.
+// targetOf returns a request to a URL of this Caddy that came in at local. If local
+// is nil, it came in where the URL says.
 func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return request{}, errors.New("url is not one such as http://localhost:8080/webhooks/clerk")
+		return request{}, errors.New("url: write one such as http://localhost:8080/webhooks/clerk")
 	}
 	rq := request{
 		method: http.MethodPost, protocol: "HTTP/1.1", major: 1, minor: 1,
@@ -172,16 +173,16 @@ func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
 	return rq, nil
 }
 
-// asksForCertificates reports whether a server lets nobody in, for some name at
-// least, without a certificate of a client. Such a check is part of the
-// handshake, which does not take place here.
+// asksForCertificates reports whether a server asks clients for a certificate, for
+// at least one name. That check is part of the handshake, and a request inside the
+// process has none.
 func asksForCertificates(server *caddyhttp.Server) bool {
 	return server != nil && slices.ContainsFunc(server.TLSConnPolicies, func(p *caddytls.ConnectionPolicy) bool {
 		return p.ClientAuthentication != nil
 	})
 }
 
-// listenerOf returns the address at which a server listens that u leads to.
+// listenerOf returns the address of the listener that u leads to.
 func listenerOf(u *url.URL) (net.Addr, error) {
 	port := 80
 	if u.Scheme == "https" {
@@ -201,8 +202,8 @@ func listenerOf(u *url.URL) (net.Addr, error) {
 }
 
 var (
-	errNoSite            = errors.New("no site of this Caddy listens at that url")
-	errClientCertificate = errors.New("the site at that url asks for client certificates, and there is none to send with: replay a delivery instead")
+	errNoSite            = errors.New("url: no site of this Caddy listens there")
+	errClientCertificate = errors.New("url: the site asks for a client certificate, which an example cannot have: replay a delivery instead")
 )
 
 // Interface guards

@@ -25,7 +25,7 @@ func pageHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if !isRead || !isFile(files, r.URL.Path) {
-			writeError(w, errNoPath) // the file server would take the headers of protect away
+			writeError(w, errNoPath) // the file server would remove the headers that protect sets
 			return
 		}
 		server.ServeHTTP(w, r)
@@ -40,9 +40,9 @@ func isFile(files fs.FS, urlPath string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// redirectToFolder sends a browser from /inspect to /inspect/, which the
-// relative addresses in the page need, and reports whether it had to. The path
-// that the browser knows is the original one: below handle_path, r has another.
+// redirectToFolder sends a browser from /inspect to /inspect/, because the page has
+// relative addresses. It reports whether it did. The browser knows the original
+// path, and below handle_path r has another one.
 func redirectToFolder(w http.ResponseWriter, r *http.Request) bool {
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
 	if !ok || r.URL.Path != "" && r.URL.Path != "/" || strings.HasSuffix(original.URL.Path, "/") || original.URL.Path == "" {
@@ -52,7 +52,7 @@ func redirectToFolder(w http.ResponseWriter, r *http.Request) bool {
 	if original.URL.RawQuery != "" {
 		target += "?" + original.URL.RawQuery
 	}
-	w.Header().Set("Location", target) // as it is: http.Redirect would make it absolute
+	w.Header().Set("Location", target) // http.Redirect would make it absolute
 	w.WriteHeader(http.StatusTemporaryRedirect)
 	return true
 }

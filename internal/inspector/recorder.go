@@ -16,8 +16,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// How much is kept. Rejected deliveries have room of their own, so that a
-// stranger cannot push out the genuine.
+// How much is kept. Rejected deliveries have room of their own, so that a stranger
+// cannot push out genuine ones.
 const (
 	maxVerified      = 10_000
 	maxVerifiedBytes = 40_000_000
@@ -30,9 +30,9 @@ var recorders = caddy.NewUsagePool()
 
 const recorderKey = "recorder"
 
-// Acquire returns the process's recorder, which outlives config reloads.
-// Release must be called once for each call. A request that still runs may go
-// on using it afterwards.
+// Acquire returns the process's recorder, which outlives config reloads. Release
+// must be called once for each call. A request that still runs may use the recorder
+// after that.
 func Acquire() *Recorder {
 	value, _, _ := recorders.LoadOrNew(recorderKey, func() (caddy.Destructor, error) { return NewRecorder(), nil })
 	return value.(*Recorder)
@@ -52,55 +52,54 @@ func (rc *Recorder) Destruct() error {
 
 // Recorder keeps the last deliveries.
 type Recorder struct {
-	run     string // tells ids of different recorders apart
+	run     string // part of every id, other for each recorder
 	started time.Time
 
 	mu        sync.Mutex
 	lastSeq   uint64
 	version   uint64 // counts changes
 	clearedAt uint64 // the version of the last clear
-	verified  shelf
-	rejected  shelf
+	verified  queue
+	rejected  queue
 	watchers  map[chan struct{}]struct{}
 	endpoints []*Endpoint // the newest last
 
-	replays chan struct{} // as many as may be under way
+	replays chan struct{} // has room for as many as may be under way
 }
 
-// NewRecorder returns an empty one.
+// NewRecorder returns an empty recorder.
 func NewRecorder() *Recorder {
 	return &Recorder{
 		run:      strings.ToLower(rand.Text()[:6]),
 		started:  time.Now(),
-		verified: shelf{max: maxVerified, maxBytes: maxVerifiedBytes},
-		rejected: shelf{max: maxRejected, maxBytes: maxRejectedBytes},
+		verified: queue{max: maxVerified, maxBytes: maxVerifiedBytes},
+		rejected: queue{max: maxRejected, maxBytes: maxRejectedBytes},
 		watchers: make(map[chan struct{}]struct{}),
 		replays:  make(chan struct{}, maxReplays),
 	}
 }
 
-// add keeps a new record and gives it its place.
-func (rc *Recorder) add(r *Record) {
+// add keeps a new recording and numbers it.
+func (rc *Recorder) add(r *Recording) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	rc.lastSeq++
 	r.seq = rc.lastSeq
 	r.version = rc.changed()
-	rc.shelfOf(r).push(r)
+	rc.queueOf(r).push(r)
 }
 
-// replace puts a record in the place of an earlier state of the same, if that
-// is still kept.
-func (rc *Recorder) replace(r *Record) {
+// replace replaces an earlier state of the same recording, if that is still kept.
+func (rc *Recorder) replace(r *Recording) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	if rc.shelfOf(r).replace(r) {
+	if rc.queueOf(r).replace(r) {
 		r.version = rc.changed()
 	}
 }
 
-// shelfOf must be called with rc.mu held, as the next two.
-func (rc *Recorder) shelfOf(r *Record) *shelf {
+// queueOf must be called with rc.mu held. So must changed.
+func (rc *Recorder) queueOf(r *Recording) *queue {
 	if r.isRejected() {
 		return &rc.rejected
 	}
@@ -113,13 +112,13 @@ func (rc *Recorder) changed() uint64 {
 	for watcher := range rc.watchers {
 		select {
 		case watcher <- struct{}{}:
-		default: // has still to look at an earlier change
+		default: // it has not seen an earlier change yet
 		}
 	}
 	return rc.version
 }
 
-// clear forgets all records and returns how many there were.
+// clear removes all recordings and returns how many there were.
 func (rc *Recorder) clear() int {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -130,9 +129,9 @@ func (rc *Recorder) clear() int {
 	return count
 }
 
-// watch returns a channel that tells of changes, and what ends it, unless there
-// are as many watchers already as there may be. Changes that follow each other
-// may be told as one.
+// watch returns a channel that tells of changes, and a function that ends the
+// watching. It reports false if there are maxWatchers already. One message can
+// stand for several changes.
 func (rc *Recorder) watch(maxWatchers int) (changes <-chan struct{}, stop func(), ok bool) {
 	watcher := make(chan struct{}, 1)
 	rc.mu.Lock()
@@ -150,37 +149,37 @@ func (rc *Recorder) watch(maxWatchers int) (changes <-chan struct{}, stop func()
 
 // snapshot is the state of a recorder at one moment.
 type snapshot struct {
-	records   []*Record // the oldest first
-	version   uint64
-	clearedAt uint64
+	recordings []*Recording // the oldest first
+	version    uint64
+	clearedAt  uint64
 }
 
 func (rc *Recorder) snapshot() snapshot {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	return snapshot{
-		records:   merge(rc.verified.kept(), rc.rejected.kept()),
-		version:   rc.version,
-		clearedAt: rc.clearedAt,
+		recordings: merge(rc.verified.kept(), rc.rejected.kept()),
+		version:    rc.version,
+		clearedAt:  rc.clearedAt,
 	}
 }
 
-// since returns the records that have changed after the version, in the order
-// in which they did.
-func (s snapshot) since(version uint64) []*Record {
-	var changed []*Record
-	for _, r := range s.records {
+// since returns the recordings that have changed after the version, in the order of
+// their changes.
+func (s snapshot) since(version uint64) []*Recording {
+	var changed []*Recording
+	for _, r := range s.recordings {
 		if r.version > version {
 			changed = append(changed, r)
 		}
 	}
-	slices.SortFunc(changed, func(a, b *Record) int { return cmp.Compare(a.version, b.version) })
+	slices.SortFunc(changed, func(a, b *Recording) int { return cmp.Compare(a.version, b.version) })
 	return changed
 }
 
-// merge returns the records of both, which are sorted, sorted.
-func merge(a, b []*Record) []*Record {
-	all := make([]*Record, 0, len(a)+len(b))
+// merge merges two sorted lists.
+func merge(a, b []*Recording) []*Recording {
+	all := make([]*Recording, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
 		if a[0].seq < b[0].seq {
 			all, a = append(all, a[0]), a[1:]
@@ -191,11 +190,11 @@ func merge(a, b []*Record) []*Record {
 	return append(append(all, a...), b...)
 }
 
-// find returns the record with this place, or nil if it is not kept.
-func (rc *Recorder) find(seq uint64) *Record {
+// find returns the recording with this number, or nil if it is not kept.
+func (rc *Recorder) find(seq uint64) *Recording {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	for _, s := range []*shelf{&rc.verified, &rc.rejected} {
+	for _, s := range []*queue{&rc.verified, &rc.rejected} {
 		if i, found := s.index(seq); found {
 			return s.kept()[i]
 		}
@@ -203,7 +202,7 @@ func (rc *Recorder) find(seq uint64) *Record {
 	return nil
 }
 
-// id names a place, or a version, to the outside.
+// id returns the public name of a number or a version.
 func (rc *Recorder) id(n uint64) string {
 	if n == 0 {
 		return ""
@@ -220,6 +219,56 @@ func (rc *Recorder) parseID(id string) (n uint64, ok bool) {
 	n, err := strconv.ParseUint(digits, 10, 64)
 	return n, err == nil
 }
+
+// queue keeps recordings, bounded in number and memory.
+type queue struct {
+	recordings []*Recording
+	start      int // of the kept ones, in recordings
+	bytes      int64
+	evicted    uint64
+	max        int
+	maxBytes   int64
+}
+
+func (s *queue) kept() []*Recording { return s.recordings[s.start:] }
+
+func (s *queue) push(r *Recording) {
+	if s.start > len(s.recordings)/2 { // moving all of them each time would cost more
+		n := copy(s.recordings, s.kept())
+		clear(s.recordings[n:])
+		s.recordings, s.start = s.recordings[:n], 0
+	}
+	s.recordings = append(s.recordings, r)
+	s.bytes += r.size()
+	s.evict()
+}
+
+func (s *queue) replace(r *Recording) bool {
+	i, found := s.index(r.seq)
+	if !found {
+		return false
+	}
+	s.bytes += r.size() - s.kept()[i].size()
+	s.kept()[i] = r
+	s.evict()
+	return true
+}
+
+// evict makes room, but never removes the newest.
+func (s *queue) evict() {
+	for len(s.kept()) > 1 && (len(s.kept()) > s.max || s.bytes > s.maxBytes) {
+		s.bytes -= s.recordings[s.start].size()
+		s.recordings[s.start] = nil
+		s.start++
+		s.evicted++
+	}
+}
+
+func (s *queue) index(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.kept(), seq, func(r *Recording, seq uint64) int { return cmp.Compare(r.seq, seq) })
+}
+
+func (s *queue) clear() { s.recordings, s.start, s.bytes = nil, 0, 0 }
 
 // Interface guard
 var _ caddy.Destructor = (*Recorder)(nil)

@@ -49,7 +49,7 @@ func (a answerless) WriteHeader(int)             {}
 func (a answerless) Write(p []byte) (int, error) { return len(p), nil }
 
 // record does what a guard does with one delivery.
-func record(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Decision) {
+func recording(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Decision) {
 	x := rc.Begin(e, w, r)
 	p := Progress{Decision: v, Body: body, IsRead: true}
 	if v.Verified {
@@ -62,7 +62,7 @@ func record(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, b
 	x.End(p, fmt.Errorf("not genuine"))
 }
 
-func verdictOf(id string, isVerified bool) Decision {
+func decisionOf(id string, isVerified bool) Decision {
 	v := Decision{Outcome: "forwarded", Verified: isVerified, MessageID: id, SignedAt: time.Now(), Type: "user.created", Secret: "production"}
 	if !isVerified {
 		v.Outcome, v.Reason, v.Type, v.Secret = rejected, "signature_mismatch", "", ""
@@ -115,7 +115,7 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 							r.TLS = &tls.ConnectionState{ServerName: strings.Repeat("n", test.serverName)}
 						}
 						body, _ := io.ReadAll(r.Body)
-						v := verdictOf(id, i%2 == 0)
+						v := decisionOf(id, i%2 == 0)
 						x := rc.Begin(e, answerless{make(http.Header)}, r)
 						p := Progress{Decision: v, Body: body, IsRead: true}
 						if v.Verified {
@@ -154,15 +154,15 @@ func TestRecorderFindsWhatItKeeps(t *testing.T) {
 	e := &Endpoint{Name: "default"}
 	for i := range 300 {
 		id := fmt.Sprintf("msg_%d", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 100, ""), nil, verdictOf(id, i%3 != 0))
+		recording(rc, e, answerless{make(http.Header)}, newDelivery(id, 100, ""), nil, decisionOf(id, i%3 != 0))
 	}
-	records := rc.snapshot().records
-	if len(records) != 70 {
-		t.Fatalf("%d are kept, want 70", len(records))
+	recordings := rc.snapshot().recordings
+	if len(recordings) != 70 {
+		t.Fatalf("%d are kept, want 70", len(recordings))
 	}
-	for i, r := range records {
-		if i > 0 && records[i-1].seq >= r.seq {
-			t.Errorf("%d comes after %d", r.seq, records[i-1].seq)
+	for i, r := range recordings {
+		if i > 0 && recordings[i-1].seq >= r.seq {
+			t.Errorf("%d comes after %d", r.seq, recordings[i-1].seq)
 		}
 		if rc.find(r.seq) != r {
 			t.Errorf("%d is not found", r.seq)
@@ -180,10 +180,10 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 	rc := NewRecorder()
 	for i := range 40 {
 		id := fmt.Sprintf("msg_%d", i)
-		record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000, ""), []byte("{}"), verdictOf(id, true))
+		recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000, ""), []byte("{}"), decisionOf(id, true))
 	}
 	rc.verified.max = 1
-	record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10, ""), []byte("{}"), verdictOf("msg_last", true))
+	recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10, ""), []byte("{}"), decisionOf("msg_last", true))
 	if got, want := rc.verified.bytes, rc.verified.kept()[0].size(); len(rc.verified.kept()) != 1 || got != want {
 		t.Errorf("%d records, %d bytes, want one of %d", len(rc.verified.kept()), got, want)
 	}
@@ -195,9 +195,9 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	e := &Endpoint{Name: "default"}
 	for i := range 4 {
 		id := fmt.Sprint("msg_", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), make([]byte, 9_000), verdictOf(id, true))
+		recording(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), make([]byte, 9_000), decisionOf(id, true))
 	}
-	v := verdictOf("msg_last", true)
+	v := decisionOf("msg_last", true)
 	x := rc.Begin(e, answerless{make(http.Header)}, newDelivery(v.MessageID, 10, ""))
 	p := Progress{Decision: v, Body: nil, IsRead: true}
 	x.Forwarded(p)
@@ -213,7 +213,7 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 
 func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 	rc := NewRecorder()
-	v := verdictOf("msg_1", true)
+	v := decisionOf("msg_1", true)
 	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100, ""))
 	p := Progress{Decision: v, Body: nil, IsRead: true}
 	x.Forwarded(p)
@@ -221,7 +221,7 @@ func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 		t.Error("it was not there")
 	}
 	x.End(p, nil)
-	if n := len(rc.snapshot().records); n != 0 {
+	if n := len(rc.snapshot().recordings); n != 0 {
 		t.Errorf("%d records are back", n)
 	}
 }
@@ -230,16 +230,16 @@ func TestSinceTellsEveryChangeOnce(t *testing.T) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}
 	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100, ""))
-	p := Progress{Decision: verdictOf("msg_slow", true), Body: nil, IsRead: true}
+	p := Progress{Decision: decisionOf("msg_slow", true), Body: nil, IsRead: true}
 	slow.Forwarded(p)
 	cursor := rc.snapshot().version
-	record(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100, ""), nil, verdictOf("msg_2", false))
+	recording(rc, e, answerless{make(http.Header)}, newDelivery("msg_2", 100, ""), nil, decisionOf("msg_2", false))
 	slow.End(p, nil)
 
 	now := rc.snapshot()
 	var got []string
 	for _, r := range now.since(cursor) {
-		got = append(got, r.verdict.MessageID)
+		got = append(got, r.decision.MessageID)
 	}
 	if strings.Join(got, " ") != "msg_2 msg_slow" {
 		t.Errorf("changed: %v", got)
@@ -255,11 +255,11 @@ func BenchmarkRecord(b *testing.B) {
 	e := &Endpoint{Name: "default"}
 	r := newDelivery("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", 2<<10, "")
 	body, _ := io.ReadAll(r.Body)
-	v := verdictOf("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", true)
+	v := decisionOf("msg_2x1Zc9QvD8sPq3LkTzWmYbRnHjE", true)
 	source := r.Body
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Body = source
-		record(rc, e, answerless{http.Header{"Server": {"Caddy"}}}, r, body, v)
+		recording(rc, e, answerless{http.Header{"Server": {"Caddy"}}}, r, body, v)
 	}
 }

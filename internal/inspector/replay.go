@@ -10,16 +10,17 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 var (
-	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not read, or not kept whole, so it can only be replayed with a body of your own")
-	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "no secret of the endpoint that could sign it is in the configuration now")
+	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the whole body is not here: give the replay a body of your own")
+	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "the configuration has no secret of this endpoint that can sign: add the whsec_ secret")
 )
 
-// edits are the changes to a replay; what is nil stays as it was.
+// edits are the changes to a replay. What is nil stays as it was.
 type edits struct {
 	Body    *string            `json:"body"`
 	Type    *string            `json:"type"`
@@ -27,25 +28,24 @@ type edits struct {
 	NewID   bool               `json:"new_id"`
 }
 
-// replaySigner returns the secret that a replay of r is signed with. It is not
-// signed where the original was rejected, or verified by a key that cannot
-// sign.
-func (rc *Recorder) replaySigner(r *Record) (secret Secret, signs bool, err error) {
-	if !r.verdict.Verified {
-		return Secret{}, false, nil
+// replaySigner returns the secret that signs a replay of r. A replay is not signed
+// if the original was rejected, or if the key that verified it cannot sign.
+func (rc *Recorder) replaySigner(r *Recording) (secret diagnosis.Secret, signs bool, err error) {
+	if !r.decision.Verified {
+		return diagnosis.Secret{}, false, nil
 	}
 	secret, found := rc.secretOf(r)
 	switch {
 	case !found:
-		return Secret{}, false, errCannotSign
+		return diagnosis.Secret{}, false, errCannotSign
 	case !secret.Key.Symmetric():
-		return Secret{}, false, nil
+		return diagnosis.Secret{}, false, nil
 	}
 	return secret, true, nil
 }
 
 // replayability says what a replay of r would do.
-func (rc *Recorder) replayability(r *Record) replayView {
+func (rc *Recorder) replayability(r *Recording) replayView {
 	secret, signs, err := rc.replaySigner(r)
 	switch {
 	case err != nil:
@@ -56,9 +56,9 @@ func (rc *Recorder) replayability(r *Record) replayView {
 	return replayView{Possible: true, Signs: signs, Secret: secret.Name}
 }
 
-// replay prepares to send r once more: signed anew by the secret that verified
-// it where that can sign, and else as it was received.
-func (rc *Recorder) replay(r *Record, e edits) (*outgoing, error) {
+// replay prepares to send r again. It signs r anew with the secret that verified
+// it. If there is none that can sign, r is sent as it was received.
+func (rc *Recorder) replay(r *Recording, e edits) (*outgoing, error) {
 	secret, signs, err := rc.replaySigner(r)
 	if err != nil {
 		return nil, err
@@ -67,11 +67,11 @@ func (rc *Recorder) replay(r *Record, e edits) (*outgoing, error) {
 	if err != nil || !signs {
 		return o, err
 	}
-	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
+	return o, o.sign(secret, r.headerSet(), idFor(r, e), time.Now())
 }
 
-// signAndReplay prepares to send r as a genuine delivery, whatever it was.
-func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgoing, error) {
+// signAndReplay prepares to send r as a genuine delivery, even if r was not.
+func (rc *Recorder) signAndReplay(r *Recording, e edits, secretName string) (*outgoing, error) {
 	endpoint := endpointOf(r, rc.currentEndpoints())
 	if endpoint == nil {
 		return nil, errCannotSign
@@ -80,22 +80,22 @@ func (rc *Recorder) signAndReplay(r *Record, e edits, secretName string) (*outgo
 	if !found {
 		return nil, errCannotSign
 	}
-	o, err := prepare(r, e, "Connection") // which may name a header of the signature, and would have it refused
+	o, err := prepare(r, e, "Connection") // it may name a signed header, and the guard would refuse that
 	if err != nil {
 		return nil, err
 	}
 	o.target.method = http.MethodPost
-	return o, o.sign(secret, setOf(r), idFor(r, e), time.Now())
+	return o, o.sign(secret, r.headerSet(), idFor(r, e), time.Now())
 }
 
-// prepare returns r as it was received, but for some headers, with the edits.
-func prepare(r *Record, e edits, without ...string) (*outgoing, error) {
+// prepare returns r as it was received, with the edits and without some headers.
+func prepare(r *Recording, e edits, without ...string) (*outgoing, error) {
 	o := &outgoing{
-		mark:      &mark{origin: Replayed, of: r.seq},
+		dispatch:  &dispatch{origin: Replayed, of: r.seq},
 		target:    r.request,
 		header:    make(http.Header),
 		body:      r.request.body.data,
-		messageID: r.verdict.MessageID,
+		messageID: r.decision.MessageID,
 	}
 	for _, f := range r.request.header {
 		if !f.redacted && !slices.Contains(without, f.name) {
@@ -122,10 +122,11 @@ func prepare(r *Record, e edits, without ...string) (*outgoing, error) {
 	return o, nil
 }
 
-// setType returns the body with another event type, and otherwise as it is,
-// unless it has none. Of several it is the last that counts, as for guards.
+// setType returns the body with another event type and no other change. If the
+// body has no type, it gets one. If it has several, the last one counts, as it does
+// for guards.
 func setType(body []byte, eventType string) ([]byte, error) {
-	quoted, err := json.Marshal(eventType) // so that it is not taken for anything but text
+	quoted, err := json.Marshal(eventType) // so that it is nothing but text
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +140,7 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	return event.Set(canonical, "type", string(quoted))
 }
 
-// editHeader sets and removes headers, but not those that the replay itself
-// has to decide about.
+// editHeader sets and removes headers, but not those that the replay itself sets.
 func editHeader(header http.Header, changes map[string]*string) error {
 	changed := make(map[string]bool)
 	for name, value := range changes {
@@ -149,13 +149,13 @@ func editHeader(header http.Header, changes map[string]*string) error {
 		case !validHeaderName(name):
 			return badRequest(fmt.Errorf("headers: %q is not the name of a header", name))
 		case changed[canonical]:
-			return badRequest(fmt.Errorf("headers: %s is given more than once", canonical))
+			return badRequest(fmt.Errorf("headers: %s is given twice: keep one", canonical))
 		case isDecided(canonical):
-			return badRequest(fmt.Errorf("headers: %s cannot be changed", name))
+			return badRequest(fmt.Errorf("headers: %s cannot be changed, because the replay sets it", name))
 		case value == nil:
 			header.Del(canonical)
 		case strings.ContainsFunc(*value, isControl):
-			return badRequest(fmt.Errorf("headers: the value of %s has a line break or another control character in it", name))
+			return badRequest(fmt.Errorf("headers: the value of %s has a line break or another control character: remove it", name))
 		default:
 			header.Set(canonical, *value)
 		}
@@ -184,19 +184,10 @@ func validHeaderName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, isNoTokenRune)
 }
 
-// setOf returns the dialect that r came in.
-func setOf(r *Record) *signature.HeaderSet {
-	isSvix := headerValue(r.request.header, signature.SvixHeaders.ID) != ""
-	if !isSvix && headerValue(r.request.header, signature.StandardHeaders.ID) != "" {
-		return signature.StandardHeaders
-	}
-	return signature.SvixHeaders
-}
-
-// idFor returns the message's id, of which one that was malformed has none.
-func idFor(r *Record, e edits) string {
-	if e.NewID || r.verdict.MessageID == "" {
+// idFor returns the message's id, or a new one if r has none.
+func idFor(r *Recording, e edits) string {
+	if e.NewID || r.decision.MessageID == "" {
 		return event.NewID("msg", time.Now())
 	}
-	return r.verdict.MessageID
+	return r.decision.MessageID
 }

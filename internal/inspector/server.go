@@ -12,8 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// httpApp returns the HTTP app of the running configuration, or nil if it has
-// none. It must not be kept: after a reload it would serve what was.
+// httpApp returns the HTTP app of the running configuration, or nil if it has none.
+// Do not keep it: after a reload it would serve the old configuration.
 func httpApp() *caddyhttp.App {
 	app, err := caddy.ActiveContext().AppIfConfigured("http")
 	if err != nil {
@@ -29,8 +29,8 @@ type arrival struct {
 	listen []string // where the server listens, by its configuration
 }
 
-// arrivedAt must not look at the server's listeners: while Caddy starts, some
-// already accept what the others are still being added to.
+// arrivedAt must not look at the server's listeners. While Caddy starts, some of
+// them accept requests before all are in the list.
 func arrivedAt(ctx context.Context) arrival {
 	local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
@@ -40,10 +40,9 @@ func arrivedAt(ctx context.Context) arrival {
 	return arrival{local, server.Listen}
 }
 
-// candidates are the addresses at which the request can have come in: that of
-// the connection, unless the server does not listen there. A load balancer in
-// front can tell another one, by the PROXY protocol; then it is any of the
-// server's.
+// candidates are the addresses at which the request can have come in. That is the
+// address of the connection if the server listens there. A load balancer in front
+// can name another one by the PROXY protocol. Then it can be any of the server's.
 func (a arrival) candidates() []net.Addr {
 	listened := listenerAddrs(a.listen)
 	isOwn := func(listener net.Addr) bool { return matchAddr(listener, a.local) > 0 }
@@ -53,8 +52,8 @@ func (a arrival) candidates() []net.Addr {
 	return listened
 }
 
-// listenerAddrs are what listeners with this configuration call their addresses.
-// A name of a host stands for any address here.
+// listenerAddrs returns the addresses of listeners with this configuration. A host
+// name stands for any address here.
 func listenerAddrs(listen []string) (addrs []net.Addr) {
 	for _, text := range listen {
 		address, err := caddy.ParseNetworkAddress(text)
@@ -73,9 +72,9 @@ func listenerAddrs(listen []string) (addrs []net.Addr) {
 	return addrs
 }
 
-// findServer returns the server that listens now where a request arrived, and
-// its address there, or nil. Servers are not found by their names, since these
-// move when sites come and go. An address without an IP stands for any.
+// findServer returns the server that listens now where a request arrived, and its
+// address there, or nil. It does not look for the server's name, because names move
+// when sites come and go. An address without an IP stands for any.
 func findServer(a arrival) (*caddyhttp.Server, net.Addr) {
 	app := httpApp()
 	if app == nil || a.local == nil {
@@ -96,8 +95,8 @@ func findServer(a arrival) (*caddyhttp.Server, net.Addr) {
 	return best, at
 }
 
-// closestListener returns the address of the server's that is closest to that
-// of a connection, and how close it is, as matchAddr tells.
+// closestListener returns the server's address that is closest to that of a
+// connection, and how close it is: see matchAddr.
 func closestListener(server *caddyhttp.Server, local net.Addr) (closest net.Addr, match int) {
 	for _, listener := range server.Listeners() {
 		if m := matchAddr(listener.Addr(), local); m > match {
@@ -107,8 +106,8 @@ func closestListener(server *caddyhttp.Server, local net.Addr) (closest net.Addr
 	return closest, match
 }
 
-// matchAddr tells how closely a listener's address is that of a connection that
-// it has accepted: 0 is not at all, and more is closer.
+// matchAddr returns how well a listener's address fits a connection: 0 is not at
+// all, and more is better.
 func matchAddr(listener, local net.Addr) int {
 	listenerIP, listenerPort, ok := splitAddr(listener)
 	if !ok {
@@ -142,7 +141,7 @@ func splitAddr(addr net.Addr) (ip net.IP, port int, ok bool) {
 	return nil, 0, false
 }
 
-// portOf returns the port at which a server listens, or 0.
+// portOf returns a server's port, or 0.
 func portOf(server *caddyhttp.Server) int {
 	for _, listener := range server.Listeners() {
 		if _, port, ok := splitAddr(listener.Addr()); ok {

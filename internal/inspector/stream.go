@@ -12,16 +12,16 @@ import (
 const (
 	maxStreams      = 64
 	streamKeepAlive = 15 * time.Second
-	streamPause     = 50 * time.Millisecond // between two looks at what has changed
-	// streamWriteTime is for a browser to take all that a look has found. One
-	// that takes nothing holds up a stop for as long; one that takes little at a
-	// time would otherwise hold what the recorder has long forgotten.
+	streamPause     = 50 * time.Millisecond // between two looks for changes
+	// streamWriteTime is how long a browser may take to read what one look has
+	// found. A browser that reads nothing delays a stop by this time. One that reads
+	// a little at a time would hold what the recorder has long removed.
 	streamWriteTime = 2 * time.Second
 )
 
-var errTooManyStreams = newCallError(http.StatusTooManyRequests, "busy", "too many streams are open")
+var errTooManyStreams = newCallError(http.StatusTooManyRequests, "busy", "too many streams are open: close a tab of the inspector")
 
-// stream is one browser that watches.
+// stream is the live stream of one browser.
 type stream struct {
 	recorder *Recorder
 	w        http.ResponseWriter
@@ -30,7 +30,7 @@ type stream struct {
 	seen     uint64 // the version up to which everything was told
 }
 
-// stream tells a browser of changes until it goes or the handler is closed.
+// stream tells a browser of changes until the browser goes or the handler is closed.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	changes, stop, ok := h.recorder.watch(maxStreams)
 	if !ok {
@@ -38,7 +38,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("X-Accel-Buffering", "no") // for proxies in front that would wait for more
+	w.Header().Set("X-Accel-Buffering", "no") // or proxies in front would wait for more
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -47,7 +47,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	if s.resume(cursorOf(r)) == nil {
 		s.follow(r.Context(), changes)
 	}
-	return nil // the header is sent: an error could only be the connection's
+	return nil // the header is sent, so no other error can follow
 }
 
 func cursorOf(r *http.Request) string {
@@ -57,8 +57,8 @@ func cursorOf(r *http.Request) string {
 	return r.URL.Query().Get("cursor")
 }
 
-// resume tells what has changed since the cursor, or, without one, where the
-// browser stands.
+// resume tells what has changed since the cursor. Without a cursor it tells the
+// current one.
 func (s *stream) resume(cursor string) error {
 	s.limitTime()
 	now := s.recorder.snapshot()
@@ -80,14 +80,14 @@ func (s *stream) resume(cursor string) error {
 	return s.flush()
 }
 
-// follow tells of changes as they come, but leaves a pause after each look, so
-// that a flood of deliveries does not make many of them.
+// follow tells of changes as they come. It pauses after each look, so that a flood
+// of deliveries does not make it look all the time.
 func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 	keepAlive := time.NewTicker(streamKeepAlive)
 	defer keepAlive.Stop()
 	pause := time.NewTimer(streamPause)
 	defer pause.Stop()
-	var awaited <-chan struct{} // changes, except in a pause
+	var awaited <-chan struct{} // is changes, but not in a pause
 	for {
 		var err error
 		select {
@@ -130,7 +130,7 @@ func (s *stream) catchUp() error {
 			return err
 		}
 	}
-	for _, summary := range s.recorder.summarizeAll(now.since(s.seen)) { // no bodies are held meanwhile
+	for _, summary := range s.recorder.summarizeAll(now.since(s.seen)) { // without bodies, to hold little memory
 		if err := s.tell("entry", summary.Version, summary); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (s *stream) catchUp() error {
 	return s.flush()
 }
 
-// tell writes one event. JSON has no line breaks, so it is one line.
+// tell writes one event. Its JSON is one line.
 func (s *stream) tell(name string, version uint64, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *stream) tell(name string, version uint64, data any) error {
 	return s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", s.recorder.cursor(version), name, text))
 }
 
-// limitTime bounds how long what is written from here to flush may take.
+// limitTime bounds the time of all writes until flush.
 func (s *stream) limitTime() {
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTime))
 }
@@ -158,8 +158,8 @@ func (s *stream) write(text string) error {
 	return err
 }
 
-// flush sends what has been written. No deadline stays behind: on HTTP/2 it
-// would end the stream although nothing is being written.
+// flush sends what has been written. It removes the deadline, which would end the
+// stream on HTTP/2 even while nothing is written.
 func (s *stream) flush() error {
 	err := s.control.Flush()
 	if clearErr := s.control.SetWriteDeadline(time.Time{}); err == nil {
@@ -168,8 +168,8 @@ func (s *stream) flush() error {
 	return err
 }
 
-// cursor names a version to the outside. Unlike an id it may be that of
-// nothing yet.
+// cursor returns the public name of a version. Unlike an id it may be the name of
+// no recording yet.
 func (rc *Recorder) cursor(version uint64) string { return fmt.Sprintf("%s-%d", rc.run, version) }
 
 func (rc *Recorder) parseCursor(cursor string) (version uint64, ok bool) {

@@ -45,7 +45,7 @@ func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
 	e := &Endpoint{Name: strings.Repeat("n", 5000)} // so that what is told fills all buffers on its way
 	for i := range maxVerified {
 		id := fmt.Sprint("msg_", i)
-		record(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), []byte("{}"), verdictOf(id, true))
+		recording(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), []byte("{}"), decisionOf(id, true))
 	}
 	conn, err := net.Dial("tcp", serveInspector(t, rc))
 	if err != nil {
@@ -93,7 +93,7 @@ func TestStreamLimitsTheTimeOfWritingAndNotOfWaiting(t *testing.T) {
 		tells("id: " + rc.cursor(0))
 		time.Sleep(streamKeepAlive)
 		tells("\n:")
-		record(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 10, ""), nil, verdictOf("msg_1", false))
+		recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 10, ""), nil, decisionOf("msg_1", false))
 		time.Sleep(streamPause)
 		tells("}")
 		h.Close()

@@ -46,7 +46,7 @@ func FuzzViews(f *testing.F) {
 	f.Add([]byte(`{"a":1}`), "GET", "X-A", "it's")
 	f.Add([]byte("\xff\x00{}"), "POST", "Cookie", "\u202e")
 	f.Fuzz(func(t *testing.T, data []byte, method, name, value string) {
-		r := &Record{
+		r := &Recording{
 			request: request{method: method, host: "localhost", uri: "/?a=%zz&" + value, header: []field{{name: name, value: value}}, body: newBody(data, 100)},
 			answer:  &answer{state: answered, status: 200, header: []field{{name: name, value: value}}, body: newBody(data, 10)},
 		}

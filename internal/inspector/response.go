@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// answerWriter keeps a copy of what is written.
+// answerWriter keeps a copy of what is written to it.
 type answerWriter struct {
 	caddyhttp.ResponseWriterWrapper
 	status int
@@ -41,7 +41,7 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// begin notes the header that net/http sends if none was written.
+// begin notes the header that net/http sends if a handler writes none.
 func (w *answerWriter) begin() {
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -95,7 +95,7 @@ func (w *answerWriter) answer(err error, isAborted bool) *answer {
 
 const maxCause = 1000 // bytes
 
-// causeOf is what an error says, without the place in Caddy's code.
+// causeOf is what an error says, without the line of Caddy's code.
 func causeOf(err error) string {
 	var handlerErr caddyhttp.HandlerError
 	if errors.As(err, &handlerErr) && handlerErr.Err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,16 +14,83 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
+var errNotFound = newCallError(http.StatusNotFound, "not_found", "no entry has this id, or it is no longer kept")
+
+type listView struct {
+	Entries []summaryView `json:"entries"`
+	Next    string        `json:"next"`
+	Cursor  string        `json:"cursor"`
+}
+
+func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
+	f, err := h.recorder.parseFilter(r.URL.RawQuery, defaultLimit)
+	if err != nil {
+		return badRequest(err)
+	}
+	now := h.recorder.snapshot()
+	selected, more := f.selectFrom(h.recorder, now.recordings)
+	v := listView{Entries: h.recorder.summarizeAll(selected), Cursor: h.recorder.cursor(now.version)}
+	if more {
+		v.Next = h.recorder.id(selected[len(selected)-1].seq)
+	}
+	writeJSON(w, http.StatusOK, v)
+	return nil
+}
+
+func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.RawQuery != "" {
+		return badRequest(errors.New("this call removes all entries: leave the parameters out"))
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"cleared": h.recorder.clear()})
+	return nil
+}
+
+// entry returns the recording that the path names.
+func (h *Handler) entry(r *http.Request) (*Recording, error) {
+	if seq, ok := h.recorder.parseID(r.PathValue("id")); ok {
+		if recording := h.recorder.find(seq); recording != nil {
+			return recording, nil
+		}
+	}
+	return nil, errNotFound
+}
+
+func (h *Handler) one(w http.ResponseWriter, r *http.Request) error {
+	recording, err := h.entry(r)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, h.recorder.describe(recording))
+	return nil
+}
+
+type messageView struct {
+	MessageID string        `json:"message_id"`
+	Entries   []summaryView `json:"entries"`
+	Cursor    string        `json:"cursor"`
+}
+
+func (h *Handler) message(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	now := h.recorder.snapshot()
+	attempts := slices.DeleteFunc(now.recordings, func(r *Recording) bool { return r.decision.MessageID != id })
+	if len(attempts) == 0 {
+		return errNotFound
+	}
+	writeJSON(w, http.StatusOK, messageView{id, h.recorder.summarizeAll(attempts), h.recorder.cursor(now.version)})
+	return nil
+}
+
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
 
-	// What may be given, since all records are compared with it.
+	// Bounds, because every recording is compared with what is given.
 	maxValues     = 100
 	maxValueBytes = 1000
 )
 
-// filter selects records. What is empty selects all.
+// filter selects recordings. An empty field selects all.
 type filter struct {
 	types     []event.Pattern
 	outcomes  []string
@@ -142,10 +210,10 @@ func checkStatuses(statuses []string) error {
 	return nil
 }
 
-// selectFrom returns the records that f selects, the newest first and at most
-// as many as its limit, and whether there are more.
-func (f *filter) selectFrom(rc *Recorder, records []*Record) (selected []*Record, more bool) {
-	for _, r := range slices.Backward(records) {
+// selectFrom returns the recordings that f selects, the newest first. It returns
+// at most as many as the limit, and whether there are more.
+func (f *filter) selectFrom(rc *Recorder, recordings []*Recording) (selected []*Recording, more bool) {
+	for _, r := range slices.Backward(recordings) {
 		if f.before != 0 && r.seq >= f.before || !f.match(rc, r) {
 			continue
 		}
@@ -157,15 +225,15 @@ func (f *filter) selectFrom(rc *Recorder, records []*Record) (selected []*Record
 	return selected, false
 }
 
-func (f *filter) match(rc *Recorder, r *Record) bool {
-	return has(f.outcomes, r.verdict.Outcome) &&
-		has(f.reasons, r.verdict.Reason) &&
+func (f *filter) match(rc *Recorder, r *Recording) bool {
+	return has(f.outcomes, r.decision.Outcome) &&
+		has(f.reasons, r.decision.Reason) &&
 		has(f.endpoints, r.endpoint) &&
 		has(f.origins, string(r.origin)) &&
 		f.matchType(r) &&
 		f.matchStatus(r) &&
 		f.matchTime(r) &&
-		(f.id == "" || strings.Contains(rc.id(r.seq), f.id) || strings.Contains(r.verdict.MessageID, f.id)) &&
+		(f.id == "" || strings.Contains(rc.id(r.seq), f.id) || strings.Contains(r.decision.MessageID, f.id)) &&
 		f.matchText(r)
 }
 
@@ -173,12 +241,12 @@ func has(wanted []string, value string) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, value)
 }
 
-func (f *filter) matchType(r *Record) bool {
-	return len(f.types) == 0 || r.verdict.Type != "" &&
-		slices.ContainsFunc(f.types, func(p event.Pattern) bool { return p.Match(r.verdict.Type) })
+func (f *filter) matchType(r *Recording) bool {
+	return len(f.types) == 0 || r.decision.Type != "" &&
+		slices.ContainsFunc(f.types, func(p event.Pattern) bool { return p.Match(r.decision.Type) })
 }
 
-func (f *filter) matchStatus(r *Record) bool {
+func (f *filter) matchStatus(r *Recording) bool {
 	status := strconv.Itoa(r.status())
 	return len(f.statuses) == 0 || slices.ContainsFunc(f.statuses, func(wanted string) bool {
 		class, isClass := strings.CutSuffix(wanted, "xx")
@@ -186,12 +254,12 @@ func (f *filter) matchStatus(r *Record) bool {
 	})
 }
 
-func (f *filter) matchTime(r *Record) bool {
+func (f *filter) matchTime(r *Recording) bool {
 	return (f.from.IsZero() || !r.time.Before(f.from)) && (f.to.IsZero() || r.time.Before(f.to))
 }
 
-// matchText looks everywhere, the costliest last.
-func (f *filter) matchText(r *Record) bool {
+// matchText looks everywhere, and into the bodies last, which costs most.
+func (f *filter) matchText(r *Recording) bool {
 	if f.text == "" || f.inText(r.url()) || f.inHeader(r.request.header) {
 		return true
 	}
@@ -210,7 +278,7 @@ func (f *filter) inHeader(fields []field) bool {
 func (f *filter) inBody(b body) bool { return bytes.Contains(bytes.ToLower(b.data), []byte(f.text)) }
 
 // status is that of the answer, or 0 if there is none yet.
-func (r *Record) status() int {
+func (r *Recording) status() int {
 	if r.answer == nil {
 		return 0
 	}

@@ -2,16 +2,22 @@ package inspector
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
-// The parts of an entry of an HTTP Archive 1.2. Members that begin with an underscore are
-// this program's own, as the format allows.
+// The parts of an entry of an HTTP Archive 1.2. Members that begin with an
+// underscore are this program's own, which the format allows.
 type (
 	harEntry struct {
 		StartedDateTime time.Time   `json:"startedDateTime"`
@@ -67,11 +73,11 @@ type (
 )
 
 func (h *Handler) harOfOne(w http.ResponseWriter, r *http.Request) error {
-	record, err := h.entry(r)
+	recording, err := h.entry(r)
 	if err != nil {
 		return err
 	}
-	h.writeHAR(w, []uint64{record.seq})
+	h.writeHAR(w, []uint64{recording.seq})
 	return nil
 }
 
@@ -80,7 +86,7 @@ func (h *Handler) har(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest(err)
 	}
-	selected, _ := f.selectFrom(h.recorder, h.recorder.snapshot().records)
+	selected, _ := f.selectFrom(h.recorder, h.recorder.snapshot().recordings)
 	seqs := make([]uint64, len(selected))
 	for i, r := range selected {
 		seqs[len(selected)-1-i] = r.seq // the oldest first
@@ -89,9 +95,9 @@ func (h *Handler) har(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// writeHAR writes one entry after the other, and leaves out those that are
-// forgotten meanwhile: all of them at once would take several times what the
-// recorder may keep, for as long as a client takes to read them.
+// writeHAR writes one entry after the other, and leaves out those that are gone by
+// then. All of them at once would take several times the recorder's memory for as
+// long as a client reads.
 func (h *Handler) writeHAR(w http.ResponseWriter, seqs []uint64) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="deliveries.har"`)
@@ -106,7 +112,7 @@ func (h *Handler) writeHAR(w http.ResponseWriter, seqs []uint64) {
 		text.WriteString(separator)
 		text.Write(encode(h.recorder.harEntry(r)))
 		if writeInTime(w, text.Bytes()) != nil {
-			return // who has hung up needs no answer
+			return // a client that has hung up needs no answer
 		}
 		text.Reset()
 		separator = ","
@@ -115,7 +121,7 @@ func (h *Handler) writeHAR(w http.ResponseWriter, seqs []uint64) {
 	_ = writeInTime(w, text.Bytes())
 }
 
-func (rc *Recorder) harEntry(r *Record) harEntry {
+func (rc *Recorder) harEntry(r *Recording) harEntry {
 	return harEntry{
 		StartedDateTime: r.time.UTC(),
 		Time:            milliseconds(r.stages.answered),
@@ -129,7 +135,7 @@ func (rc *Recorder) harEntry(r *Record) harEntry {
 	}
 }
 
-func (r *Record) har() harRequest {
+func (r *Recording) har() harRequest {
 	rq := harRequest{
 		Method:      r.request.method,
 		URL:         r.url(),
@@ -188,4 +194,123 @@ func unescapeQuery(text string) string {
 		return plain
 	}
 	return text
+}
+
+func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
+	recording, err := h.entry(r)
+	if err != nil {
+		return err
+	}
+	if !recording.request.body.isComplete() {
+		return errBodyCut
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_ = writeInTime(w, []byte(curlCommand(recording)))
+	return nil
+}
+
+// curlCommand returns a command for a POSIX shell that sends r as it was received.
+// What a sender wrote stays inside single quotes.
+func curlCommand(r *Recording) string {
+	var c strings.Builder
+	body := r.request.body.data
+	asArgument := isPrintable(string(body)) && len(body) <= maxArgument
+	switch {
+	case asArgument:
+	case isPrintable(string(body)):
+		c.WriteString("printf %s " + shell.Quote(string(body)) + " | ")
+	default:
+		c.WriteString(decoded(string(body)) + " | ")
+	}
+	c.WriteString("curl --globoff --path-as-is --request " + shell.Quote(r.request.method) + " --url " + shellWord(r.url()))
+	if strings.Contains(r.request.uri, "#") {
+		c.WriteString(" --request-target " + shellWord(r.request.uri)) // because curl cuts it off a URL
+	}
+	for _, f := range sortedFields(r.request.header) {
+		if f.redacted || f.name == "Content-Length" {
+			continue
+		}
+		line := f.name + ": " + f.value
+		if f.value == "" {
+			line = f.name + ";" // curl sends an empty header for this
+		}
+		c.WriteString(" \\\n  --header " + shellWord(line))
+	}
+	for _, name := range []string{"Accept", "Content-Type", "User-Agent"} {
+		if !hasHeader(r.request.header, name) {
+			c.WriteString(" \\\n  --header " + shell.Quote(name+":")) // or curl would add one
+		}
+	}
+	switch {
+	case len(body) == 0:
+	case asArgument:
+		c.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
+	default:
+		c.WriteString(" \\\n  --data-binary @-")
+	}
+	c.WriteString("\n")
+	return c.String()
+}
+
+// maxArgument is how large a body can be as an argument. Linux allows 128 KiB. A
+// larger body goes through a pipe.
+const maxArgument = 100_000
+
+// shellWord returns text as one word for a shell.
+func shellWord(text string) string {
+	if isPrintable(text) {
+		return shell.Quote(text)
+	}
+	return `"$(` + decoded(text) + `)"`
+}
+
+// decoded returns a command that prints text. The command has it in base64.
+func decoded(text string) string {
+	return "printf %s " + shell.Quote(base64.StdEncoding.EncodeToString([]byte(text))) + " | base64 -d"
+}
+
+func isPrintable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, isUnprintable)
+}
+
+// isUnprintable reports whether terminals or shells change a character or hide it.
+func isUnprintable(c rune) bool {
+	return unicode.In(c, unicode.Cc, unicode.Bidi_Control) && c != '\n' && c != '\t'
+}
+
+func sortedFields(fields []field) []field {
+	sorted := slices.Clone(fields)
+	slices.SortStableFunc(sorted, func(a, b field) int { return cmp.Compare(a.name, b.name) })
+	return sorted
+}
+
+// asHTTP serves the request as a file. The command clerk-webhook verify reads it,
+// and can look for more causes with other secrets.
+func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
+	recording, err := h.entry(r)
+	if err != nil {
+		return err
+	}
+	if !recording.request.body.isComplete() {
+		return errBodyCut
+	}
+	w.Header().Set("Content-Type", "application/octet-stream") // no browser may show what a sender wrote
+	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="delivery-%s.http"`, h.recorder.id(recording.seq)))
+	_ = writeInTime(w, httpFile(recording))
+	return nil
+}
+
+// httpFile returns r as an HTTP/1 request with a Content-Length, whatever protocol
+// it came by. The body is what was signed, byte for byte. Credentials are left out.
+func httpFile(r *Recording) []byte {
+	var m bytes.Buffer
+	fmt.Fprintf(&m, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.request.method, r.request.uri, r.request.host, len(r.request.body.data))
+	for _, f := range sortedFields(r.request.header) {
+		if !f.redacted && !slices.Contains(framing, f.name) {
+			fmt.Fprintf(&m, "%s: %s\r\n", f.name, f.value)
+		}
+	}
+	m.WriteString("\r\n")
+	m.Write(r.request.body.data)
+	return m.Bytes()
 }

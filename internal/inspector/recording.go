@@ -1,0 +1,369 @@
+package inspector
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+// How much of a body is kept. A verified body within the default max_body is kept
+// whole, so that it can be replayed. Strangers get less room.
+const (
+	keptVerifiedBody = 1 << 20
+	keptRejectedBody = 256 << 10
+	keptAnswerBody   = 64 << 10
+)
+
+// Origin says where a delivery came from.
+type Origin string
+
+// The origins.
+const (
+	Received Origin = "received"
+	Replayed Origin = "replay"
+	Example  Origin = "example"
+)
+
+// rejected is the outcome of the recordings that are kept apart.
+const rejected = "rejected"
+
+// Recording is one delivery: what came in, what was decided, what went out. It
+// never changes once it is in a Recorder, so it can be read without a lock.
+type Recording struct {
+	seq     uint64 // its number, from 1
+	version uint64 // of the recorder, at its last change
+
+	origin   Origin
+	replayOf uint64
+
+	endpoint         string // its name
+	endpointIdentity string
+	time             time.Time
+	request          request
+	decision         Decision
+	stages           stages
+	answer           *answer // nil while the handlers behind are at work
+}
+
+// request is what came in, unchanged.
+type request struct {
+	method, protocol, host, uri, remoteAddr string
+
+	major, minor int
+	arrival      arrival
+	tls          *tls.ConnectionState // what is needed of it
+	header       []field
+	body         body
+}
+
+// Decision is what a guard has decided.
+type Decision struct {
+	Outcome, Reason string
+	Verified        bool
+
+	// MessageID and SignedAt are those of well-formed headers. Otherwise they are
+	// zero.
+	MessageID string
+	SignedAt  time.Time
+
+	// Type, Secret and Fingerprint are set for verified deliveries. Secret is the
+	// name of the secret that verified.
+	Type, Secret string
+	Fingerprint  [32]byte
+}
+
+// stages is how long after the arrival each stage ended. It is 0 for a stage that
+// was not reached.
+type stages struct {
+	received, verified, forwarded, answered time.Duration
+}
+
+type answerState string
+
+const (
+	answered answerState = "answered"
+	failed   answerState = "error"   // left to Caddy's error handling
+	aborted  answerState = "aborted" // the connection was cut off
+)
+
+// answer is what went out.
+type answer struct {
+	state  answerState
+	status int
+	header []field
+	body   body
+	err    string // what was handed to handle_errors
+}
+
+// copyTLS keeps what routes can ask for. The original could derive keys of its
+// connection, too.
+func copyTLS(state *tls.ConnectionState) *tls.ConnectionState {
+	if state == nil {
+		return nil
+	}
+	return &tls.ConnectionState{
+		Version:            state.Version,
+		HandshakeComplete:  state.HandshakeComplete,
+		DidResume:          state.DidResume,
+		CipherSuite:        state.CipherSuite,
+		CurveID:            state.CurveID,
+		NegotiatedProtocol: state.NegotiatedProtocol,
+		ServerName:         serverName(state.ServerName),
+		PeerCertificates:   state.PeerCertificates,
+	}
+}
+
+// serverName returns a copy of the name that a client asked for. A name that is too
+// long for a host is left out, because a handshake takes up to 64 KB of it.
+func serverName(name string) string {
+	if len(name) > maxHostName {
+		return ""
+	}
+	return strings.Clone(name)
+}
+
+const maxHostName = 255
+
+// The memory of a recording's parts without its texts, rounded up as the allocator
+// does.
+const (
+	recordingSize = 640
+	answerSize    = 112
+	addrSize      = 80
+	tlsSize       = 384 + maxHostName
+	fieldSize     = int64(unsafe.Sizeof(field{}))
+	slotSize      = 16 // in the queue, which may be half empty
+
+	// The most memory that a certificate takes for each of its bytes. One with many
+	// small parts is mostly pointers to them.
+	parsedCertificate = 16
+)
+
+// size is how much memory the recording holds.
+func (r *Recording) size() int64 {
+	size := recordingSize + addrSize + slotSize + headerSize(r.request.header) + int64(cap(r.request.body.data))
+	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.decision.Type) + len(r.decision.MessageID))
+	if r.request.tls != nil {
+		size += tlsSize
+		for _, certificate := range r.request.tls.PeerCertificates {
+			size += parsedCertificate * int64(len(certificate.Raw))
+		}
+	}
+	if r.answer != nil {
+		size += answerSize + int64(len(r.answer.err)) + headerSize(r.answer.header) + int64(cap(r.answer.body.data))
+	}
+	return size
+}
+
+// isRejected reports whether the recording counts against the room of strangers.
+func (r *Recording) isRejected() bool { return r.decision.Outcome == rejected }
+
+// age is how old the signature was at the arrival.
+func (r *Recording) age() time.Duration {
+	if r.decision.SignedAt.IsZero() {
+		return 0
+	}
+	return r.time.Sub(r.decision.SignedAt)
+}
+
+// headerSet returns the headers with which r came: those of Svix, unless it has only
+// those of Standard Webhooks.
+func (r *Recording) headerSet() *signature.HeaderSet {
+	if !hasHeader(r.request.header, signature.SvixHeaders.ID) && hasHeader(r.request.header, signature.StandardHeaders.ID) {
+		return signature.StandardHeaders
+	}
+	return signature.SvixHeaders
+}
+
+// verifiedSet returns the headers that the signature proves, or nil.
+func (r *Recording) verifiedSet() *signature.HeaderSet {
+	if !r.decision.Verified {
+		return nil
+	}
+	return r.headerSet()
+}
+
+// url is what the sender asked for.
+func (r *Recording) url() string {
+	scheme := "http://"
+	if r.request.tls != nil {
+		scheme = "https://"
+	}
+	return scheme + r.request.host + r.request.uri
+}
+
+type bodyState string
+
+const (
+	whole  bodyState = "whole"
+	cut    bodyState = "cut"
+	none   bodyState = "none"
+	unread bodyState = "unread"
+)
+
+// body is what is kept of a body.
+type body struct {
+	state bodyState
+	data  []byte
+	size  int64 // of all of it
+}
+
+// newBody copies at most limit bytes of data.
+func newBody(data []byte, limit int) body {
+	if len(data) == 0 {
+		return body{state: none}
+	}
+	b := body{state: whole, size: int64(len(data))}
+	if len(data) > limit {
+		b.state, data = cut, data[:limit]
+	}
+	b.data = append([]byte(nil), data...) // its capacity is what was allocated
+	return b
+}
+
+// isComplete reports whether all of the body is here.
+func (b body) isComplete() bool { return b.state == whole || b.state == none }
+
+type bodyView struct {
+	State  bodyState  `json:"state"`
+	Size   int64      `json:"size"`
+	Text   string     `json:"text"`
+	Base64 []byte     `json:"base64"`
+	JSON   syntaxView `json:"json"`
+}
+
+// syntaxView says where a text stops being JSON.
+type syntaxView struct {
+	Valid   bool   `json:"valid"`
+	Message string `json:"message"`
+	Offset  int    `json:"offset"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+}
+
+func (b body) view() bodyView {
+	v := bodyView{State: b.state, Size: b.size, Base64: []byte{}, JSON: syntaxOf(b.data)}
+	if text := wholeRunes(b); utf8.Valid(text) {
+		v.Text = string(text)
+	} else {
+		v.Base64 = b.data
+	}
+	return v
+}
+
+// wholeRunes returns the data without the first bytes of a character that was cut
+// in two.
+func wholeRunes(b body) []byte {
+	if b.state != cut {
+		return b.data
+	}
+	for end := len(b.data) - 1; end >= max(0, len(b.data)-utf8.UTFMax); end-- {
+		if !utf8.RuneStart(b.data[end]) {
+			continue
+		}
+		if !utf8.FullRune(b.data[end:]) {
+			return b.data[:end]
+		}
+		break
+	}
+	return b.data
+}
+
+// syntaxOf says whether data is JSON, and otherwise where not.
+func syntaxOf(data []byte) syntaxView {
+	var value json.RawMessage
+	err := json.Unmarshal(data, &value)
+	if err == nil {
+		return syntaxView{Valid: true}
+	}
+	v := syntaxView{Message: err.Error(), Offset: len(data)}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && syntax.Error() != unexpectedEnd {
+		v.Offset = max(0, int(syntax.Offset)-1) // which counts the wrong byte too
+	}
+	before := data[:v.Offset]
+	v.Line = 1 + bytes.Count(before, []byte("\n"))
+	v.Column = 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return v
+}
+
+// unexpectedEnd is the error of encoding/json for a text that ends too early.
+const unexpectedEnd = "unexpected end of JSON input"
+
+// field is one line of a header.
+type field struct {
+	name, value string
+	redacted    bool
+}
+
+// copyHeader copies a header without the values of credentials. All strings share
+// one allocation, so there is little memory besides the text itself.
+func copyHeader(header http.Header) []field {
+	count, length := 0, 0
+	for name, values := range header {
+		for _, value := range values {
+			count++
+			length += len(name)
+			if !isCredential(name) {
+				length += len(value)
+			}
+		}
+	}
+	fields := slices.Grow([]field(nil), count)
+	var text strings.Builder
+	text.Grow(length)
+	for name, values := range header {
+		credential := isCredential(name)
+		for _, value := range values {
+			if credential {
+				value = ""
+			}
+			start := text.Len()
+			text.WriteString(name)
+			text.WriteString(value)
+			line := text.String()[start:]
+			fields = append(fields, field{line[:len(name)], line[len(name):], credential})
+		}
+	}
+	return fields
+}
+
+// isCredential reports whether the values of a header are not kept.
+func isCredential(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie":
+		return true
+	}
+	return false
+}
+
+// headerValue returns the first value of the header of this name.
+func headerValue(fields []field, name string) string {
+	for _, f := range fields {
+		if strings.EqualFold(f.name, name) {
+			return f.value
+		}
+	}
+	return ""
+}
+
+func hasHeader(fields []field, name string) bool {
+	return slices.ContainsFunc(fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+}
+
+func headerSize(fields []field) int64 {
+	size := int64(cap(fields)) * fieldSize
+	for _, f := range fields {
+		size += int64(len(f.name) + len(f.value))
+	}
+	return size + size/16 // what the allocator adds to the text
+}
