@@ -309,25 +309,25 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, d *delivery, ne
 // reject counts and logs a request that is not genuine, and returns the error
 // that answers it. With report_only the request goes on instead.
 func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, why *rejection) error {
-	d.outcome, d.reason = rejected, why.reason
+	d.outcome, d.reason = rejected, why.Reason
 	d.publish(r)
-	h.metrics.countRejected(why.reason)
+	h.metrics.countRejected(why.Reason)
 	h.logRejection(r, d, why)
 	if h.ReportOnly {
 		return next.ServeHTTP(w, r)
 	}
-	if why.reason == methodNotAllowed {
+	if why.Reason == methodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	if d.body == nil && why.reason != bodyTimeout {
+	if d.body == nil && why.Reason != bodyTimeout {
 		body.StopReading(w, r)
 	}
-	if why.reason == bodyIncomplete && r.ProtoMajor == 1 {
+	if why.Reason == bodyIncomplete && r.ProtoMajor == 1 {
 		// Nobody knows where a broken body ends. net/http can take the rest of a
 		// broken trailer for the next request.
 		w.Header().Set("Connection", "close")
 	}
-	return caddyhttp.Error(rejectionStatus[why.reason], why.err)
+	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
 // acknowledge answers a genuine delivery that is not wanted.

@@ -88,7 +88,7 @@ func newStages(b *testing.B, size int) *stages {
 
 func (s *stages) check(why *rejection) {
 	if why != nil {
-		s.b.Fatal(why.err)
+		s.b.Fatal(why)
 	}
 }
 

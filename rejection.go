@@ -1,7 +1,6 @@
 package clerkwebhook
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -36,38 +35,33 @@ var rejectionStatus = map[reason]int{
 	signature.Mismatch:        http.StatusForbidden,
 }
 
-// rejection is why a request is not a genuine delivery. The error is for the log
-// and for handle_errors.
-type rejection struct {
-	reason reason
-	err    error
-}
+// rejection is why a request is not a genuine delivery.
+type rejection = signature.Error
 
 var (
-	notPost        = &rejection{methodNotAllowed, errors.New("only POST is a delivery")}
-	announcedLarge = &rejection{bodyTooLarge, errors.New("Content-Length is over max_body")}
-	largerThanMax  = &rejection{bodyTooLarge, errors.New("the body is over max_body")}
-	slowBody       = &rejection{bodyTimeout, errors.New("the body did not arrive within body_timeout")}
-	brokenBody     = &rejection{bodyIncomplete, errors.New("the body ended before it was complete")}
+	notPost        = &rejection{Reason: methodNotAllowed, Detail: "only POST is a delivery"}
+	announcedLarge = &rejection{Reason: bodyTooLarge, Detail: "Content-Length is over max_body"}
+	largerThanMax  = &rejection{Reason: bodyTooLarge, Detail: "the body is over max_body"}
+	slowBody       = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
+	brokenBody     = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
 )
 
 // rejectionOf is for errors of the signature package that concern a delivery. Each
-// of them is a *signature.Error itself. errors.As would cost time in a flood of
-// forgeries.
+// of them is a *rejection itself. errors.As would cost time in a flood of forgeries.
 func rejectionOf(err error) *rejection {
-	return &rejection{err.(*signature.Error).Reason, err} //nolint:errorlint,forcetypeassert // see above
+	return err.(*rejection) //nolint:errorlint,forcetypeassert // see above
 }
 
 // logRejection logs each rejection at debug, as Caddy logs its own 4xx, and a
 // summary at warn.
 func (h *Handler) logRejection(r *http.Request, d *delivery, why *rejection) {
-	e := newRejectionEvent(r, d, h.now(), why.err)
+	e := newRejectionEvent(r, d, h.now(), why)
 	h.summaries.Note(summary.Kind{
 		Level: zapcore.WarnLevel, Message: "deliveries rejected",
-		Key: "reason", Value: string(why.reason),
+		Key: "reason", Value: string(why.Reason),
 	}, e)
 	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
-		c.Write(zap.String("reason", string(why.reason)), zap.Inline(e))
+		c.Write(zap.String("reason", string(why.Reason)), zap.Inline(e))
 	}
 }
 
@@ -77,11 +71,11 @@ type rejectionEvent struct {
 	id         string
 	age        time.Duration
 	remoteAddr string
-	err        error
+	why        *rejection
 }
 
-func newRejectionEvent(r *http.Request, d *delivery, now time.Time, err error) rejectionEvent {
-	e := rejectionEvent{id: d.headers.ID, remoteAddr: r.RemoteAddr, err: err}
+func newRejectionEvent(r *http.Request, d *delivery, now time.Time, why *rejection) rejectionEvent {
+	e := rejectionEvent{id: d.headers.ID, remoteAddr: r.RemoteAddr, why: why}
 	if d.headers.Set != nil {
 		e.age = now.Sub(d.headers.Time)
 	}
@@ -95,6 +89,6 @@ func (e rejectionEvent) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		enc.AddDuration("age", e.age)
 	}
 	enc.AddString("remote_addr", e.remoteAddr)
-	enc.AddString("error", e.err.Error())
+	enc.AddString("error", e.why.Error())
 	return nil
 }

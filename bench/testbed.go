@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 // testbed is a Caddy, built from this checkout, with four sites in one process,

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 // The subjects, by the names that the tables show.

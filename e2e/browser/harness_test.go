@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 	"github.com/chromedp/chromedp"
 	svix "github.com/svix/svix-webhooks/go"
 )

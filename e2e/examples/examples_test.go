@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 const (

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 	svix "github.com/svix/svix-webhooks/go"
 )
 

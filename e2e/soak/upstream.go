@@ -17,7 +17,7 @@ import (
 
 	svix "github.com/svix/svix-webhooks/go"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 // upstream is the backend. It verifies each delivery with Svix's own library and

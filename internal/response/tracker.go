@@ -54,22 +54,9 @@ func (t *Tracker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ReadFrom lets the response writer below copy in its own way.
+// ReadFrom must not bypass Write.
 func (t *Tracker) ReadFrom(src io.Reader) (int64, error) {
-	t.noteImplicitStatus()
-	if t.gone {
-		return io.Copy(io.Discard, src)
-	}
-	// The writer's own ReadFrom is the fast path, but it does not tell an error
-	// of src from an error of the writer. So src notes its own.
-	noted := &errorNoter{Reader: src}
-	n, err := t.ResponseWriterWrapper.ReadFrom(noted)
-	if err == nil || noted.err != nil {
-		return n, err
-	}
-	t.gone = true
-	rest, err := io.Copy(io.Discard, src)
-	return n + rest, err
+	return io.Copy(struct{ io.Writer }{t}, src)
 }
 
 func (t *Tracker) noteImplicitStatus() {
@@ -99,19 +86,6 @@ func (t *Tracker) FlushError() error {
 	t.noteImplicitStatus()
 	t.gone = err != nil
 	return nil
-}
-
-type errorNoter struct {
-	io.Reader
-	err error
-}
-
-func (n *errorNoter) Read(p []byte) (int, error) {
-	read, err := n.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		n.err = err
-	}
-	return read, err
 }
 
 // Interface guards

@@ -5,128 +5,104 @@ import (
 	"time"
 )
 
-// Limits on what a sender may put into the headers. They leave ample room: an id
-// of Svix has 31 characters, and a signature has 47. There is one signature for
-// each secret in rotation.
+// Limits on what a sender may put into the headers. Svix's ids have 31
+// characters and one signature has 47, one more for each secret that is being
+// rotated, so there is ample room.
 const (
 	maxIDLength         = 256
 	maxTimestampDigits  = 18 // the most that always fit into an int64
 	maxSignaturesLength = 4096
 )
 
-// HeaderSet has the names of the three headers, in the canonical form of the keys
-// of an http.Header.
+// HeaderSet names the three headers of one dialect, in the canonical form of Go's
+// http.Header keys.
 type HeaderSet struct {
 	ID, Timestamp, Signature string
-
-	id, timestamp, signature header
 }
 
-// Svix, and so Clerk, sends the svix-* headers. The Standard Webhooks
-// specification has the webhook-* headers, with the same values.
+// The two dialects. Svix, and so Clerk, sends the first. The second is that of the
+// Standard Webhooks specification. Values and signatures are the same.
 var (
-	SvixHeaders     = newHeaderSet("Svix")
-	StandardHeaders = newHeaderSet("Webhook")
+	SvixHeaders     = &HeaderSet{"Svix-Id", "Svix-Timestamp", "Svix-Signature"}
+	StandardHeaders = &HeaderSet{"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}
 )
 
-func newHeaderSet(prefix string) *HeaderSet {
-	id, timestamp, signature := prefix+"-Id", prefix+"-Timestamp", prefix+"-Signature"
-	return &HeaderSet{
-		ID: id, Timestamp: timestamp, Signature: signature,
-		id:        newHeader(id, "is longer than 256 characters, or has a full stop or a character other than visible ASCII"),
-		timestamp: newHeader(timestamp, "is not a plain number of seconds since 1970"),
-		signature: newHeader(signature, "is too long"),
-	}
+func malformed(header, fault string) *Error {
+	return &Error{MalformedHeader, strings.ToLower(header) + " " + fault}
 }
 
-// header is one of the three headers, with the errors about it.
-type header struct {
-	name                         string
-	missing, repeated, malformed *Error
-}
-
-func newHeader(name, malformed string) header {
-	lower := strings.ToLower(name)
-	return header{
-		name:      name,
-		missing:   &Error{MissingHeader, lower + " is missing or empty"},
-		repeated:  &Error{MalformedHeader, lower + " is given more than once"},
-		malformed: &Error{MalformedHeader, lower + " " + malformed},
-	}
-}
-
-// Headers has the values of the three headers. They are not verified.
+// Headers is what the three headers of a delivery say. Nothing in it is
+// verified.
 type Headers struct {
-	// ID identifies the message ("msg_…"). It is the same in all attempts.
+	// ID identifies the message over all its attempts ("msg_…").
 	ID string
 
-	// Timestamp is when the sender signed this attempt, in seconds since 1970,
-	// as it was sent. Time is the same time.
+	// Timestamp is when this attempt was signed, in seconds since 1970, as it
+	// was sent; Time is the same, read.
 	Timestamp string
 	Time      time.Time
 
-	// Signatures is the list of signatures as it was sent.
+	// Signatures is the list of signatures, as it was sent.
 	Signatures string
 
-	// Set tells which headers had the values.
+	// Set is the dialect in which the headers were sent.
 	Set *HeaderSet
 }
 
-// ParseHeaders reads the three headers from h, whose keys must be in canonical
-// form. It reads the webhook-* headers only if there is no svix-* header at all,
-// so that the two sets are never mixed. Any error is an *Error with the reason
-// MissingHeader or MalformedHeader.
+// ParseHeaders takes the three headers out of h, whose keys must be in
+// canonical form. The svix-* dialect is expected as soon as one of its headers
+// is there, so that an incomplete set is never completed with unrelated
+// headers of the other dialect.
 //
-// An id must not have a full stop, because full stops separate the parts of the
-// signed text. Otherwise the id "a.1" signed at 2 could pass for the id "a"
-// signed at 1.
+// The error, if any, is an *Error with the reason MissingHeader or
+// MalformedHeader.
+//
+// An id may not contain a full stop, since that separates the parts of the
+// signed text: "a.1" signed at 2 could otherwise be taken for "a" signed at 1.
 func ParseHeaders(h map[string][]string) (Headers, error) {
 	set := SvixHeaders
-	if !set.isIn(h) {
+	id, timestamp, signatures := h[set.ID], h[set.Timestamp], h[set.Signature]
+	if len(id) == 0 && len(timestamp) == 0 && len(signatures) == 0 {
 		set = StandardHeaders
-		if !set.isIn(h) {
-			return Headers{}, SvixHeaders.id.missing
+		id, timestamp, signatures = h[set.ID], h[set.Timestamp], h[set.Signature]
+		if len(id) == 0 && len(timestamp) == 0 && len(signatures) == 0 {
+			return Headers{}, missing(SvixHeaders.ID)
 		}
 	}
 
 	parsed := Headers{Set: set}
 	var err *Error
-	if parsed.ID, err = set.id.value(h); err != nil {
+	if parsed.ID, err = single(id, set.ID); err != nil {
 		return Headers{}, err
 	}
-	if parsed.Timestamp, err = set.timestamp.value(h); err != nil {
+	if parsed.Timestamp, err = single(timestamp, set.Timestamp); err != nil {
 		return Headers{}, err
 	}
-	if parsed.Signatures, err = set.signature.value(h); err != nil {
+	if parsed.Signatures, err = single(signatures, set.Signature); err != nil {
 		return Headers{}, err
 	}
 
-	if set.isNamedIn(h["Connection"]) {
+	if set.namedIn(h["Connection"]) {
 		return Headers{}, errHopByHop
 	}
 	if !validID(parsed.ID) {
-		return Headers{}, set.id.malformed
+		return Headers{}, malformed(set.ID, "is longer than 256 characters, or has a full stop or a character other than visible ASCII")
 	}
 	seconds, ok := parseTimestamp(parsed.Timestamp)
 	if !ok {
-		return Headers{}, set.timestamp.malformed
+		return Headers{}, malformed(set.Timestamp, "is not a plain number of seconds since 1970")
 	}
 	if len(parsed.Signatures) > maxSignaturesLength {
-		return Headers{}, set.signature.malformed
+		return Headers{}, malformed(set.Signature, "is too long")
 	}
 	parsed.Time = time.Unix(seconds, 0)
 	return parsed, nil
 }
 
-// isIn reports whether h has one of the set's headers.
-func (s *HeaderSet) isIn(h map[string][]string) bool {
-	return len(h[s.ID]) > 0 || len(h[s.Timestamp]) > 0 || len(h[s.Signature]) > 0
-}
-
-// isNamedIn reports whether a Connection header names one of the set's headers.
-// A proxy does not pass on the headers that are named there (RFC 9110, section
-// 7.6.1).
-func (s *HeaderSet) isNamedIn(connection []string) bool {
+// namedIn reports whether the values of a Connection header name one of the
+// set's headers. A proxy takes these for headers between it and the sender, and
+// does not pass them on.
+func (s *HeaderSet) namedIn(connection []string) bool {
 	for _, value := range connection {
 		for name := range strings.SplitSeq(value, ",") {
 			name = strings.Trim(name, " \t")
@@ -138,16 +114,18 @@ func (s *HeaderSet) isNamedIn(connection []string) bool {
 	return false
 }
 
-// value returns the header's only value.
-func (hd *header) value(h map[string][]string) (string, *Error) {
-	values := h[hd.name]
+func single(values []string, header string) (string, *Error) {
 	switch {
 	case len(values) > 1:
-		return "", hd.repeated
+		return "", malformed(header, "is given more than once")
 	case len(values) == 0 || values[0] == "":
-		return "", hd.missing
+		return "", missing(header)
 	}
 	return values[0], nil
+}
+
+func missing(header string) *Error {
+	return &Error{MissingHeader, strings.ToLower(header) + " is missing or empty"}
 }
 
 func validID(id string) bool {
@@ -162,8 +140,8 @@ func validID(id string) bool {
 	return true
 }
 
-// parseTimestamp accepts only one spelling of each number. So the signed text is
-// the same whether a receiver builds it from the header or from the number.
+// parseTimestamp accepts one spelling for each second, so that the signed text
+// is the same whether it is built from the header or from the number.
 func parseTimestamp(s string) (seconds int64, ok bool) {
 	if len(s) > maxTimestampDigits || s[0] == '0' {
 		return 0, false
@@ -178,8 +156,8 @@ func parseTimestamp(s string) (seconds int64, ok bool) {
 	return seconds, true
 }
 
-// CheckFreshness returns an *Error with the reason TooOld or TooNew if the sender
-// signed the headers more than tolerance before or after now. Svix's libraries
+// CheckFreshness returns an *Error with the reason TooOld or TooNew if the
+// headers were signed more than tolerance before or after now. Svix's libraries
 // allow five minutes.
 func (h *Headers) CheckFreshness(now time.Time, tolerance time.Duration) error {
 	switch age := now.Sub(h.Time); {
@@ -191,9 +169,10 @@ func (h *Headers) CheckFreshness(now time.Time, tolerance time.Duration) error {
 	return nil
 }
 
-// nextSignature cuts the first "version,signature" off list. At the end of the
-// list it returns an empty version. Spaces separate the entries. Commas do so
-// too: a proxy writes them where it folds several header lines into one.
+// nextSignature cuts the first "version,signature" off list. Entries are
+// separated by spaces; a proxy that folds several header lines into one
+// separates them by commas. It returns an empty version at the end of the
+// list.
 func nextSignature(list string) (version, sig, rest string) {
 	for list != "" {
 		end := separator(list)

@@ -23,15 +23,14 @@ const (
 	Mismatch        Reason = "signature_mismatch"
 )
 
-// Error says why a delivery is not genuine. All values are made when the program
-// starts, so that a flood of forgeries allocates nothing here.
+// Error says why a delivery is not genuine.
 type Error struct {
-	Reason  Reason
-	message string
+	Reason Reason
+	Detail string // the fault, in words that have nothing that the sender chose
 }
 
-// Error describes the fault. The text has nothing that the sender chose.
-func (e *Error) Error() string { return e.message }
+// Error returns the detail.
+func (e *Error) Error() string { return e.Detail }
 
 var (
 	errHopByHop = &Error{MalformedHeader, "the Connection header names one of the three headers, so a proxy would remove it"}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/loopback"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 // A port that the system also gives to outgoing connections may be gone again
