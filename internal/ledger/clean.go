@@ -11,14 +11,13 @@ const (
 	cleanTimeout = 10 * time.Minute
 
 	// cleanerName is the record that tells other instances that one of them is
-	// removing old records. It lies outside the days.
+	// removing old records. It is not in the folder of a day.
 	cleanerName = recordsPrefix + "/cleaner"
 )
 
-// cleanDaily removes the records of days that are over, in the background, the
-// first time that it is called on a day; after a failure it tries again an hour
-// later. Of a fleet the first to get to it does the work; if two do it at once,
-// nothing is lost but their time.
+// cleanDaily removes the records of days that are over, in the background. It does so
+// at the first call of a day, and again an hour after a failure. In a fleet the
+// first instance does the work. If two do it at once, they lose nothing but time.
 func (r *Records) cleanDaily() {
 	now := r.now()
 	if now.Unix() < r.nextClean.Load() || !r.cleaning.CompareAndSwap(false, true) {
@@ -70,8 +69,8 @@ func sameDay(a, b time.Time) bool {
 	return a.UTC().Format(dayLayout) == b.UTC().Format(dayLayout)
 }
 
-// deleteAll removes a day. Storages are to delete a folder with all that is in
-// it, but not all of them do.
+// deleteAll removes a day. A storage should delete a folder with everything in it,
+// but not every storage does.
 func (r *Records) deleteAll(ctx context.Context, folder string) error {
 	if err := r.storage.Delete(ctx, folder); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package ledger remembers which deliveries are under way and which are done,
-// so that each is handled once: exactly within a process, and across processes
-// that share a Caddy storage as closely as storage without locks allows.
+// Package ledger remembers which deliveries are under way and which are done, so
+// that each is handled once. In one process that is exact. Processes that share a
+// Caddy storage come as close to it as a storage without locks allows.
 package ledger
 
 import (
@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Lease is how long a delivery may be under way. It is longer than any sender
-// waits for an answer, and shorter than the five minutes until Svix's third
-// attempt, so that a claim whose process died never stands in its way.
+// Lease is how long a delivery may be under way. No sender waits that long for an
+// answer. It is shorter than the five minutes until Svix's third attempt, so that
+// the claim of a process that died never stops that attempt.
 const Lease = 2 * time.Minute
 
-// Key identifies a message of one sender. It is a hash, so that a ledger tells
-// nobody which messages it has seen, and costs the same for every id.
+// Key identifies a message of one sender. It is a hash, so a ledger does not reveal
+// the messages that it has seen, and each key has the same size.
 type Key [16]byte
 
-// KeyOf returns the key of a message. The same message goes to several
-// endpoints under one id, each of which has its own secret, so the secret's
-// fingerprint is part of the key.
+// KeyOf returns the key of a message. The same message goes to several endpoints
+// under one id. Each endpoint has its own secret, so the secret's fingerprint is
+// part of the key.
 func KeyOf(fingerprint [sha256.Size]byte, id string) Key {
-	var message [sha256.Size + 256]byte // ids have no more, so this needs no memory of its own
+	var message [sha256.Size + 256]byte // ids are not longer, so append allocates nothing
 	sum := sha256.Sum256(append(append(message[:0], fingerprint[:]...), id...))
 	return Key(sum[:len(Key{})])
 }
@@ -43,7 +43,7 @@ const (
 type Ledger struct {
 	now func() time.Time
 
-	mu     sync.Mutex // a mark is set and its claim removed in one step
+	mu     sync.Mutex // sets a done mark and removes its claim in one step
 	claims map[Key]*Claim
 	marks  marks
 }
@@ -57,9 +57,9 @@ func NewLedger(now func() time.Time, maxMarks int) *Ledger {
 // Claim is the right to handle a delivery. Done or Release must be called once.
 type Claim struct {
 	ledger  *Ledger
-	records *Records // nil where only this process remembers
+	records *Records // nil if only this process remembers
 	record  string   // the storage key of the claim, if it could be written
-	mark    string   // tells the claim from others in that record
+	token   string   // tells the claim from others in that record
 	key     Key
 	until   time.Time
 	window  time.Duration
@@ -68,18 +68,17 @@ type Claim struct {
 // Claim asks for the right to handle a delivery. If it is New the claim is
 // granted. If it is Done, at tells when it was.
 //
-// records may be nil. If it fails, the delivery counts as what this process
-// knows of it, and err tells why: a genuine delivery is not refused because of
-// bookkeeping.
+// records may be nil. If records fails, the state is what this process knows, and
+// err says why. A genuine delivery is not refused because of bookkeeping.
 func (l *Ledger) Claim(ctx context.Context, key Key, window time.Duration, records *Records) (claim *Claim, state State, at time.Time, err error) {
 	claim, state, at = l.claimInProcess(key, window, records)
 	if state != New || records == nil {
 		return claim, state, at, nil
 	}
-	claim.record, claim.mark, state, at, err = records.claim(ctx, key, claim.until)
+	claim.record, claim.token, state, at, err = records.claim(ctx, key, claim.until)
 	if state != New {
-		// What another instance has handled is not remembered here, so that it
-		// can be forgotten there.
+		// This process does not remember what another instance has handled, so that
+		// forgetting it there is enough.
 		l.drop(claim)
 		return nil, state, at, nil
 	}
@@ -108,8 +107,8 @@ func (c *Claim) Key() Key { return c.key }
 // Until tells when the lease ends.
 func (c *Claim) Until() time.Time { return c.until }
 
-// Done remembers that the delivery was handled. An error tells that only this
-// process knows.
+// Done remembers that the delivery was handled. After an error only this process
+// knows it.
 func (c *Claim) Done(ctx context.Context) error {
 	at := c.ledger.now()
 	c.ledger.markDone(c, at)
@@ -119,14 +118,14 @@ func (c *Claim) Done(ctx context.Context) error {
 	return c.records.markDone(ctx, c.record, c.key, at)
 }
 
-// Release lets the next copy of the delivery be handled. An error tells that
-// other processes have to wait for the end of the lease.
+// Release lets the next copy of the delivery be handled. After an error other
+// processes wait for the end of the lease.
 func (c *Claim) Release(ctx context.Context) error {
-	// The record goes first: a copy that this process lets pass must not then
-	// find the claim that it left in the storage.
+	// The record goes first. Otherwise the next copy in this process could find the
+	// claim in the storage.
 	var err error
-	if c.record != "" && c.ledger.now().Before(c.until) { // later it may be a successor's
-		err = c.records.release(ctx, c.record, c.mark)
+	if c.record != "" && c.ledger.now().Before(c.until) { // later the record may be that of the next claim
+		err = c.records.release(ctx, c.record, c.token)
 	}
 	c.ledger.drop(c)
 	return err
@@ -145,16 +144,16 @@ func (l *Ledger) drop(c *Claim) {
 	l.remove(c)
 }
 
-// remove leaves the claim of a later copy alone, which may have been granted
-// after the lease of c ended.
+// remove leaves the claim of a later copy alone. It may have been granted after the
+// lease of c ended.
 func (l *Ledger) remove(c *Claim) {
 	if l.claims[c.key] == c {
 		delete(l.claims, c.key)
 	}
 }
 
-// Forget lets a delivery that is done be handled again, and reports whether it
-// was known. A delivery that is under way is left to its handler.
+// Forget lets a delivery that is done be handled again, and reports whether it was
+// known. It does not touch a delivery that is under way.
 func (l *Ledger) Forget(ctx context.Context, key Key, records *Records) (known bool, err error) {
 	l.mu.Lock()
 	known = l.marks.remove(key)

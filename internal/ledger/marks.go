@@ -2,13 +2,13 @@ package ledger
 
 import "time"
 
-// bucketsPerWindow is in how many parts the marks of one window expire. More
-// parts expire more evenly and take longer to search.
+// bucketsPerWindow is how many parts the marks of one window have. More parts expire
+// more evenly and take longer to search.
 const bucketsPerWindow = 16
 
-// marks remembers when deliveries were done. They lie in buckets, oldest first,
-// that expire whole: a mark costs its key and four bytes, and none has a timer.
-// It is not safe for concurrent use.
+// marks remembers when deliveries were done. It keeps them in buckets, oldest first,
+// and a bucket expires whole. So a mark costs its key and four bytes, and has no
+// timer. It is not safe for concurrent use.
 type marks struct {
 	buckets []*bucket
 	count   int
@@ -22,8 +22,8 @@ type bucket struct {
 	done  map[Key]uint32 // seconds after start
 }
 
-// add remembers that key was done at the given time for at least window, unless
-// more than the limit are done in that time: then the oldest go first.
+// add remembers for at least window that key was done at this time. If there are more
+// than the limit, the oldest go first.
 func (m *marks) add(key Key, at time.Time, window time.Duration) {
 	m.window = max(m.window, window)
 	b := m.current(at)
@@ -51,8 +51,8 @@ func (m *marks) current(at time.Time) *bucket {
 	return b
 }
 
-// find returns the latest mark. An earlier one, of a delivery that was handled
-// again after a shorter window, can still be there.
+// find returns the latest mark of key. An earlier one can still be there if the
+// delivery was handled again after a shorter window.
 func (m *marks) find(key Key) (at time.Time, ok bool) {
 	for i := len(m.buckets) - 1; i >= 0; i-- {
 		b := m.buckets[i]

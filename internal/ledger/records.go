@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	// recordsPrefix is the folder in the storage, below which each day has its
-	// own: "clerk_webhook/2026-11-21/<key>".
+	// recordsPrefix is the folder in the storage. Each day has a folder below it:
+	// "clerk_webhook/2026-11-21/<key>".
 	recordsPrefix = "clerk_webhook"
 	dayLayout     = time.DateOnly
 	day           = 24 * time.Hour
 
-	// callTimeout bounds every step that waits for the storage. A sender gives
-	// up after 15 seconds, most of which belong to the backend.
+	// callTimeout bounds each step that waits for the storage. A sender gives up
+	// after 15 seconds, and the backend needs most of them.
 	callTimeout = time.Second
 
-	// clockSkew is how far the clocks of instances may be apart, and how far one
-	// may be set back, without a record being looked for on the wrong day.
+	// clockSkew is how far the clocks of instances may be apart, and how far one may
+	// be set back. Records are still found on the right day.
 	clockSkew = time.Hour
 
-	// maxCalls bounds the calls under way, for storages that do not return when
-	// they are told to.
+	// maxCalls bounds the calls under way. Some storages do not return when their
+	// context ends.
 	maxCalls = 256
 )
 
-// Records keeps the ledger in a Caddy storage, one record for each delivery:
-// first its claim, then when it was done. It uses no locks of the storage,
-// which are made for slow and rare work.
+// Records keeps the ledger in a Caddy storage. Each delivery has one record: first
+// its claim, then when it was done. It does not use the storage's locks, which are
+// made for slow and rare work.
 type Records struct {
-	// LongestWindow returns the longest window of all that this process keeps in
-	// the storage, for none may remove what another still needs. Default: that
-	// of these records.
+	// LongestWindow returns the longest window of all records of this process,
+	// because none may remove what another still needs. Default: the window of
+	// these records.
 	LongestWindow func() time.Duration
 
-	// CleanFailed is called when old records could not be removed, which is
-	// tried again later.
+	// CleanFailed is called when old records could not be removed. Records tries
+	// again later.
 	CleanFailed func(error)
 
 	storage certmagic.Storage
@@ -73,8 +73,9 @@ var errUnreadable = errors.New("it is damaged")
 
 // record is the value that is stored, as JSON.
 type record struct {
-	// ClaimedUntil is when the lease of a delivery that is under way ends, and
-	// ClaimedBy tells its claim from others that are made at the same time.
+	// ClaimedUntil is when the lease of a delivery that is under way ends.
+	// ClaimedBy is the token of its claim, which tells it from others that are made
+	// at the same time.
 	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
 	ClaimedBy    string    `json:"claimed_by,omitempty"`
 
@@ -82,11 +83,12 @@ type record struct {
 	Done time.Time `json:"done,omitzero"`
 }
 
-// claim looks for the delivery and, if it is new, writes that it is under way,
-// in the record whose name it returns, as claimedBy. Then it reads what it wrote: of instances
-// that claim at the same time the last to write wins. One that writes after
-// another has read wins too: without locks that is the price.
-func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, claimedBy string, state State, at time.Time, err error) {
+// claim looks for the delivery. If it is new, claim writes a record that says that it
+// is under way, and returns the record's name and the token in it. Then it reads the
+// record again: of instances that claim at the same time, the last to write wins. An
+// instance that writes after another has read wins, too. That is the price of having
+// no locks.
+func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, token string, state State, at time.Time, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	r.cleanDaily()
@@ -101,7 +103,7 @@ func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, cl
 	name = r.name(r.now(), key)
 	mine := record{ClaimedUntil: until, ClaimedBy: rand.Text()}
 	if err := r.store(ctx, name, mine); err != nil {
-		// It may be there all the same, or come to be, if the storage is only slow.
+		// The record may be there all the same if the storage is only slow.
 		return name, mine.ClaimedBy, New, time.Time{}, err
 	}
 	found, err = r.load(ctx, name)
@@ -114,7 +116,7 @@ func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, cl
 	return name, mine.ClaimedBy, New, time.Time{}, nil
 }
 
-// state is what a record tells now.
+// state is what a record says now.
 func (r *Records) state(found record) State {
 	switch now := r.now(); {
 	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
@@ -125,17 +127,16 @@ func (r *Records) state(found record) State {
 	return New
 }
 
-// isClaimed reports whether the lease has not ended. One that ends later than a
-// lease can, with as much again for clocks that differ, was given before the
-// clock was set back; waiting for its end would hold up the delivery for as long
-// as the clock was wrong.
+// isClaimed reports whether the lease goes on. A lease that ends later than two
+// leases from now was given before the clock was set back. To wait for its end would
+// delay the delivery for as long as the clock was wrong.
 func (r record) isClaimed(now time.Time) bool {
 	left := r.ClaimedUntil.Sub(now)
 	return left > 0 && left <= 2*Lease
 }
 
-// markDone overwrites the claim. If it could not be written there is a record
-// all the same, in case the storage works again.
+// markDone overwrites the claim. It writes a record even if the claim could not be
+// written, because the storage may work again.
 func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -145,13 +146,12 @@ func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Ti
 	return r.store(ctx, name, record{Done: at})
 }
 
-// release removes the claim, unless another instance has put its own or its
-// mark in the place of it.
-func (r *Records) release(ctx context.Context, name, claimedBy string) error {
+// release removes the claim, unless another instance has replaced it.
+func (r *Records) release(ctx context.Context, name, token string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	found, err := r.load(ctx, name)
-	if err != nil || found.ClaimedBy != claimedBy {
+	if err != nil || found.ClaimedBy != token {
 		return err
 	}
 	return r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
@@ -173,9 +173,8 @@ func (r *Records) name(now time.Time, key Key) string {
 	return path.Join(recordsPrefix, now.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
 }
 
-// find asks for the record on each day of the window at the same time, since
-// nothing in an id tells when it was first seen. It returns an empty record if
-// there is none.
+// find asks for the record on each day of the window at the same time, because an id
+// does not say when it was first seen. It returns an empty record if there is none.
 func (r *Records) find(ctx context.Context, key Key) (name string, found record, err error) {
 	now := r.now()
 	type answer struct {
@@ -203,13 +202,14 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 		}
 	}
 	if !found.Done.IsZero() || found.isClaimed(now) {
-		err = nil // what another day would have said does not matter
+		err = nil // an error about another day does not matter
 	}
 	return name, found, err
 }
 
-// days returns those on which a record that counts now can have been written:
-// also tomorrow, shortly before midnight, by an instance whose clock is ahead.
+// days returns the days on which a record that counts now can have been written.
+// Shortly before midnight that includes tomorrow, for an instance whose clock is
+// ahead.
 func (r *Records) days(now time.Time) []time.Time {
 	var days []time.Time
 	oldest := now.Add(-r.window).Truncate(day) // UTC, as the names are
@@ -249,8 +249,7 @@ func (r *Records) store(ctx context.Context, name string, value record) error {
 	return nil
 }
 
-// call runs f, which does something with the storage, but waits no longer than
-// ctx allows even if f does.
+// call runs f, which uses the storage. It returns when ctx ends, even if f does not.
 func (r *Records) call(ctx context.Context, f func() error) error {
 	select {
 	case r.calls <- struct{}{}:
