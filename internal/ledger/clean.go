@@ -10,14 +10,15 @@ import (
 const (
 	cleanTimeout = 10 * time.Minute
 
-	// cleanerName is the record that tells other instances that one of them is
-	// removing old records. It is not in the folder of a day.
+	// cleanerName is the record that says that an instance is removing old
+	// records. It is outside the days' folders.
 	cleanerName = recordsPrefix + "/cleaner"
 )
 
-// cleanDaily removes the records of days that are over, in the background. It does so
-// at the first call of a day, and again an hour after a failure. In a fleet the
-// first instance does the work. If two do it at once, they lose nothing but time.
+// cleanDaily removes the records of days that are over. It does so in the
+// background, at the first call of a day. After a failure it tries again an hour
+// later. In a fleet the first instance does the work. If two do it at the same
+// time, they only waste time.
 func (r *Records) cleanDaily() {
 	now := r.now()
 	if now.Unix() < r.nextClean.Load() || !r.cleaning.CompareAndSwap(false, true) {
@@ -69,8 +70,8 @@ func sameDay(a, b time.Time) bool {
 	return a.UTC().Format(dayLayout) == b.UTC().Format(dayLayout)
 }
 
-// deleteAll removes a day. A storage should delete a folder with everything in it,
-// but not every storage does.
+// deleteAll removes a folder with its records. certmagic.Storage asks Delete to do
+// that, but not every storage does.
 func (r *Records) deleteAll(ctx context.Context, folder string) error {
 	if err := r.storage.Delete(ctx, folder); err != nil {
 		return err

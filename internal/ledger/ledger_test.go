@@ -83,7 +83,7 @@ func TestLedger(t *testing.T) {
 				a.expect(t, "1", New)
 				b.expect(t, "1", InProgress)
 			}},
-			{"a copy of a done delivery is known with its time", func(t *testing.T, a, b node) {
+			{"a copy of a done delivery gets the time when it was done", func(t *testing.T, a, b node) {
 				handled := time.Now()
 				if err := a.expect(t, "1", New).Done(t.Context()); err != nil {
 					t.Fatal(err)
@@ -101,14 +101,14 @@ func TestLedger(t *testing.T) {
 				}
 				b.expect(t, "1", New)
 			}},
-			{"a claim that nobody ends is over after the lease", func(t *testing.T, a, b node) {
+			{"a claim that nobody gives up ends with the lease", func(t *testing.T, a, b node) {
 				a.expect(t, "1", New)
 				time.Sleep(Lease - time.Second)
 				b.expect(t, "1", InProgress)
 				time.Sleep(2 * time.Second)
 				b.expect(t, "1", New)
 			}},
-			{"a claim that ends late leaves its successor alone", func(t *testing.T, a, b node) {
+			{"a claim that is given up late does not end its successor", func(t *testing.T, a, b node) {
 				late := a.expect(t, "1", New)
 				time.Sleep(Lease + time.Second)
 				b.expect(t, "1", New)
@@ -139,7 +139,7 @@ func TestLedger(t *testing.T) {
 				}
 				b.expect(t, "1", InProgress)
 			}},
-			{"other deliveries are not concerned", func(t *testing.T, a, b node) {
+			{"other deliveries are not affected", func(t *testing.T, a, b node) {
 				_ = a.expect(t, "1", New).Done(t.Context())
 				b.expect(t, "2", New)
 			}},
@@ -200,7 +200,7 @@ func TestOneOfManyCopiesIsHandled(t *testing.T) {
 	}
 }
 
-func TestReleaseLeavesTheMarkOfAnotherInstance(t *testing.T) {
+func TestReleaseLeavesTheDoneMarkOfAnotherInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
 		a, b := newNode(storage), newNode(storage)
@@ -263,8 +263,8 @@ func TestOneOfCopiesAtDifferentInstancesIsHandled(t *testing.T) {
 	}
 }
 
-func TestMarksAreBoundedInCount(t *testing.T) {
-	m := marks{limit: 1600}
+func TestDoneMarksAreBoundedInCount(t *testing.T) {
+	m := doneMarks{limit: 1600}
 	now := time.Unix(1_000_000, 0)
 	for i := range 10_000 {
 		m.add(numberedKey(i), now, window)
@@ -282,8 +282,8 @@ func TestMarksAreBoundedInCount(t *testing.T) {
 	}
 }
 
-func TestMarksOfADeliveryHandledAgain(t *testing.T) {
-	m := marks{limit: 1 << 20}
+func TestDoneMarksOfADeliveryHandledAgain(t *testing.T) {
+	m := doneMarks{limit: 1 << 20}
 	key, now := numberedKey(1), time.Unix(1_000_000, 0)
 	for _, at := range []time.Time{now, now.Add(time.Second), now.Add(window / 2)} { // same bucket, another bucket
 		m.add(key, at, window)
@@ -299,8 +299,8 @@ func TestMarksOfADeliveryHandledAgain(t *testing.T) {
 	}
 }
 
-func TestMarksExpireWhole(t *testing.T) {
-	m := marks{limit: 1 << 20}
+func TestBucketOfDoneMarksExpiresAsAWhole(t *testing.T) {
+	m := doneMarks{limit: 1 << 20}
 	now := time.Unix(1_000_000, 0)
 	for i := range 480 {
 		m.add(numberedKey(i), now.Add(time.Duration(i)*6*time.Minute), window)
@@ -311,7 +311,7 @@ func TestMarksExpireWhole(t *testing.T) {
 	}
 }
 
-// brokenStorage fails, or hangs until it is released, in every call.
+// brokenStorage fails in every call, or hangs until it is released.
 type brokenStorage struct {
 	certmagic.Storage
 	err   error
@@ -356,7 +356,7 @@ func TestStorageFaultsLoseNothing(t *testing.T) {
 					t.Errorf("a copy is in state %d, this process knows better", state)
 				}
 				if err := claim.Done(t.Context()); err == nil {
-					t.Error("no error though the mark could not be written")
+					t.Error("no error though the done mark could not be written")
 				}
 				if _, state, _, _ := n.Claim(t.Context(), testKey("1"), window, n.records); state != Done {
 					t.Errorf("a later copy is in state %d, this process knows better", state)
@@ -422,7 +422,7 @@ func TestOldRecordsAreRemovedByDay(t *testing.T) {
 	})
 }
 
-// Guards of one process with other windows share the storage.
+// Guards of one process share the storage and can have different windows.
 func TestCleaningLeavesTheRecordsOfLongerWindows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const longest = 20 * day
@@ -444,7 +444,7 @@ func TestCleaningLeavesTheRecordsOfLongerWindows(t *testing.T) {
 	})
 }
 
-func TestCleaningGoesOnAfterADamagedRecordOfIt(t *testing.T) {
+func TestCleaningWorksAfterItsRecordIsDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
 		n := newNode(storage)
@@ -470,7 +470,7 @@ func (listless) List(context.Context, string, bool) ([]string, error) {
 	return nil, errors.New("not allowed")
 }
 
-func TestCleaningTellsThatItFailed(t *testing.T) {
+func TestFailureOfCleaningIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(listless{&certmagic.FileStorage{Path: t.TempDir()}})
 		failures := make(chan error, 1)
@@ -520,12 +520,12 @@ func BenchmarkStorage(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 }
 
-// BenchmarkMillionMarks reports what a remembered id costs.
-func BenchmarkMillionMarks(b *testing.B) {
+// BenchmarkMillionDoneMarks reports the memory for a million done marks.
+func BenchmarkMillionDoneMarks(b *testing.B) {
 	const million = 1_000_000
 	for b.Loop() {
 		before := heap()
-		m := &marks{limit: 1 << 20}
+		m := &doneMarks{limit: 1 << 20}
 		at := time.Unix(1_000_000, 0)
 		for i := range million {
 			m.add(numberedKey(i), at.Add(time.Duration(i)*window/million), window)

@@ -16,36 +16,36 @@ import (
 )
 
 const (
-	// recordsPrefix is the folder in the storage. Each day has a folder below it:
+	// recordsPrefix is the folder in the storage. Each day has a folder in it:
 	// "clerk_webhook/2026-11-21/<key>".
 	recordsPrefix = "clerk_webhook"
 	dayLayout     = time.DateOnly
 	day           = 24 * time.Hour
 
-	// callTimeout bounds each step that waits for the storage. A sender gives up
+	// callTimeout bounds the wait for the storage in each step. A sender gives up
 	// after 15 seconds, and the backend needs most of them.
 	callTimeout = time.Second
 
-	// clockSkew is how far the clocks of instances may be apart, and how far one may
-	// be set back. Records are still found on the right day.
+	// clockSkew is how far apart the clocks of instances may be, and how far one
+	// may be set back. Within it, a record is still looked for on its day.
 	clockSkew = time.Hour
 
-	// maxCalls bounds the calls under way. Some storages do not return when their
-	// context ends.
+	// maxCalls bounds the calls under way, because a storage may go on when its
+	// context has ended.
 	maxCalls = 256
 )
 
-// Records keeps the ledger in a Caddy storage. Each delivery has one record: first
-// its claim, then when it was done. It does not use the storage's locks, which are
-// made for slow and rare work.
+// Records writes claims and done marks to a Caddy storage. Each delivery has one
+// record, which first has the claim and then the done mark. Records does not use
+// the storage's locks, which are made for slow and rare work.
 type Records struct {
-	// LongestWindow returns the longest window of all records of this process,
-	// because none may remove what another still needs. Default: the window of
-	// these records.
+	// LongestWindow returns the longest window of all records that this process
+	// writes to the storage, so that cleaning keeps what others still need.
+	// Default: the window of these records.
 	LongestWindow func() time.Duration
 
-	// CleanFailed is called when old records could not be removed. Records tries
-	// again later.
+	// CleanFailed is called with the error if old records could not be removed.
+	// The removal is tried again an hour later. Default: nothing.
 	CleanFailed func(error)
 
 	storage certmagic.Storage
@@ -57,7 +57,8 @@ type Records struct {
 	nextClean atomic.Int64 // when to look for old records again, in seconds since 1970
 }
 
-// NewRecords returns the records of the last window in a storage.
+// NewRecords returns records in the storage. A delivery that was done is new again
+// after window.
 func NewRecords(storage certmagic.Storage, window time.Duration, now func() time.Time) *Records {
 	return &Records{
 		LongestWindow: func() time.Duration { return window },
@@ -71,52 +72,51 @@ func NewRecords(storage certmagic.Storage, window time.Duration, now func() time
 
 var errUnreadable = errors.New("it is damaged")
 
-// record is the value that is stored, as JSON.
+// record is what the storage has about a delivery, as JSON.
 type record struct {
-	// ClaimedUntil is when the lease of a delivery that is under way ends.
-	// ClaimedBy is the token of its claim, which tells it from others that are made
-	// at the same time.
+	// ClaimedUntil is the end of the claim's lease. Token tells the claim from
+	// others that are written at the same time.
 	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
-	ClaimedBy    string    `json:"claimed_by,omitempty"`
+	Token        string    `json:"claimed_by,omitempty"`
 
-	// Done is when the delivery was handled.
+	// Done is the time when the delivery was handled.
 	Done time.Time `json:"done,omitzero"`
 }
 
-// claim looks for the delivery. If it is new, claim writes a record that says that it
-// is under way, and returns the record's name and the token in it. Then it reads the
-// record again: of instances that claim at the same time, the last to write wins. An
-// instance that writes after another has read wins, too. That is the price of having
-// no locks.
-func (r *Records) claim(ctx context.Context, key Key, until time.Time) (name, token string, state State, at time.Time, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+// claim looks for the delivery's record. If the delivery is new, claim writes a
+// record for c and then reads it: of instances that write at the same time the
+// last one wins. One that writes after another has read wins too. Without locks
+// this cannot be prevented.
+func (r *Records) claim(ctx context.Context, c *Claim) (state State, at time.Time, err error) {
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	r.cleanDaily()
 
-	_, found, err := r.find(ctx, key)
+	_, found, err := r.find(ctx, c.key)
 	if err != nil {
-		return "", "", New, time.Time{}, err
+		return New, time.Time{}, err
 	}
 	if state := r.state(found); state != New {
-		return "", "", state, found.Done, nil
+		return state, found.Done, nil
 	}
-	name = r.name(r.now(), key)
-	mine := record{ClaimedUntil: until, ClaimedBy: rand.Text()}
-	if err := r.store(ctx, name, mine); err != nil {
-		// The record may be there all the same if the storage is only slow.
-		return name, mine.ClaimedBy, New, time.Time{}, err
+	// Even if writing fails, the record may be there or appear later.
+	c.record, c.token = r.name(r.now(), c.key), rand.Text()
+	if err := r.store(ctx, c.record, record{ClaimedUntil: c.until, Token: c.token}); err != nil {
+		return New, time.Time{}, err
 	}
-	found, err = r.load(ctx, name)
-	switch {
-	case err != nil:
-		return name, mine.ClaimedBy, New, time.Time{}, err
-	case found.ClaimedBy != mine.ClaimedBy:
-		return "", "", r.state(found), found.Done, nil
+	found, err = r.load(ctx, c.record)
+	if err != nil || found.Token == c.token {
+		return New, time.Time{}, err
 	}
-	return name, mine.ClaimedBy, New, time.Time{}, nil
+	return r.state(found), found.Done, nil
 }
 
-// state is what a record says now.
+// bounded returns a context for one step. It goes on if the sender hangs up.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+}
+
+// state returns the state of a delivery that has this record.
 func (r *Records) state(found record) State {
 	switch now := r.now(); {
 	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
@@ -127,18 +127,19 @@ func (r *Records) state(found record) State {
 	return New
 }
 
-// isClaimed reports whether the lease goes on. A lease that ends later than two
-// leases from now was given before the clock was set back. To wait for its end would
-// delay the delivery for as long as the clock was wrong.
+// isClaimed reports whether the record has a claim whose lease has not ended. It
+// ignores a lease that ends later than any lease can, even if clocks differ. Such
+// a lease began before the clock was set back, and to wait for its end would hold
+// up the delivery for as long as the clock was wrong.
 func (r record) isClaimed(now time.Time) bool {
 	left := r.ClaimedUntil.Sub(now)
 	return left > 0 && left <= 2*Lease
 }
 
-// markDone overwrites the claim. It writes a record even if the claim could not be
-// written, because the storage may work again.
+// markDone writes the done mark over the claim. If there was no claim, because the
+// storage failed, it tries a new record.
 func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Time) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if name == "" {
 		name = r.name(at, key)
@@ -146,18 +147,19 @@ func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Ti
 	return r.store(ctx, name, record{Done: at})
 }
 
-// release removes the claim, unless another instance has replaced it.
+// release removes the record of a claim, unless another instance has written its
+// own claim or a done mark over it.
 func (r *Records) release(ctx context.Context, name, token string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := bounded(ctx)
 	defer cancel()
 	found, err := r.load(ctx, name)
-	if err != nil || found.ClaimedBy != token {
+	if err != nil || found.Token != token {
 		return err
 	}
 	return r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
 }
 
-// forget removes the record of a delivery that is done.
+// forget removes the record of a delivery if it has a done mark.
 func (r *Records) forget(ctx context.Context, key Key) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -168,13 +170,14 @@ func (r *Records) forget(ctx context.Context, key Key) (known bool, err error) {
 	return true, r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
 }
 
-// name returns the storage key of a record that is written now.
-func (r *Records) name(now time.Time, key Key) string {
-	return path.Join(recordsPrefix, now.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
+// name returns the storage key of the record that is written at this time.
+func (r *Records) name(at time.Time, key Key) string {
+	return path.Join(recordsPrefix, at.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
 }
 
-// find asks for the record on each day of the window at the same time, because an id
-// does not say when it was first seen. It returns an empty record if there is none.
+// find reads the record on each day of the window, all days at the same time,
+// because an id does not tell when it was first seen. If there is no record it
+// returns an empty one.
 func (r *Records) find(ctx context.Context, key Key) (name string, found record, err error) {
 	now := r.now()
 	type answer struct {
@@ -196,20 +199,20 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 		switch {
 		case a.err != nil:
 			err = a.err
-		case !a.found.Done.IsZero() && now.Sub(a.found.Done) >= r.window: // over
+		case !a.found.Done.IsZero() && now.Sub(a.found.Done) >= r.window: // it is over
 		case !a.found.Done.IsZero(), a.found.ClaimedUntil.After(found.ClaimedUntil) && found.Done.IsZero():
 			name, found = a.name, a.found
 		}
 	}
 	if !found.Done.IsZero() || found.isClaimed(now) {
-		err = nil // an error about another day does not matter
+		err = nil // another day cannot change that
 	}
 	return name, found, err
 }
 
 // days returns the days on which a record that counts now can have been written.
-// Shortly before midnight that includes tomorrow, for an instance whose clock is
-// ahead.
+// Shortly before midnight that includes tomorrow, because the clock of another
+// instance may be ahead.
 func (r *Records) days(now time.Time) []time.Time {
 	var days []time.Time
 	oldest := now.Add(-r.window).Truncate(day) // UTC, as the names are
@@ -249,7 +252,7 @@ func (r *Records) store(ctx context.Context, name string, value record) error {
 	return nil
 }
 
-// call runs f, which uses the storage. It returns when ctx ends, even if f does not.
+// call runs f, which uses the storage. It returns when ctx ends, even if f goes on.
 func (r *Records) call(ctx context.Context, f func() error) error {
 	select {
 	case r.calls <- struct{}{}:

@@ -10,8 +10,8 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// A handler that returns after its lease must not undo what another instance
-// has done since.
+// A handler that returns after its lease must not remove the record that another
+// instance has written since.
 func TestLateReleaseLeavesTheRecordOfASuccessorAlone(t *testing.T) {
 	for name, finish := range map[string]func(*testing.T, *Claim) State{
 		"under way": func(*testing.T, *Claim) State { return InProgress },
@@ -38,8 +38,8 @@ func TestLateReleaseLeavesTheRecordOfASuccessorAlone(t *testing.T) {
 	}
 }
 
-// An id has a record on more than one day once its first one is over. It is
-// repeated since the days are read at the same time, in any order.
+// Once the first record of an id is over, the id can have a record on another day
+// too. The test repeats this because the days are read in any order.
 func TestRecordThatIsOverDoesNotHideALaterOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
@@ -59,8 +59,8 @@ func TestRecordThatIsOverDoesNotHideALaterOne(t *testing.T) {
 	})
 }
 
-// What one day's record tells for sure is not doubted because another day's
-// cannot be read.
+// A record that can be read counts, even if the record of another day cannot be
+// read.
 func TestUnreadableRecordDoesNotHideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
@@ -77,7 +77,7 @@ func TestUnreadableRecordDoesNotHideAnother(t *testing.T) {
 	})
 }
 
-// lateStorage takes longer to write than is waited for, but does write.
+// lateStorage writes, but later than Records waits for.
 type lateStorage struct{ *certmagic.FileStorage }
 
 func (s lateStorage) Store(ctx context.Context, key string, value []byte) error {
@@ -85,8 +85,8 @@ func (s lateStorage) Store(ctx context.Context, key string, value []byte) error 
 	return s.FileStorage.Store(context.WithoutCancel(ctx), key, value)
 }
 
-// A claim that was given up waiting for must not hold up the retry of a delivery
-// that has failed.
+// A claim that the storage writes late must not hold up the retry of a delivery
+// that failed.
 func TestClaimThatIsWrittenLateIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}

@@ -2,18 +2,19 @@ package ledger
 
 import "time"
 
-// bucketsPerWindow is how many parts the marks of one window have. More parts expire
-// more evenly and take longer to search.
+// bucketsPerWindow is the number of buckets for the done marks of one window. More
+// buckets expire more evenly and take longer to search.
 const bucketsPerWindow = 16
 
-// marks remembers when deliveries were done. It keeps them in buckets, oldest first,
-// and a bucket expires whole. So a mark costs its key and four bytes, and has no
-// timer. It is not safe for concurrent use.
-type marks struct {
+// doneMarks remembers when deliveries were done. The marks are in buckets, the
+// oldest bucket first, and a bucket expires as a whole. So a mark needs no timer
+// and no more memory than its key and four bytes. It is not safe for concurrent
+// use.
+type doneMarks struct {
 	buckets []*bucket
 	count   int
 	limit   int
-	window  time.Duration // the longest that was asked for
+	window  time.Duration // the longest that add was called with
 }
 
 type bucket struct {
@@ -22,9 +23,9 @@ type bucket struct {
 	done  map[Key]uint32 // seconds after start
 }
 
-// add remembers for at least window that key was done at this time. If there are more
-// than the limit, the oldest go first.
-func (m *marks) add(key Key, at time.Time, window time.Duration) {
+// add remembers for at least window that key was done at the given time. If there
+// are more marks than the limit, it drops the oldest bucket.
+func (m *doneMarks) add(key Key, at time.Time, window time.Duration) {
 	m.window = max(m.window, window)
 	b := m.current(at)
 	m.count -= len(b.done)
@@ -38,8 +39,8 @@ func (m *marks) add(key Key, at time.Time, window time.Duration) {
 	}
 }
 
-// current returns the bucket for new marks.
-func (m *marks) current(at time.Time) *bucket {
+// current returns the bucket for new marks, a new one if the last is full or old.
+func (m *doneMarks) current(at time.Time) *bucket {
 	if n := len(m.buckets); n > 0 {
 		b := m.buckets[n-1]
 		if at.Sub(b.start) < m.window/bucketsPerWindow && len(b.done) <= m.limit/bucketsPerWindow {
@@ -51,9 +52,9 @@ func (m *marks) current(at time.Time) *bucket {
 	return b
 }
 
-// find returns the latest mark of key. An earlier one can still be there if the
+// find returns when key was last done. There can be an earlier mark too, if the
 // delivery was handled again after a shorter window.
-func (m *marks) find(key Key) (at time.Time, ok bool) {
+func (m *doneMarks) find(key Key) (at time.Time, ok bool) {
 	for i := len(m.buckets) - 1; i >= 0; i-- {
 		b := m.buckets[i]
 		if seconds, ok := b.done[key]; ok {
@@ -63,7 +64,7 @@ func (m *marks) find(key Key) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-func (m *marks) remove(key Key) (found bool) {
+func (m *doneMarks) remove(key Key) (found bool) {
 	for _, b := range m.buckets {
 		if _, ok := b.done[key]; ok {
 			delete(b.done, key)
@@ -75,13 +76,13 @@ func (m *marks) remove(key Key) (found bool) {
 }
 
 // expire drops the buckets whose last mark is older than the window.
-func (m *marks) expire(now time.Time) {
+func (m *doneMarks) expire(now time.Time) {
 	for len(m.buckets) > 0 && now.Sub(m.buckets[0].last) >= m.window {
 		m.dropOldest()
 	}
 }
 
-func (m *marks) dropOldest() {
+func (m *doneMarks) dropOldest() {
 	m.count -= len(m.buckets[0].done)
 	m.buckets[0] = nil
 	m.buckets = m.buckets[1:]
