@@ -3,6 +3,7 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,10 +38,11 @@ forget needs a running Caddy.
 
 The commands read signing secrets from --secret, from --secret-file (- is
 standard input) or from the environment variable CLERK_WEBHOOK_SIGNING_SECRET.
-They do not print them.
+They do not print the secrets that they read.
 
-Exit codes: 0 for yes, 1 for no (not valid, not accepted), 2 if the command
-could not run (wrong flags, unreadable input, no secret).
+Exit codes: 0 if the command worked, 1 if it worked and the answer is no (not
+valid, not accepted), 2 if it could not run (wrong flags, unreadable input, no
+secret).
 `,
 		CobraFunc: configure,
 	})
@@ -55,23 +57,7 @@ func configure(cmd *cobra.Command) {
 		return usageError(cmd, unknownCommand(cmd, args[0]))
 	}
 	cmd.SetFlagErrorFunc(usageError)
-	cmd.AddCommand(subcommands()...)
-	for _, sub := range cmd.Commands() {
-		checkArgs := sub.Args
-		if checkArgs == nil {
-			checkArgs = cobra.NoArgs
-		}
-		sub.Args = func(cmd *cobra.Command, args []string) error {
-			if err := checkArgs(cmd, args); err != nil {
-				return usageError(cmd, err)
-			}
-			return nil
-		}
-	}
-}
-
-func subcommands() []*cobra.Command {
-	return []*cobra.Command{
+	cmd.AddCommand(
 		newProxyCommand(),
 		newSendCommand(),
 		newSignCommand(),
@@ -79,6 +65,15 @@ func subcommands() []*cobra.Command {
 		newEventsCommand(),
 		newSecretCommand(),
 		newForgetCommand(),
+	)
+	for _, sub := range cmd.Commands() {
+		checkArgs := sub.Args
+		if checkArgs == nil {
+			checkArgs = cobra.NoArgs
+		}
+		sub.Args = func(cmd *cobra.Command, args []string) error {
+			return usageError(cmd, checkArgs(cmd, args))
+		}
 	}
 }
 
@@ -90,9 +85,12 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q: --help lists the commands", name)
 }
 
-// usageError makes Caddy exit with exitUsage, and log err as it logs the errors of
-// its own commands.
+// usageError makes Caddy exit with exitUsage if there is an error, and log it as it
+// logs the errors of its own commands.
 func usageError(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
 		return exitUsage, err
 	})(cmd, nil)
@@ -183,23 +181,19 @@ func printable(s string, limit int) string {
 		}
 		switch {
 		case c == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			b.WriteString(`\x` + hexByte(s[i]))
+			fmt.Fprintf(&b, `\x%02x`, s[i])
 		case unicode.IsPrint(c):
 			b.WriteRune(c)
 		default:
-			b.WriteString(escapeRune(c))
+			b.WriteString(strings.Trim(strconv.QuoteRune(c), "'")) // as Go does: \n, \x1b, \u202e
 		}
 	}
 	return b.String()
 }
 
-func hexByte(b byte) string {
-	const digits = "0123456789abcdef"
-	return string([]byte{digits[b>>4], digits[b&15]})
-}
-
-// escapeRune spells a character as Go does: \n, \x1b, \u202e.
-func escapeRune(c rune) string {
-	quoted := strconv.QuoteRune(c)
-	return quoted[1 : len(quoted)-1]
+// writeJSON writes one line, in which <, > and & stay as they are.
+func writeJSON(out io.Writer, v any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -30,10 +29,7 @@ Exit codes: 0, or 2 if Clerk sends no such event.
 		ValidArgsFunction: completeTypes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, _ := cmd.Flags().GetBool("json")
-			if err := printEvents(cmd.OutOrStdout(), args, asJSON); err != nil {
-				return usageError(cmd, err)
-			}
-			return nil
+			return usageError(cmd, printEvents(cmd.OutOrStdout(), args, asJSON))
 		},
 	}
 	cmd.Flags().Bool("json", false, "Print the list as a JSON array, or the example on one line")
@@ -54,7 +50,7 @@ func printEvents(out io.Writer, args []string, asJSON bool) error {
 	}
 	slices.Sort(types)
 	if asJSON {
-		return json.NewEncoder(out).Encode(types)
+		return writeJSON(out, types)
 	}
 	for _, eventType := range types {
 		if _, err := fmt.Fprintln(out, eventType); err != nil {

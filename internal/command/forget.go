@@ -17,7 +17,8 @@ func newForgetCommand() *cobra.Command {
 		Short: "Let a delivery that was handled be forwarded again",
 		Long: `
 Makes the running Caddy forget that it has handled the deliveries with these ids
-(svix-id). The next resend of them is forwarded, although deduplicate is on.
+(svix-id). When they are sent again, Caddy forwards them, although deduplicate
+is on.
 
 The command calls Caddy's admin API at --address, at the address in the config
 file --config, or at the default address.

@@ -42,6 +42,7 @@ const (
 )
 
 func newProxyCommand() *cobra.Command {
+	p := &proxy{}
 	cmd := &cobra.Command{
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
@@ -63,8 +64,8 @@ answer, replays deliveries, and sends examples of events. Only this machine can
 open it. It keeps the last deliveries in memory. --inspect=off turns it off.
 
 --config-only prints the configuration and does not run it: as a Caddyfile and
-as JSON, or only one of them ('caddyfile', 'json'). The configuration names the
-environment variables or files of the secrets, not the secrets.
+as JSON, or only one of them ('caddyfile', 'json'). It has no secret in it, but
+the names of environment variables or files that hold the secrets.
 
 Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 `,
@@ -75,26 +76,23 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
   $ caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile > Caddyfile`,
 		Args: proxyArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := runProxy(cmd); err != nil {
-				return usageError(cmd, err)
-			}
-			return nil
+			return usageError(cmd, p.run(cmd))
 		},
 	}
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.StringP("to", "t", "", "Address of your backend, such as localhost:3000 (default: print the events)")
 	f.StringP("from", "f", defaultFrom, "Address, port or domain to listen on")
-	f.StringP("path", "p", defaultPath, "Path of the webhook endpoint")
+	f.StringVarP(&p.Path, "path", "p", defaultPath, "Path of the webhook endpoint")
 	f.StringArrayP("event", "e", nil, "Event type or pattern to forward (repeatable; default: every event)")
-	f.String("name", "", "Name of the endpoint in logs")
-	f.Bool("report-only", false, "Verify and log, but let every request through")
-	f.Bool("deduplicate", false, "Forward each delivery once, as long as the command runs")
+	f.StringVar(&p.Name, "name", "", "Name of the endpoint in logs")
+	f.BoolVar(&p.ReportOnly, "report-only", false, "Verify and log, but let every request through")
+	f.BoolVar(&p.Deduplicate, "deduplicate", false, "Forward each delivery once, as long as the command runs")
 	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
-	f.Bool("only", false, "Refuse requests to other paths")
-	f.Bool("access-log", false, "Write an access log, without signatures")
-	f.BoolP("debug", "v", false, "Write debug logs, with each rejection")
+	f.BoolVar(&p.Only, "only", false, "Refuse requests to other paths")
+	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
+	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, with each rejection")
 	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
@@ -102,36 +100,32 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 	return cmd
 }
 
-// proxy is what the command runs.
+// proxy is what the command runs. The template of its Caddyfile reads the exported
+// fields.
 type proxy struct {
-	listener   site
-	path       string
-	to         string // "" for the echo backend
-	name       string
-	events     []event.Pattern
-	secrets    []proxySecret
-	generated  string // the secret, if none was given
-	reportOnly bool
-	once       bool
-	only       bool
-	accessLog  bool
-	debug      bool
+	Listener                      site
+	Path, Name                    string
+	Events                        []string
+	Secrets                       []proxySecret
+	ReportOnly, Deduplicate, Only bool
+	AccessLog, Debug              bool
+	Inspector                     *site // nil for none
 
-	inspector        *site // nil for none
-	anyInspectorPort bool  // because none was asked for
+	to               string // "" for the echo backend
+	generated        string // the secret, if none was given
+	anyInspectorPort bool   // because none was asked for
 }
 
 // proxySecret is a secret as the config has it.
 type proxySecret struct {
-	name        string // "" if its name is its position
-	placeholder string
+	Name        string // "" if its name is its position
+	Placeholder string
 	flag        string // how the user gave it, for the send command
 	canSign     bool
 }
 
-func runProxy(cmd *cobra.Command) error {
-	p, err := newProxy(cmd)
-	if err != nil {
+func (p *proxy) run(cmd *cobra.Command) error {
+	if err := p.readFlags(cmd); err != nil {
 		return err
 	}
 	if format, _ := cmd.Flags().GetString("config-only"); format != "" {
@@ -140,44 +134,37 @@ func runProxy(cmd *cobra.Command) error {
 	return p.serve(cmd.OutOrStdout())
 }
 
-func newProxy(cmd *cobra.Command) (*proxy, error) {
-	f := cmd.Flags()
-	p := &proxy{}
-	p.name, _ = f.GetString("name")
-	p.reportOnly, _ = f.GetBool("report-only")
-	p.once, _ = f.GetBool("deduplicate")
-	p.only, _ = f.GetBool("only")
-	p.accessLog, _ = f.GetBool("access-log")
-	p.debug, _ = f.GetBool("debug")
-	for _, pattern := range valuesOf(cmd, "event") {
+// readFlags reads the flags that need more than their value.
+func (p *proxy) readFlags(cmd *cobra.Command) error {
+	p.Events = valuesOf(cmd, "event")
+	for _, pattern := range p.Events {
 		if err := event.Pattern(pattern).Validate(); err != nil {
-			return nil, fmt.Errorf("--event: %w", err)
+			return fmt.Errorf("--event: %w", err)
 		}
-		p.events = append(p.events, event.Pattern(pattern))
 	}
-	if p.path, _ = f.GetString("path"); !strings.HasPrefix(p.path, "/") {
-		return nil, fmt.Errorf("--path %q: begin it with a slash", p.path)
+	if !strings.HasPrefix(p.Path, "/") {
+		return fmt.Errorf("--path %q: begin it with a slash", p.Path)
 	}
-	if err := p.checkWords(); err != nil {
-		return nil, err
+	if err := p.checkTokens(); err != nil {
+		return err
 	}
-	from, _ := f.GetString("from")
+	from, _ := cmd.Flags().GetString("from")
 	var err error
-	if p.listener, err = parseSite(from); err != nil {
-		return nil, fmt.Errorf("--from %s: %w", from, err)
+	if p.Listener, err = parseSite(from); err != nil {
+		return fmt.Errorf("--from %s: %w", from, err)
 	}
 	if err := p.parseTo(cmd); err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.parseInspect(cmd); err != nil {
-		return nil, err
+		return err
 	}
-	return p, p.chooseSecrets(cmd)
+	return p.chooseSecrets(cmd)
 }
 
-// checkWords finds values that a Caddyfile cannot hold.
-func (p *proxy) checkWords() error {
-	for flag, value := range map[string]string{"name": p.name, "path": strings.TrimSuffix(p.path, "/")} {
+// checkTokens finds values that a Caddyfile cannot hold.
+func (p *proxy) checkTokens() error {
+	for flag, value := range map[string]string{"name": p.Name, "path": strings.TrimSuffix(p.Path, "/")} {
 		if !canBeToken(value) {
 			return fmt.Errorf("--%s %q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", flag, value)
 		}
@@ -207,7 +194,7 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		return fmt.Errorf("--to %q: give a host and a port only, such as localhost:3000 or https://app.example.com. The proxy does not change paths", to)
 	}
 	p.to = to
-	if p.listener.isAt(to) {
+	if p.Listener.isAt(to) {
 		return fmt.Errorf("--to %s is the address of the proxy itself: give the address of your backend", to)
 	}
 	return nil
@@ -233,7 +220,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 		}
 		s := proxySecret{canSign: key.Symmetric()}
 		if secret.Name != strconv.Itoa(i+1) {
-			s.name = secret.Name
+			s.Name = secret.Name
 		}
 		switch file := i - len(literal); {
 		case p.generated != "":
@@ -242,14 +229,14 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 			s.flag = " --" + secretFlag + " whsec_…"
 		case file < len(paths):
 			s.flag = " --" + secretFileFlag + " " + shell.Word(paths[file])
-			s.placeholder = filePlaceholder(paths[file])
+			s.Placeholder = filePlaceholder(paths[file])
 		}
-		if s.placeholder == "" || s.name != "" {
-			if s.placeholder, err = inEnvironment(i, secret.Text()); err != nil {
+		if s.Placeholder == "" || s.Name != "" {
+			if s.Placeholder, err = inEnvironment(i, secret.Text()); err != nil {
 				return err
 			}
 		}
-		p.secrets = append(p.secrets, s)
+		p.Secrets = append(p.Secrets, s)
 	}
 	return nil
 }
@@ -308,7 +295,7 @@ func adapt(text string) ([]byte, error) {
 // serve runs the proxy until a signal ends the process. Caddy stops gracefully, and
 // at once at the second Ctrl-C.
 func (p *proxy) serve(out io.Writer) error {
-	if err := p.listener.checkFree(); err != nil {
+	if err := p.Listener.checkFree(); err != nil {
 		return listenError(err, "from", "http://localhost:8081")
 	}
 	if err := p.freeInspectorPort(); err != nil {

@@ -45,9 +45,9 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 	}
 }
 
-{{token .Address}} {
-{{- if .Binds}}
-	bind{{range .Binds}} {{.}}{{end}}
+{{token .Listener.Address}} {
+{{- if .Listener.Binds}}
+	bind{{range .Listener.Binds}} {{.}}{{end}}
 {{- end}}
 {{- if .AccessLog}}
 	log {
@@ -111,56 +111,33 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 
 // caddyfile returns the config that the proxy runs in front of an upstream.
 func (p *proxy) caddyfile(upstream string, isEcho bool) string {
-	type site struct {
-		Address string
-		Binds   []string
-	}
-	type secret struct{ Name, Placeholder string }
-	c := struct {
-		site
-		Plain, Debug, AccessLog, ReportOnly, Deduplicate, Only, Echo bool
-
-		Path, OtherPath, Name, Upstream string
-
-		Secrets   []secret
-		Events    []string
-		Inspector *site
-	}{
-		site: site{p.listener.address, p.listener.binds},
-		// Caddy warns that such a site cannot speak the other protocols, and tells of
-		// certificates at the other sites.
-		Plain: strings.HasPrefix(p.listener.address, "http:"),
-		Debug: p.debug, AccessLog: p.accessLog, ReportOnly: p.reportOnly, Deduplicate: p.once, Only: p.only, Echo: isEcho,
-		Path: p.path, Name: p.name, Upstream: upstream,
-	}
-	c.OtherPath, _ = p.otherSlash()
-	for _, s := range p.secrets {
-		c.Secrets = append(c.Secrets, secret{s.name, s.placeholder})
-	}
-	for _, pattern := range p.events {
-		c.Events = append(c.Events, string(pattern))
-	}
-	if p.inspector != nil {
-		c.Inspector = &site{p.inspector.address, p.inspector.binds}
-	}
 	var text strings.Builder
-	if err := proxyConfig.Execute(&text, c); err != nil {
+	err := proxyConfig.Execute(&text, struct {
+		*proxy
+		Upstream string
+		Echo     bool
+	}{p, upstream, isEcho})
+	if err != nil {
 		panic(err) // it writes to memory
 	}
 	return text.String()
 }
 
-// otherSlash returns the path with a slash added at its end or taken from it. Many
-// frameworks take both for the same route.
-func (p *proxy) otherSlash() (path string, ok bool) {
-	without, has := strings.CutSuffix(p.path, "/")
+// Plain reports whether the proxy serves HTTP only. Caddy warns that such a site
+// cannot speak the other protocols, and tells of certificates at the other sites.
+func (p *proxy) Plain() bool { return strings.HasPrefix(p.Listener.Address, "http:") }
+
+// OtherPath returns the path with a slash added at its end or taken from it, if there
+// is such a path. Many frameworks take both for the same route.
+func (p *proxy) OtherPath() string {
+	without, has := strings.CutSuffix(p.Path, "/")
 	switch {
-	case without == "" || strings.HasSuffix(p.path, "*"):
-		return "", false
+	case without == "" || strings.HasSuffix(p.Path, "*"):
+		return ""
 	case has:
-		return without, true
+		return without
 	}
-	return p.path + "/", true
+	return p.Path + "/"
 }
 
 // token writes a value as one token of a Caddyfile. A placeholder is a token as it

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,8 +18,8 @@ const defaultPort = "8080"
 
 // site is where a proxy listens.
 type site struct {
-	address string   // in a Caddyfile
-	binds   []string // the interfaces; all if there are none
+	Address string   // in a Caddyfile
+	Binds   []string // the interfaces; all if there are none
 	port    string
 	url     string // where a client on this machine finds it
 	local   bool   // reachable from this machine only
@@ -79,7 +80,7 @@ func parseSite(from string) (site, error) {
 }
 
 func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, error) {
-	s := site{port: a.Port, binds: binds}
+	s := site{Binds: binds}
 	for _, bind := range binds {
 		ip, _ := netip.ParseAddr(bind)
 		s.local = ip.IsLoopback()
@@ -88,38 +89,29 @@ func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, erro
 		if a.Host == "" {
 			return site{}, errors.New("HTTPS needs a domain, such as https://hooks.example.com")
 		}
-		if s.port == "" {
-			s.port = "443"
-		}
-		s.address = "https://" + net.JoinHostPort(a.Host, s.port)
-		s.url = s.address
+		s.port = cmp.Or(a.Port, "443")
+		s.Address = "https://" + net.JoinHostPort(a.Host, s.port)
+		s.url = s.Address
 		return s, nil
 	}
-	if s.port == "" {
-		s.port = defaultPort
-	}
-	s.address = "http://:" + s.port
+	s.port = cmp.Or(a.Port, defaultPort)
+	s.Address = "http://:" + s.port
 	s.url = "http://" + net.JoinHostPort(host, s.port)
 	return s, nil
 }
 
 func domainSite(a httpcaddyfile.Address) site {
-	if a.Scheme == "http" || a.Scheme == "" && a.Port == "80" {
-		s := site{port: a.Port}
-		if s.port == "" {
-			s.port = "80"
-		}
-		s.address = "http://" + net.JoinHostPort(a.Host, s.port)
-		s.url = s.address
-		return s
+	s := site{port: cmp.Or(a.Port, "443")}
+	switch {
+	case a.Scheme == "http" || a.Scheme == "" && a.Port == "80":
+		s.port = cmp.Or(a.Port, "80")
+		s.Address = "http://" + net.JoinHostPort(a.Host, s.port)
+	case s.port == "443":
+		s.Address = "https://" + a.Host
+	default:
+		s.Address = "https://" + a.Host + ":" + s.port
 	}
-	s := site{port: a.Port, address: "https://" + a.Host}
-	if s.port == "" || s.port == "443" {
-		s.port = "443"
-	} else {
-		s.address += ":" + s.port
-	}
-	s.url = s.address
+	s.url = s.Address
 	return s
 }
 
@@ -149,7 +141,7 @@ func (s site) isAt(upstream string) bool {
 // checkFree finds out whether something listens there already. Two Caddys would
 // share the port.
 func (s site) checkFree() error {
-	binds := s.binds
+	binds := s.Binds
 	if len(binds) == 0 {
 		binds = []string{""}
 	}
@@ -208,7 +200,7 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	if !inspector.local {
 		return fmt.Errorf("--inspect %s: other machines could open it, and the inspector shows personal data. Give an address of this machine, such as %s, or use clerk_webhook_inspector in a Caddyfile behind authentication", address, defaultInspector)
 	}
-	p.inspector = &inspector
+	p.Inspector = &inspector
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
 	flag, taken := p.inspectorPortTaken()
 	switch {
@@ -224,9 +216,9 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 // one. It may be the port of a backend that has not started yet.
 func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
 	switch {
-	case p.inspector.port == p.listener.port:
+	case p.Inspector.port == p.Listener.port:
 		return "from", true
-	case p.inspector.isAt(p.to):
+	case p.Inspector.isAt(p.to):
 		return "to", true
 	}
 	return "", false
@@ -236,26 +228,26 @@ func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
 // as ngrok or a second proxy.
 func (p *proxy) freeInspectorPort() error {
 	const most = 20
-	if p.inspector == nil {
+	if p.Inspector == nil {
 		return nil
 	}
-	err := p.inspector.checkFree()
+	err := p.Inspector.checkFree()
 	for i := 0; p.anyInspectorPort && errors.Is(err, syscall.EADDRINUSE) && i < most; i++ {
 		if err := p.nextInspectorPort(); err != nil {
 			return err
 		}
-		err = p.inspector.checkFree()
+		err = p.Inspector.checkFree()
 	}
 	return listenError(err, inspectFlag, "localhost:4041")
 }
 
 func (p *proxy) nextInspectorPort() error {
 	for taken := true; taken; _, taken = p.inspectorPortTaken() {
-		port, err := strconv.Atoi(p.inspector.port)
+		port, err := strconv.Atoi(p.Inspector.port)
 		if err != nil {
 			return err
 		}
-		if *p.inspector, err = parseSite("localhost:" + strconv.Itoa(port+1)); err != nil {
+		if *p.Inspector, err = parseSite("localhost:" + strconv.Itoa(port+1)); err != nil {
 			return err
 		}
 	}

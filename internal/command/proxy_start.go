@@ -16,7 +16,7 @@ import (
 // printStart says what runs, and how to try it.
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
-	endpoint := p.listener.url + p.path
+	endpoint := p.Listener.url + p.Path
 	backend := p.to
 	if backend == "" {
 		backend = "this terminal"
@@ -24,19 +24,19 @@ func (p *proxy) printStart(out io.Writer) {
 	fmt.Fprintf(out, "Guarding %s, forwarding to %s\n", colours.bold(endpoint), colours.bold(backend))
 	fmt.Fprintf(out, "  secrets      %s\n", p.describeSecrets())
 	fmt.Fprintf(out, "  events       %s\n", p.describeEvents())
-	if p.only {
+	if p.Only {
 		fmt.Fprintln(out, "  other paths  are refused")
 	} else {
 		fmt.Fprintln(out, "  other paths  go through unchecked")
 	}
-	if p.reportOnly {
+	if p.ReportOnly {
 		fmt.Fprintln(out, "  report only  requests that are not genuine go through, too")
 	}
-	if p.once {
+	if p.Deduplicate {
 		fmt.Fprintln(out, "  copies       of a handled delivery are answered, not forwarded")
 	}
-	if p.inspector != nil {
-		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.inspector.url))
+	if p.Inspector != nil {
+		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.Inspector.url))
 		fmt.Fprintln(out, "  rejections   appear here once a minute for each reason, and one by one in the inspector")
 	}
 	if try := p.tryCommand(); try != "" {
@@ -49,8 +49,8 @@ func (p *proxy) describeSecrets() string {
 		return p.generated + " (generated)"
 	}
 	var sources []string
-	for _, s := range p.secrets {
-		source := strings.Trim(s.placeholder, "{}")
+	for _, s := range p.Secrets {
+		source := strings.Trim(s.Placeholder, "{}")
 		if kind, rest, ok := strings.Cut(source, "."); ok && kind == "file" {
 			source = rest
 		} else if s.flag == "" {
@@ -58,8 +58,8 @@ func (p *proxy) describeSecrets() string {
 		} else {
 			source = "as given"
 		}
-		if s.name != "" {
-			source = printable(s.name, shownAnswer) + ", " + source
+		if s.Name != "" {
+			source = printable(s.Name, shownAnswer) + ", " + source
 		}
 		sources = append(sources, source)
 	}
@@ -67,25 +67,21 @@ func (p *proxy) describeSecrets() string {
 }
 
 func (p *proxy) describeEvents() string {
-	if len(p.events) == 0 {
+	if len(p.Events) == 0 {
 		return "every event"
 	}
-	var patterns []string
-	for _, pattern := range p.events {
-		patterns = append(patterns, string(pattern))
-	}
-	return strings.Join(patterns, ", ")
+	return strings.Join(p.Events, ", ")
 }
 
 // tryCommand returns the command line that sends an event through the proxy, or "" if
 // no secret can sign.
 func (p *proxy) tryCommand() string {
-	for _, s := range p.secrets {
+	for _, s := range p.Secrets {
 		if !s.canSign {
 			continue
 		}
 		line := programName() + " clerk-webhook send " + p.exampleType()
-		if endpoint := p.listener.url + p.path; endpoint != defaultEndpoint {
+		if endpoint := p.Listener.url + p.Path; endpoint != defaultEndpoint {
 			line += " --to " + shell.Word(strings.TrimSuffix(endpoint, "*"))
 		}
 		return line + s.flag
@@ -96,17 +92,17 @@ func (p *proxy) tryCommand() string {
 // exampleType returns a type of the catalogue that the proxy forwards.
 func (p *proxy) exampleType() string {
 	const usual = "user.created"
-	if len(p.events) == 0 {
+	if len(p.Events) == 0 {
 		return usual
 	}
-	for _, pattern := range p.events {
-		if pattern.Match(usual) {
+	for _, pattern := range p.Events {
+		if event.Pattern(pattern).Match(usual) {
 			return usual
 		}
 	}
 	for _, eventType := range event.Catalogue() {
-		for _, pattern := range p.events {
-			if pattern.Match(eventType) {
+		for _, pattern := range p.Events {
+			if event.Pattern(pattern).Match(eventType) {
 				return eventType
 			}
 		}

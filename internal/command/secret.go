@@ -36,8 +36,6 @@ const (
 	secretFileFlag = "secret-file"
 )
 
-var errNoSecret = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, signature.SecretVariable)
-
 func addSecretFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArray(secretFlag, nil, "Signing secret, [name=]whsec_… (repeatable; other users of this machine can see it while the command runs)")
 	cmd.Flags().StringArray(secretFileFlag, nil, "File with a signing secret; - is standard input (repeatable)")
@@ -64,6 +62,15 @@ func readSecrets(cmd *cobra.Command, in *input) ([]diagnosis.Secret, error) {
 		}
 	}
 	return nameSecrets(texts, "")
+}
+
+// requireSecrets is readSecrets for commands that cannot do without a secret.
+func requireSecrets(cmd *cobra.Command, in *input) ([]diagnosis.Secret, error) {
+	secrets, err := readSecrets(cmd, in)
+	if err == nil && len(secrets) == 0 {
+		err = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, signature.SecretVariable)
+	}
+	return secrets, err
 }
 
 // valuesOf returns the values of a repeatable flag, unchanged. GetStringArray drops

@@ -53,8 +53,8 @@ and names. They agree within a run: 'user.updated' is about the user of
 'user.created'. With --count, each repetition is about other people.
 
 --data sends your own payload. --set changes a value in each payload. Both
-write JSON as JavaScript's JSON.stringify does, because some backends verify
-that text. A value that is not JSON becomes a string.
+write JSON as JavaScript's JSON.stringify does, because some backends parse a
+body, write it again and verify that. A value that is not JSON becomes a string.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
 distance from now such as -10m.
@@ -69,8 +69,9 @@ distance from now such as -10m.
 With several secrets, each of them signs each delivery. Svix does this while a
 secret is rotated.
 
-Exit codes: 0 if every delivery got a 2xx, 1 if one did not or was interrupted,
-2 if nothing could be sent. --invalid does not change them.
+Exit codes: 0 if every delivery got a 2xx, 1 if one did not or if you stopped
+the command, 2 if nothing could be sent. With --invalid they mean the same: an
+endpoint that refuses a delivery makes it 1.
 `,
 		Example: `  $ caddy clerk-webhook send user.created
   $ caddy clerk-webhook send user.created user.updated user.deleted

@@ -64,12 +64,9 @@ func signingKeys(cmd *cobra.Command, in *input, invalid string) ([]*signature.Ke
 		stranger, err := signature.ParseSecret(signature.GenerateSecret())
 		return []*signature.Key{stranger}, err
 	}
-	secrets, err := readSecrets(cmd, in)
+	secrets, err := requireSecrets(cmd, in)
 	if err != nil {
 		return nil, err
-	}
-	if len(secrets) == 0 {
-		return nil, errNoSecret
 	}
 	var keys []*signature.Key
 	for _, secret := range secrets {

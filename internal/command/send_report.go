@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -103,7 +102,7 @@ func (r *report) add(a attempt) {
 	}
 	switch isShown := r.each || !a.accepted() && r.sent-r.accepted <= shownFailures; {
 	case isShown && r.asJSON:
-		r.printJSON(a.toJSON())
+		_ = writeJSON(r.out, a.toJSON()) // a closed pipe ends the program
 	case isShown:
 		r.clearProgress()
 		r.print(a)
@@ -143,7 +142,7 @@ func (r *report) print(a attempt) {
 func (r *report) finish(interrupted bool) bool {
 	took := time.Since(r.start)
 	if r.asJSON {
-		r.printJSON(map[string]any{"summary": r.summary(took)})
+		_ = writeJSON(r.out, map[string]any{"summary": r.summary(took)})
 	} else if r.expected > 1 {
 		r.printSummary(took)
 	}
@@ -230,12 +229,6 @@ func (r *report) summary(took time.Duration) summaryJSON {
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func (r *report) printJSON(v any) {
-	encoder := json.NewEncoder(r.out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // a closed pipe ends the program anyway
-}
 
 // histogram counts durations in steps of less than one percent. Its memory does not
 // grow.

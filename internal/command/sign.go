@@ -24,7 +24,7 @@ Signs a body with Svix's library and prints the three headers of a delivery.
 With --curl it prints a command for POSIX shells that sends the headers and the
 body.
 
-The body is signed byte for byte. A line end at the end of a file belongs to it.
+The body is signed byte for byte, with the line break at the end of a file.
 Guards accept a signature for five minutes.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a

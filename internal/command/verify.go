@@ -3,7 +3,6 @@ package command
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +34,10 @@ its headers (--header) or with the three values (--id, --timestamp,
 byte for byte; - is standard input.
 
 You can give several secrets. The answer names the one that signed:
---secret production=whsec_… --secret development=whsec_…. A malformed secret
-can be given as it is. --other-secret and --other-request (the raw request of
-another attempt) make no delivery valid, but can explain why one is not.
+--secret production=whsec_… --secret development=whsec_…. If a secret is
+malformed, give it as it is: the command looks for the mistake in it.
+--other-secret and --other-request (the raw request of another attempt) make no
+delivery valid, but can explain why one is not.
 
 The timestamp is compared with the clock, or with --at: seconds since 1970, a
 time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m.
@@ -165,12 +165,8 @@ func readOtherAttempts(cmd *cobra.Command, in *input) ([]map[string][]string, er
 }
 
 func secretsToTry(cmd *cobra.Command, in *input) (accepted, others []diagnosis.Secret, err error) {
-	accepted, err = readSecrets(cmd, in)
-	if err != nil {
+	if accepted, err = requireSecrets(cmd, in); err != nil {
 		return nil, nil, err
-	}
-	if len(accepted) == 0 {
-		return nil, nil, errNoSecret
 	}
 	others, err = nameSecrets(valuesOf(cmd, "other-secret"), "other-")
 	if err != nil {
@@ -234,9 +230,7 @@ func printJSON(out io.Writer, r diagnosis.Result) error {
 	if v.Findings == nil {
 		v.Findings = []diagnosis.Finding{}
 	}
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v) //nolint:gosec // "secret" holds its name
+	return writeJSON(out, v) //nolint:gosec // "secret" holds its name
 }
 
 // maxShown bounds what is shown of the values of a delivery.
