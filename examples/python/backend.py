@@ -1,4 +1,4 @@
-"""Takes deliveries from Caddy, which has verified them: python3 backend.py [socket]"""
+"""Receives deliveries that Caddy has verified. Usage: python3 backend.py [socket]"""
 
 import json
 import os
@@ -12,7 +12,7 @@ class Webhooks(BaseHTTPRequestHandler):
 
     def do_POST(self):
         event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        # An exception ends the connection: Caddy answers 502 and Svix tries again.
+        # An exception ends the connection. Then Caddy answers 502, and Svix tries again.
         handle(self.headers["Clerk-Event"], self.headers["Svix-Id"], event["data"])
         self.send_response(204)
         self.end_headers()
@@ -32,7 +32,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 if __name__ == "__main__":
     path = sys.argv[1] if len(sys.argv) > 1 else "backend.sock"
     if os.path.exists(path):
-        os.unlink(path)  # left behind by the last run
+        os.unlink(path)  # left over from the last run
     os.umask(0o117)  # only the owner and the group may connect
     with Server(path, Webhooks) as server:
         server.serve_forever()

@@ -1,4 +1,4 @@
-// Runs the endpoint until it is told to stop.
+// Runs the endpoint until a signal stops it.
 
 import { Users } from "./users.js";
 import { createApp } from "./webhooks.js";
@@ -15,8 +15,8 @@ const server = createApp(users, signingSecrets).listen(Number(PORT), BIND, (erro
   if (error) throw error;
   console.log(`listening on ${BIND}:${PORT}`);
 });
-// Caddy keeps its connections for two minutes. To close them earlier would be to
-// close one, now and then, under a delivery that is on its way.
+// Caddy keeps its connections open for two minutes. If this server closed them
+// earlier, it would sometimes close one while a delivery is on its way.
 server.keepAliveTimeout = 150_000;
 
 for (const signal of ["SIGINT", "SIGTERM"]) {

@@ -1,12 +1,12 @@
-// Clerk's users, in PostgreSQL. Events may come in any order and any number of
-// times: the same events always leave the same rows.
+// Stores Clerk's users in PostgreSQL. Events may arrive in any order and any
+// number of times. The same events always leave the same rows.
 
 import pg from "pg";
 
-// Applications read the view users. The table also remembers, by their id alone,
-// the users who were deleted, so that a late update cannot bring one back.
-// updated_at and event_at are milliseconds since 1970, as Clerk sends them.
-// There is no unique email: while events are out of order two users may have one.
+// Read users from the view. The table also keeps the ids of deleted users, so
+// that a late update cannot bring one back. updated_at and event_at are
+// milliseconds since 1970, as Clerk sends them. The email is not unique: while
+// events are out of order, two users may have the same one.
 const schema = `
 CREATE TABLE IF NOT EXISTS user_records (
   id          text PRIMARY KEY,
@@ -23,7 +23,7 @@ CREATE OR REPLACE VIEW users AS
   SELECT id, email, first_name, last_name, updated_at FROM user_records WHERE deleted_at IS NULL;
 `;
 
-// A row only ever becomes newer.
+// A row is never replaced with an older one.
 const upsert = `
 INSERT INTO user_records (id, email, first_name, last_name, updated_at, event_at, svix_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -35,7 +35,7 @@ WHERE user_records.deleted_at IS NULL
     < (excluded.updated_at, excluded.event_at, excluded.svix_id)
 `;
 
-// Clerk never gives an id to another user, so a deletion is newer than anything.
+// Clerk never gives an id to another user, so a deletion is final.
 const erase = `
 INSERT INTO user_records (id, deleted_at) VALUES ($1, now())
 ON CONFLICT (id) DO UPDATE SET
@@ -45,20 +45,21 @@ WHERE user_records.deleted_at IS NULL
 `;
 
 export class Users {
-  #tables; // the promise that they are there
+  #tables; // a promise that creates the tables
   #pool;
 
-  // Where the database is, pg reads from PGHOST, PGUSER and so on. Svix waits 15
-  // seconds for an answer: twice 2 for a connection and 5 for a statement are
-  // less, and that is the longest that the first event, which creates the tables,
-  // can take.
+  // pg reads the database's address from PGHOST, PGUSER and so on. Svix waits 15
+  // seconds for an answer. The first event also creates the tables, so it needs
+  // up to two connections (2 seconds each) and two statements (5 seconds each).
+  // That is less than 15 seconds.
   constructor() {
     this.#pool = new pg.Pool({
       connectionTimeoutMillis: 2000,
       statement_timeout: 4000,
       query_timeout: 5000,
     });
-    // A lost connection that nobody was using is replaced when one is needed.
+    // The pool replaces a lost idle connection when it needs one. Without a
+    // listener, the error would end the process.
     this.#pool.on("error", (error) => console.error("a database connection was lost:", error.code ?? error.message));
   }
 
@@ -83,7 +84,7 @@ export class Users {
   }
 
   async #query(statement, values) {
-    // If the database is away now, the next event creates the tables.
+    // If the database is unavailable now, the next event creates the tables.
     this.#tables ??= this.#pool.query(schema).catch((error) => {
       this.#tables = undefined;
       throw error;

@@ -3,8 +3,8 @@
 import { verifyWebhook } from "@clerk/express/webhooks";
 import express from "express";
 
-// createApp answers 2xx when, and only when, an event is stored. Svix sends it
-// again after any other answer.
+// createApp returns an application that answers 2xx only after it has stored the
+// event. After any other answer, Svix sends the event again.
 export function createApp(users, signingSecrets) {
   const app = express();
   app.disable("x-powered-by");
@@ -18,7 +18,7 @@ export function createApp(users, signingSecrets) {
     try {
       await store(event, users);
     } catch (error) {
-      // Only the code, for a message of the database can quote personal data.
+      // Log only the code: the database's message can contain personal data.
       console.error(`${event.svixId} was not stored:`, error.code ?? error.message);
       res.status(503).send("not stored, send it again\n");
       return;
@@ -28,16 +28,16 @@ export function createApp(users, signingSecrets) {
   return app;
 }
 
-// verify returns the event, or nothing unless one of the secrets has signed it.
+// verify returns the event if one of the secrets has signed it.
 async function verify(req, signingSecrets) {
   for (const signingSecret of signingSecrets) {
     try {
       const { type, data } = await verifyWebhook(req, { signingSecret });
-      // verifyWebhook leaves out when the event happened.
+      // verifyWebhook does not return when the event happened.
       const { timestamp } = JSON.parse(req.body);
       return { type, data, timestamp, svixId: req.get("svix-id") };
     } catch {
-      // perhaps it was the next one
+      // try the next secret
     }
   }
 }
