@@ -120,6 +120,9 @@ func (c *Capture) note(p Progress) {
 	if c.recording.stages.verified = c.after(p.Checked); c.recording.stages.verified == 0 {
 		c.recording.stages.verified = c.elapsed()
 	}
+	if p.Verified {
+		c.recording.request.header.setVerified(c.recording.headerSet())
+	}
 	if !p.IsRead {
 		return
 	}
@@ -152,13 +155,13 @@ type dispatch struct {
 type dispatchKey struct{}
 
 func dispatchOf(ctx context.Context) *dispatch {
-	m, _ := ctx.Value(dispatchKey{}).(*dispatch)
-	return m
+	d, _ := ctx.Value(dispatchKey{}).(*dispatch)
+	return d
 }
 
 // IsReplay reports whether a request with this context is a replay of a recorded
 // delivery.
 func IsReplay(ctx context.Context) bool {
-	m := dispatchOf(ctx)
-	return m != nil && m.origin == Replayed
+	d := dispatchOf(ctx)
+	return d != nil && d.origin == Replayed
 }

@@ -165,7 +165,7 @@ type conditions struct {
 	others bool   // a matcher asks for something that a URL does not have
 }
 
-func (p conditions) areKnown() bool { return p.host != "" && p.path != "" && !p.others }
+func (c conditions) areKnown() bool { return c.host != "" && c.path != "" && !c.others }
 
 // findGuard looks for the endpoint's guard below routes.
 func findGuard(routes caddyhttp.RouteList, e *Endpoint, at conditions) (conditions, bool) {
@@ -190,25 +190,25 @@ func findGuard(routes caddyhttp.RouteList, e *Endpoint, at conditions) (conditio
 }
 
 // below adds the conditions of one of the sets of matchers.
-func (p conditions) below(sets caddyhttp.MatcherSets) conditions {
+func (c conditions) below(sets caddyhttp.MatcherSets) conditions {
 	if len(sets) == 0 {
-		return p
+		return c
 	}
 	for _, matcher := range sets[0] {
 		switch m := matcher.(type) {
 		case *caddyhttp.MatchHost:
-			p.host, _ = firstConcrete(*m)
+			c.host, _ = firstConcrete(*m)
 		case *caddyhttp.MatchPath:
-			p.path = ""
+			c.path = ""
 			if path, ok := firstConcrete(*m); ok {
-				p.path = p.prefix + path
+				c.path = c.prefix + path
 			}
 		case *caddyhttp.MatchMethod, *caddyhttp.MatchProtocol, *caddyhttp.MatchTLS:
 		default:
-			p.others = true
+			c.others = true
 		}
 	}
-	return p
+	return c
 }
 
 // firstConcrete returns the first pattern without a wildcard, not counting one at
@@ -223,14 +223,14 @@ func firstConcrete(patterns []string) (string, bool) {
 	return "", false
 }
 
-func (p conditions) url(server *caddyhttp.Server) string {
-	u := url.URL{Scheme: "http", Host: p.host, Path: p.path}
+func (c conditions) url(server *caddyhttp.Server) string {
+	u := url.URL{Scheme: "http", Host: c.host, Path: c.path}
 	usual := 80
 	if len(server.TLSConnPolicies) > 0 {
 		u.Scheme, usual = "https", 443
 	}
 	if port := portOf(server); port != 0 && port != usual {
-		u.Host = net.JoinHostPort(strings.Trim(p.host, "[]"), strconv.Itoa(port))
+		u.Host = net.JoinHostPort(strings.Trim(c.host, "[]"), strconv.Itoa(port))
 	}
 	return u.String()
 }

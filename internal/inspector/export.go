@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
@@ -155,7 +153,7 @@ func (r *Recording) har() harRequest {
 	}
 	if len(r.request.body.data) > 0 {
 		text, encoding := harText(r.request.body.data)
-		rq.PostData = &harPostData{headerValue(r.request.header, "Content-Type"), text, encoding}
+		rq.PostData = &harPostData{r.request.header.get("Content-Type"), text, encoding}
 	}
 	return rq
 }
@@ -167,9 +165,9 @@ func (a *answer) har(protocol string) harResponse {
 	}
 	rs.Status, rs.StatusText = a.status, http.StatusText(a.status)
 	rs.Headers = harPairs(a.header)
-	rs.RedirectURL = headerValue(a.header, "Location")
+	rs.RedirectURL = a.header.get("Location")
 	rs.BodySize = a.body.size
-	rs.Content = harContent{Size: a.body.size, MimeType: headerValue(a.header, "Content-Type")}
+	rs.Content = harContent{Size: a.body.size, MimeType: a.header.get("Content-Type")}
 	rs.Content.Text, rs.Content.Encoding = harText(a.body.data)
 	return rs
 }
@@ -181,10 +179,10 @@ func harText(data []byte) (text, encoding string) {
 	return base64.StdEncoding.EncodeToString(data), "base64"
 }
 
-func harPairs(fields []field) []harPair {
+func harPairs(header fields) []harPair {
 	pairs := []harPair{}
-	for _, f := range sortedFields(fields) {
-		pairs = append(pairs, harPair{f.name, f.value})
+	for _, f := range header.sorted() {
+		pairs = append(pairs, harPair{f.Name, f.Value})
 	}
 	return pairs
 }
@@ -210,78 +208,22 @@ func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
 }
 
 // curlCommand returns a command for a POSIX shell that sends r as it was received.
-// What a sender wrote stays inside single quotes.
 func curlCommand(r *Recording) string {
-	var c strings.Builder
-	body := r.request.body.data
-	asArgument := isPrintable(string(body)) && len(body) <= maxArgument
-	switch {
-	case asArgument:
-	case isPrintable(string(body)):
-		c.WriteString("printf %s " + shell.Quote(string(body)) + " | ")
-	default:
-		c.WriteString(decoded(string(body)) + " | ")
-	}
-	c.WriteString("curl --globoff --path-as-is --request " + shell.Quote(r.request.method) + " --url " + shellWord(r.url()))
+	c := shell.Curl{Method: r.request.method, URL: r.url(), Body: r.request.body.data}
 	if strings.Contains(r.request.uri, "#") {
-		c.WriteString(" --request-target " + shellWord(r.request.uri)) // because curl cuts it off a URL
+		c.Target = r.request.uri // because curl cuts it off a URL
 	}
-	for _, f := range sortedFields(r.request.header) {
-		if f.redacted || f.name == "Content-Length" {
-			continue
+	for _, f := range r.request.header.sorted() {
+		if !f.Redacted && f.Name != "Content-Length" {
+			c.Headers = append(c.Headers, shell.Header{Name: f.Name, Value: f.Value})
 		}
-		line := f.name + ": " + f.value
-		if f.value == "" {
-			line = f.name + ";" // curl sends an empty header for this
-		}
-		c.WriteString(" \\\n  --header " + shellWord(line))
 	}
 	for _, name := range []string{"Accept", "Content-Type", "User-Agent"} {
-		if !hasHeader(r.request.header, name) {
-			c.WriteString(" \\\n  --header " + shell.Quote(name+":")) // or curl would add one
+		if !r.request.header.has(name) {
+			c.Without = append(c.Without, name)
 		}
 	}
-	switch {
-	case len(body) == 0:
-	case asArgument:
-		c.WriteString(" \\\n  --data-raw " + shell.Quote(string(body)))
-	default:
-		c.WriteString(" \\\n  --data-binary @-")
-	}
-	c.WriteString("\n")
 	return c.String()
-}
-
-// maxArgument is how large a body can be as an argument. Linux allows 128 KiB. A
-// larger body goes through a pipe.
-const maxArgument = 100_000
-
-// shellWord returns text as one word for a shell.
-func shellWord(text string) string {
-	if isPrintable(text) {
-		return shell.Quote(text)
-	}
-	return `"$(` + decoded(text) + `)"`
-}
-
-// decoded returns a command that prints text. The command has it in base64.
-func decoded(text string) string {
-	return "printf %s " + shell.Quote(base64.StdEncoding.EncodeToString([]byte(text))) + " | base64 -d"
-}
-
-func isPrintable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, isUnprintable)
-}
-
-// isUnprintable reports whether terminals or shells change a character or hide it.
-func isUnprintable(c rune) bool {
-	return unicode.In(c, unicode.Cc, unicode.Bidi_Control) && c != '\n' && c != '\t'
-}
-
-func sortedFields(fields []field) []field {
-	sorted := slices.Clone(fields)
-	slices.SortStableFunc(sorted, func(a, b field) int { return cmp.Compare(a.name, b.name) })
-	return sorted
 }
 
 // asHTTP serves the request as a file. The command clerk-webhook verify reads it,
@@ -305,9 +247,9 @@ func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
 func httpFile(r *Recording) []byte {
 	var m bytes.Buffer
 	fmt.Fprintf(&m, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.request.method, r.request.uri, r.request.host, len(r.request.body.data))
-	for _, f := range sortedFields(r.request.header) {
-		if !f.redacted && !slices.Contains(framing, f.name) {
-			fmt.Fprintf(&m, "%s: %s\r\n", f.name, f.value)
+	for _, f := range r.request.header.sorted() {
+		if !f.Redacted && !slices.Contains(framing, f.Name) {
+			fmt.Fprintf(&m, "%s: %s\r\n", f.Name, f.Value)
 		}
 	}
 	m.WriteString("\r\n")

@@ -16,12 +16,6 @@ import (
 
 var errNotFound = newCallError(http.StatusNotFound, "not_found", "no entry has this id, or it is no longer kept")
 
-type listView struct {
-	Entries []summaryView `json:"entries"`
-	Next    string        `json:"next"`
-	Cursor  string        `json:"cursor"`
-}
-
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	f, err := h.recorder.parseFilter(r.URL.RawQuery, defaultLimit)
 	if err != nil {
@@ -29,11 +23,15 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := h.recorder.snapshot()
 	selected, more := f.selectFrom(h.recorder, now.recordings)
-	v := listView{Entries: h.recorder.summarizeAll(selected), Cursor: h.recorder.cursor(now.version)}
+	next := ""
 	if more {
-		v.Next = h.recorder.id(selected[len(selected)-1].seq)
+		next = h.recorder.id(selected[len(selected)-1].seq)
 	}
-	writeJSON(w, http.StatusOK, v)
+	writeJSON(w, http.StatusOK, map[string]any{
+		"entries": h.recorder.summarizeAll(selected),
+		"next":    next,
+		"cursor":  h.recorder.id(now.version),
+	})
 	return nil
 }
 
@@ -64,12 +62,6 @@ func (h *Handler) one(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-type messageView struct {
-	MessageID string        `json:"message_id"`
-	Entries   []summaryView `json:"entries"`
-	Cursor    string        `json:"cursor"`
-}
-
 func (h *Handler) message(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
 	now := h.recorder.snapshot()
@@ -77,7 +69,11 @@ func (h *Handler) message(w http.ResponseWriter, r *http.Request) error {
 	if len(attempts) == 0 {
 		return errNotFound
 	}
-	writeJSON(w, http.StatusOK, messageView{id, h.recorder.summarizeAll(attempts), h.recorder.cursor(now.version)})
+	writeJSON(w, http.StatusOK, map[string]any{
+		"message_id": id,
+		"entries":    h.recorder.summarizeAll(attempts),
+		"cursor":     h.recorder.id(now.version),
+	})
 	return nil
 }
 
@@ -92,28 +88,23 @@ const (
 
 // filter selects recordings. An empty field selects all.
 type filter struct {
-	types     []event.Pattern
-	outcomes  []string
-	reasons   []string
-	endpoints []string
-	origins   []string
-	statuses  []string
-	id        string
-	text      string // in lower case
-	from, to  time.Time
-	before    uint64
-	limit     int
+	values   url.Values // the parameters whose values are compared as they are
+	types    []event.Pattern
+	text     string // in lower case
+	from, to time.Time
+	before   uint64
+	limit    int
 }
 
-// parseFilter reads the parameters of a list, of which limit is the one that
-// applies if none is given. Those that cannot be read, and unknown ones, are an
-// error: to leave them out would select all.
+// parseFilter reads the parameters of a list. limit is the default of the parameter
+// with that name. A parameter that is unknown or cannot be read is an error, because
+// a filter without it would select too much.
 func (rc *Recorder) parseFilter(query string, limit int) (filter, error) {
-	f := filter{limit: limit}
 	parameters, err := url.ParseQuery(query)
 	if err != nil {
 		return filter{}, fmt.Errorf("the parameters: %w", err)
 	}
+	f := filter{values: parameters, limit: limit}
 	for name, values := range parameters {
 		if err := checkValues(values); err != nil {
 			return filter{}, fmt.Errorf("%s: %w", name, err)
@@ -127,7 +118,7 @@ func (rc *Recorder) parseFilter(query string, limit int) (filter, error) {
 
 func checkValues(values []string) error {
 	if len(values) > maxValues {
-		return fmt.Errorf("there are %d values, which is more than %d", len(values), maxValues)
+		return fmt.Errorf("there are %d values, and there may be %d", len(values), maxValues)
 	}
 	if slices.ContainsFunc(values, func(v string) bool { return len(v) > maxValueBytes }) {
 		return fmt.Errorf("a value is longer than %d bytes", maxValueBytes)
@@ -137,35 +128,23 @@ func checkValues(values []string) error {
 
 func (rc *Recorder) setFilter(f *filter, name string, values []string) error {
 	switch name {
+	case "outcome", "reason", "endpoint", "origin":
+		return nil
 	case "type":
 		return f.setTypes(values)
-	case "outcome":
-		f.outcomes = values
-		return nil
-	case "reason":
-		f.reasons = values
-		return nil
-	case "endpoint":
-		f.endpoints = values
-		return nil
-	case "origin":
-		f.origins = values
-		return nil
 	case "status":
-		f.statuses = values
 		return checkStatuses(values)
 	}
 	if len(values) != 1 {
-		return fmt.Errorf("it is given %d times", len(values))
+		return fmt.Errorf("it is given %d times: give it once", len(values))
 	}
 	return rc.setSingle(f, name, values[0])
 }
 
-// setSingle sets what can be given once only.
+// setSingle sets a parameter that can only be given once.
 func (rc *Recorder) setSingle(f *filter, name, value string) (err error) {
 	switch name {
 	case "id":
-		f.id = value
 	case "text":
 		f.text = strings.ToLower(value)
 	case "from":
@@ -226,39 +205,36 @@ func (f *filter) selectFrom(rc *Recorder, recordings []*Recording) (selected []*
 }
 
 func (f *filter) match(rc *Recorder, r *Recording) bool {
-	return has(f.outcomes, r.decision.Outcome) &&
-		has(f.reasons, r.decision.Reason) &&
-		has(f.endpoints, r.endpoint) &&
-		has(f.origins, string(r.origin)) &&
-		f.matchType(r) &&
-		f.matchStatus(r) &&
+	id := f.values.Get("id")
+	return f.matchValue("outcome", r.decision.Outcome) &&
+		f.matchValue("reason", r.decision.Reason) &&
+		f.matchValue("endpoint", r.endpoint) &&
+		f.matchValue("origin", string(r.origin)) &&
+		f.matchType(r.decision.Type) &&
+		f.matchStatus(strconv.Itoa(r.status())) &&
 		f.matchTime(r) &&
-		(f.id == "" || strings.Contains(rc.id(r.seq), f.id) || strings.Contains(r.decision.MessageID, f.id)) &&
+		(id == "" || strings.Contains(rc.id(r.seq), id) || strings.Contains(r.decision.MessageID, id)) &&
 		f.matchText(r)
 }
 
-func has(wanted []string, value string) bool {
-	return len(wanted) == 0 || slices.Contains(wanted, value)
+func (f *filter) matchValue(name, value string) bool {
+	return len(f.values[name]) == 0 || slices.Contains(f.values[name], value)
 }
 
-func (f *filter) matchType(r *Recording) bool {
-	return len(f.types) == 0 || r.decision.Type != "" &&
-		slices.ContainsFunc(f.types, func(p event.Pattern) bool { return p.Match(r.decision.Type) })
+func (f *filter) matchType(eventType string) bool {
+	return len(f.types) == 0 || eventType != "" &&
+		slices.ContainsFunc(f.types, func(p event.Pattern) bool { return p.Match(eventType) })
 }
 
-func (f *filter) matchStatus(r *Recording) bool {
-	status := strconv.Itoa(r.status())
-	return len(f.statuses) == 0 || slices.ContainsFunc(f.statuses, func(wanted string) bool {
-		class, isClass := strings.CutSuffix(wanted, "xx")
-		return wanted == status || isClass && len(status) == 3 && status[:1] == class
-	})
+func (f *filter) matchStatus(status string) bool {
+	return f.matchValue("status", status) || len(status) == 3 && slices.Contains(f.values["status"], status[:1]+"xx")
 }
 
 func (f *filter) matchTime(r *Recording) bool {
 	return (f.from.IsZero() || !r.time.Before(f.from)) && (f.to.IsZero() || r.time.Before(f.to))
 }
 
-// matchText looks everywhere, and into the bodies last, which costs most.
+// matchText looks into the bodies last, because they take the longest.
 func (f *filter) matchText(r *Recording) bool {
 	if f.text == "" || f.inText(r.url()) || f.inHeader(r.request.header) {
 		return true
@@ -271,16 +247,8 @@ func (f *filter) matchText(r *Recording) bool {
 
 func (f *filter) inText(text string) bool { return strings.Contains(strings.ToLower(text), f.text) }
 
-func (f *filter) inHeader(fields []field) bool {
-	return slices.ContainsFunc(fields, func(line field) bool { return f.inText(line.name + ": " + line.value) })
+func (f *filter) inHeader(header fields) bool {
+	return slices.ContainsFunc(header, func(line field) bool { return f.inText(line.Name + ": " + line.Value) })
 }
 
 func (f *filter) inBody(b body) bool { return bytes.Contains(bytes.ToLower(b.data), []byte(f.text)) }
-
-// status is that of the answer, or 0 if there is none yet.
-func (r *Recording) status() int {
-	if r.answer == nil {
-		return 0
-	}
-	return r.answer.status
-}

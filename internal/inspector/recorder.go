@@ -52,7 +52,7 @@ func (rc *Recorder) Destruct() error {
 
 // Recorder keeps the last deliveries.
 type Recorder struct {
-	run     string // part of every id, other for each recorder
+	run     string // begins every id, and differs for each recorder
 	started time.Time
 
 	mu        sync.Mutex
@@ -72,8 +72,8 @@ func NewRecorder() *Recorder {
 	return &Recorder{
 		run:      strings.ToLower(rand.Text()[:6]),
 		started:  time.Now(),
-		verified: queue{max: maxVerified, maxBytes: maxVerifiedBytes},
-		rejected: queue{max: maxRejected, maxBytes: maxRejectedBytes},
+		verified: queue{usage: usage{MaxEntries: maxVerified, MaxBytes: maxVerifiedBytes}},
+		rejected: queue{usage: usage{MaxEntries: maxRejected, MaxBytes: maxRejectedBytes}},
 		watchers: make(map[chan struct{}]struct{}),
 		replays:  make(chan struct{}, maxReplays),
 	}
@@ -106,7 +106,7 @@ func (rc *Recorder) queueOf(r *Recording) *queue {
 	return &rc.verified
 }
 
-// changed wakes those who watch and returns the new version.
+// changed wakes the watchers and returns the new version.
 func (rc *Recorder) changed() uint64 {
 	rc.version++
 	for watcher := range rc.watchers {
@@ -122,7 +122,7 @@ func (rc *Recorder) changed() uint64 {
 func (rc *Recorder) clear() int {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	count := len(rc.verified.kept()) + len(rc.rejected.kept())
+	count := rc.verified.Entries + rc.rejected.Entries
 	rc.verified.clear()
 	rc.rejected.clear()
 	rc.clearedAt = rc.changed()
@@ -158,7 +158,7 @@ func (rc *Recorder) snapshot() snapshot {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	return snapshot{
-		recordings: merge(rc.verified.kept(), rc.rejected.kept()),
+		recordings: merge(rc.verified.recordings, rc.rejected.recordings),
 		version:    rc.version,
 		clearedAt:  rc.clearedAt,
 	}
@@ -194,21 +194,16 @@ func merge(a, b []*Recording) []*Recording {
 func (rc *Recorder) find(seq uint64) *Recording {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	for _, s := range []*queue{&rc.verified, &rc.rejected} {
-		if i, found := s.index(seq); found {
-			return s.kept()[i]
+	for _, q := range []*queue{&rc.verified, &rc.rejected} {
+		if i, found := q.index(seq); found {
+			return q.recordings[i]
 		}
 	}
 	return nil
 }
 
-// id returns the public name of a number or a version.
-func (rc *Recorder) id(n uint64) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s-%d", rc.run, n)
-}
+// id returns the public name of a recording's number or of a version.
+func (rc *Recorder) id(n uint64) string { return fmt.Sprintf("%s-%d", rc.run, n) }
 
 // parseID reads what id has written.
 func (rc *Recorder) parseID(id string) (n uint64, ok bool) {
@@ -222,53 +217,50 @@ func (rc *Recorder) parseID(id string) (n uint64, ok bool) {
 
 // queue keeps recordings, bounded in number and memory.
 type queue struct {
+	usage
 	recordings []*Recording
-	start      int // of the kept ones, in recordings
-	bytes      int64
-	evicted    uint64
-	max        int
-	maxBytes   int64
 }
 
-func (s *queue) kept() []*Recording { return s.recordings[s.start:] }
-
-func (s *queue) push(r *Recording) {
-	if s.start > len(s.recordings)/2 { // moving all of them each time would cost more
-		n := copy(s.recordings, s.kept())
-		clear(s.recordings[n:])
-		s.recordings, s.start = s.recordings[:n], 0
-	}
-	s.recordings = append(s.recordings, r)
-	s.bytes += r.size()
-	s.evict()
+// usage says how full a queue is.
+type usage struct {
+	Entries    int    `json:"entries"`
+	Bytes      int64  `json:"bytes"`
+	MaxEntries int    `json:"max_entries"`
+	MaxBytes   int64  `json:"max_bytes"`
+	Evicted    uint64 `json:"evicted"`
 }
 
-func (s *queue) replace(r *Recording) bool {
-	i, found := s.index(r.seq)
+func (q *queue) push(r *Recording) {
+	q.recordings = append(q.recordings, r)
+	q.Entries++
+	q.Bytes += r.size()
+	q.evict()
+}
+
+func (q *queue) replace(r *Recording) bool {
+	i, found := q.index(r.seq)
 	if !found {
 		return false
 	}
-	s.bytes += r.size() - s.kept()[i].size()
-	s.kept()[i] = r
-	s.evict()
+	q.Bytes += r.size() - q.recordings[i].size()
+	q.recordings[i] = r
+	q.evict()
 	return true
 }
 
 // evict makes room, but never removes the newest.
-func (s *queue) evict() {
-	for len(s.kept()) > 1 && (len(s.kept()) > s.max || s.bytes > s.maxBytes) {
-		s.bytes -= s.recordings[s.start].size()
-		s.recordings[s.start] = nil
-		s.start++
-		s.evicted++
+func (q *queue) evict() {
+	for q.Entries > 1 && (q.Entries > q.MaxEntries || q.Bytes > q.MaxBytes) {
+		q.Bytes -= q.recordings[0].size()
+		q.recordings[0] = nil // its memory is free although the slice's array stays
+		q.recordings = q.recordings[1:]
+		q.Entries--
+		q.Evicted++
 	}
 }
 
-func (s *queue) index(seq uint64) (int, bool) {
-	return slices.BinarySearchFunc(s.kept(), seq, func(r *Recording, seq uint64) int { return cmp.Compare(r.seq, seq) })
+func (q *queue) index(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(q.recordings, seq, func(r *Recording, seq uint64) int { return cmp.Compare(r.seq, seq) })
 }
 
-func (s *queue) clear() { s.recordings, s.start, s.bytes = nil, 0, 0 }
-
-// Interface guard
-var _ caddy.Destructor = (*Recorder)(nil)
+func (q *queue) clear() { q.recordings, q.Entries, q.Bytes = nil, 0, 0 }

@@ -150,7 +150,7 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 
 func TestRecorderFindsWhatItKeeps(t *testing.T) {
 	rc := NewRecorder()
-	rc.verified.max, rc.rejected.max = 50, 20
+	rc.verified.MaxEntries, rc.rejected.MaxEntries = 50, 20
 	e := &Endpoint{Name: "default"}
 	for i := range 300 {
 		id := fmt.Sprintf("msg_%d", i)
@@ -182,16 +182,16 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 		id := fmt.Sprintf("msg_%d", i)
 		recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery(id, 3000, ""), []byte("{}"), decisionOf(id, true))
 	}
-	rc.verified.max = 1
+	rc.verified.MaxEntries = 1
 	recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_last", 10, ""), []byte("{}"), decisionOf("msg_last", true))
-	if got, want := rc.verified.bytes, rc.verified.kept()[0].size(); len(rc.verified.kept()) != 1 || got != want {
-		t.Errorf("%d records, %d bytes, want one of %d", len(rc.verified.kept()), got, want)
+	if got, want := rc.verified.Bytes, rc.verified.recordings[0].size(); len(rc.verified.recordings) != 1 || got != want {
+		t.Errorf("%d records, %d bytes, want one of %d", len(rc.verified.recordings), got, want)
 	}
 }
 
 func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	rc := NewRecorder()
-	rc.verified.maxBytes = 50_000
+	rc.verified.MaxBytes = 50_000
 	e := &Endpoint{Name: "default"}
 	for i := range 4 {
 		id := fmt.Sprint("msg_", i)
@@ -201,13 +201,13 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	x := rc.Begin(e, answerless{make(http.Header)}, newDelivery(v.MessageID, 10, ""))
 	p := Progress{Decision: v, Body: nil, IsRead: true}
 	x.Forwarded(p)
-	if rc.verified.evicted > 0 {
+	if rc.verified.Evicted > 0 {
 		t.Fatal("there is no room for what comes before the answer")
 	}
 	_, _ = x.Writer().Write(make([]byte, 20_000))
 	x.End(p, nil)
-	if s := &rc.verified; s.bytes > s.maxBytes || s.evicted == 0 {
-		t.Errorf("%d bytes are kept of %d, %d evicted", s.bytes, s.maxBytes, s.evicted)
+	if s := &rc.verified; s.Bytes > s.MaxBytes || s.Evicted == 0 {
+		t.Errorf("%d bytes are kept of %d, %d evicted", s.Bytes, s.MaxBytes, s.Evicted)
 	}
 }
 

@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -61,24 +62,26 @@ type request struct {
 	major, minor int
 	arrival      arrival
 	tls          *tls.ConnectionState // what is needed of it
-	header       []field
+	header       fields
 	body         body
 }
 
 // Decision is what a guard has decided.
 type Decision struct {
-	Outcome, Reason string
-	Verified        bool
-
-	// MessageID and SignedAt are those of well-formed headers. Otherwise they are
-	// zero.
-	MessageID string
-	SignedAt  time.Time
+	Outcome  string `json:"outcome"`
+	Reason   string `json:"reason"`
+	Verified bool   `json:"verified"`
 
 	// Type, Secret and Fingerprint are set for verified deliveries. Secret is the
 	// name of the secret that verified.
-	Type, Secret string
-	Fingerprint  [32]byte
+	Type        string   `json:"type"`
+	Secret      string   `json:"secret"`
+	Fingerprint [32]byte `json:"-"`
+
+	// MessageID and SignedAt are those of well-formed headers. Otherwise they are
+	// zero.
+	MessageID string    `json:"message_id"`
+	SignedAt  time.Time `json:"-"`
 }
 
 // stages is how long after the arrival each stage ended. It is 0 for a stage that
@@ -99,7 +102,7 @@ const (
 type answer struct {
 	state  answerState
 	status int
-	header []field
+	header fields
 	body   body
 	err    string // what was handed to handle_errors
 }
@@ -150,7 +153,7 @@ const (
 
 // size is how much memory the recording holds.
 func (r *Recording) size() int64 {
-	size := recordingSize + addrSize + slotSize + headerSize(r.request.header) + int64(cap(r.request.body.data))
+	size := recordingSize + addrSize + slotSize + r.request.header.size() + int64(cap(r.request.body.data))
 	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.decision.Type) + len(r.decision.MessageID))
 	if r.request.tls != nil {
 		size += tlsSize
@@ -159,7 +162,7 @@ func (r *Recording) size() int64 {
 		}
 	}
 	if r.answer != nil {
-		size += answerSize + int64(len(r.answer.err)) + headerSize(r.answer.header) + int64(cap(r.answer.body.data))
+		size += answerSize + int64(len(r.answer.err)) + r.answer.header.size() + int64(cap(r.answer.body.data))
 	}
 	return size
 }
@@ -178,18 +181,18 @@ func (r *Recording) age() time.Duration {
 // headerSet returns the headers with which r came: those of Svix, unless it has only
 // those of Standard Webhooks.
 func (r *Recording) headerSet() *signature.HeaderSet {
-	if !hasHeader(r.request.header, signature.SvixHeaders.ID) && hasHeader(r.request.header, signature.StandardHeaders.ID) {
+	if !r.request.header.has(signature.SvixHeaders.ID) && r.request.header.has(signature.StandardHeaders.ID) {
 		return signature.StandardHeaders
 	}
 	return signature.SvixHeaders
 }
 
-// verifiedSet returns the headers that the signature proves, or nil.
-func (r *Recording) verifiedSet() *signature.HeaderSet {
-	if !r.decision.Verified {
-		return nil
+// status is the status of the answer, or 0 if there is none yet.
+func (r *Recording) status() int {
+	if r.answer == nil {
+		return 0
 	}
-	return r.headerSet()
+	return r.answer.status
 }
 
 // url is what the sender asked for.
@@ -299,15 +302,20 @@ func syntaxOf(data []byte) syntaxView {
 // unexpectedEnd is the error of encoding/json for a text that ends too early.
 const unexpectedEnd = "unexpected end of JSON input"
 
+// fields is a header.
+type fields []field
+
 // field is one line of a header.
 type field struct {
-	name, value string
-	redacted    bool
+	Name     string `json:"name"`
+	Value    string `json:"value"`
+	Verified bool   `json:"verified"`
+	Redacted bool   `json:"redacted"`
 }
 
 // copyHeader copies a header without the values of credentials. All strings share
 // one allocation, so there is little memory besides the text itself.
-func copyHeader(header http.Header) []field {
+func copyHeader(header http.Header) fields {
 	count, length := 0, 0
 	for name, values := range header {
 		for _, value := range values {
@@ -318,7 +326,7 @@ func copyHeader(header http.Header) []field {
 			}
 		}
 	}
-	fields := slices.Grow([]field(nil), count)
+	all := slices.Grow(fields(nil), count)
 	var text strings.Builder
 	text.Grow(length)
 	for name, values := range header {
@@ -331,10 +339,10 @@ func copyHeader(header http.Header) []field {
 			text.WriteString(name)
 			text.WriteString(value)
 			line := text.String()[start:]
-			fields = append(fields, field{line[:len(name)], line[len(name):], credential})
+			all = append(all, field{Name: line[:len(name)], Value: line[len(name):], Redacted: credential})
 		}
 	}
-	return fields
+	return all
 }
 
 // isCredential reports whether the values of a header are not kept.
@@ -346,24 +354,49 @@ func isCredential(name string) bool {
 	return false
 }
 
-// headerValue returns the first value of the header of this name.
-func headerValue(fields []field, name string) string {
-	for _, f := range fields {
-		if strings.EqualFold(f.name, name) {
-			return f.value
-		}
+// setVerified notes which headers a right signature proves.
+func (fs fields) setVerified(set *signature.HeaderSet) {
+	for i, f := range fs {
+		fs[i].Verified = f.Name == set.ID || f.Name == set.Timestamp || f.Name == set.Signature
+	}
+}
+
+func (fs fields) index(name string) int {
+	return slices.IndexFunc(fs, func(f field) bool { return strings.EqualFold(f.Name, name) })
+}
+
+func (fs fields) has(name string) bool { return fs.index(name) >= 0 }
+
+// get returns the first value of a header, or "".
+func (fs fields) get(name string) string {
+	if i := fs.index(name); i >= 0 {
+		return fs[i].Value
 	}
 	return ""
 }
 
-func hasHeader(fields []field, name string) bool {
-	return slices.ContainsFunc(fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+// http returns the header without the credentials.
+func (fs fields) http() http.Header {
+	header := make(http.Header)
+	for _, f := range fs {
+		if !f.Redacted {
+			header[f.Name] = append(header[f.Name], f.Value)
+		}
+	}
+	return header
 }
 
-func headerSize(fields []field) int64 {
-	size := int64(cap(fields)) * fieldSize
-	for _, f := range fields {
-		size += int64(len(f.name) + len(f.value))
+// sorted returns a copy in the order of the names. It is not nil.
+func (fs fields) sorted() fields {
+	sorted := append(fields{}, fs...)
+	slices.SortStableFunc(sorted, func(a, b field) int { return cmp.Compare(a.Name, b.Name) })
+	return sorted
+}
+
+func (fs fields) size() int64 {
+	size := int64(cap(fs)) * fieldSize
+	for _, f := range fs {
+		size += int64(len(f.Name) + len(f.Value))
 	}
 	return size + size/16 // what the allocator adds to the text
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
@@ -93,14 +93,12 @@ func prepare(r *Recording, e edits, without ...string) (*outgoing, error) {
 	o := &outgoing{
 		dispatch:  &dispatch{origin: Replayed, of: r.seq},
 		target:    r.request,
-		header:    make(http.Header),
+		header:    r.request.header.http(),
 		body:      r.request.body.data,
 		messageID: r.decision.MessageID,
 	}
-	for _, f := range r.request.header {
-		if !f.redacted && !slices.Contains(without, f.name) {
-			o.header.Add(f.name, f.value)
-		}
+	for _, name := range without {
+		o.header.Del(name)
 	}
 	switch {
 	case e.Body != nil:
@@ -146,7 +144,7 @@ func editHeader(header http.Header, changes map[string]*string) error {
 	for name, value := range changes {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
-		case !validHeaderName(name):
+		case !httpguts.ValidHeaderFieldName(name):
 			return badRequest(fmt.Errorf("headers: %q is not the name of a header", name))
 		case changed[canonical]:
 			return badRequest(fmt.Errorf("headers: %s is given twice: keep one", canonical))
@@ -154,7 +152,7 @@ func editHeader(header http.Header, changes map[string]*string) error {
 			return badRequest(fmt.Errorf("headers: %s cannot be changed, because the replay sets it", name))
 		case value == nil:
 			header.Del(canonical)
-		case strings.ContainsFunc(*value, isControl):
+		case !httpguts.ValidHeaderFieldValue(*value):
 			return badRequest(fmt.Errorf("headers: the value of %s has a line break or another control character: remove it", name))
 		default:
 			header.Set(canonical, *value)
@@ -171,17 +169,6 @@ func isDecided(name string) bool {
 		}
 	}
 	return name == "Host" || slices.Contains(framing, name)
-}
-
-func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
-
-// validHeaderName reports whether name is a token, as HTTP calls it.
-func validHeaderName(name string) bool {
-	isNoTokenRune := func(c rune) bool {
-		isAlphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		return !isAlphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
-	}
-	return name != "" && !strings.ContainsFunc(name, isNoTokenRune)
 }
 
 // idFor returns the message's id, or a new one if r has none.

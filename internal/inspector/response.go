@@ -15,7 +15,7 @@ import (
 type answerWriter struct {
 	caddyhttp.ResponseWriterWrapper
 	status int
-	header []field
+	header fields
 	kept   []byte
 	size   int64
 }
@@ -116,7 +116,6 @@ func statusOf(err error) int {
 
 // Interface guards
 var (
-	_ http.ResponseWriter = (*answerWriter)(nil)
-	_ http.Hijacker       = (*answerWriter)(nil)
-	_ io.ReaderFrom       = (*answerWriter)(nil)
+	_ http.Hijacker = (*answerWriter)(nil)
+	_ io.ReaderFrom = (*answerWriter)(nil)
 )

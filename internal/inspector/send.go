@@ -2,160 +2,212 @@ package inspector
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddytls"
+	"go.uber.org/zap"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// exampleCall says which event to send where.
-type exampleCall struct {
-	Type      string  `json:"type"`
-	Payload   *string `json:"payload"`
-	Endpoint  string  `json:"endpoint"`
-	URL       string  `json:"url"`
-	Secret    string  `json:"secret"`
-	MessageID string  `json:"message_id"`
+const (
+	maxReplays    = 8 // at once, which also ends a route that replays itself
+	replayTimeout = 2 * time.Minute
+)
+
+// outgoing is a request that the inspector sends into the process itself.
+type outgoing struct {
+	dispatch  *dispatch
+	target    request // its method, target and connection, not header and body
+	header    http.Header
+	body      []byte
+	messageID string
+	secret    string // that signed it, if any
+}
+
+// sign gives the request the three headers of a delivery that is sent now.
+func (o *outgoing) sign(secret diagnosis.Secret, set *signature.HeaderSet, id string, now time.Time) error {
+	signatures, err := secret.Key.Sign(id, now, o.body)
+	if err != nil {
+		return err
+	}
+	for _, each := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
+		o.header.Del(each.ID)
+		o.header.Del(each.Timestamp)
+		o.header.Del(each.Signature)
+	}
+	o.header.Set(set.ID, id)
+	o.header.Set(set.Timestamp, strconv.FormatInt(now.Unix(), 10))
+	o.header.Set(set.Signature, signatures)
+	o.messageID, o.secret = id, secret.Name
+	return nil
+}
+
+// framing are the headers that say how a body comes.
+var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"}
+
+// incoming returns the request as a server would receive it.
+func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
+	target, err := url.ParseRequestURI(o.target.uri)
+	if err != nil {
+		return nil, badRequest(fmt.Errorf("its request target is not a URI: %w", err))
+	}
+	ctx = context.WithValue(ctx, dispatchKey{}, o.dispatch)
+	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.arrival.local)
+	r := &http.Request{
+		Method:        o.target.method,
+		URL:           target,
+		Proto:         o.target.protocol,
+		ProtoMajor:    o.target.major,
+		ProtoMinor:    o.target.minor,
+		Header:        o.header,
+		Body:          io.NopCloser(bytes.NewReader(o.body)),
+		ContentLength: int64(len(o.body)),
+		Host:          o.target.host,
+		RemoteAddr:    o.target.remoteAddr,
+		RequestURI:    o.target.uri,
+		TLS:           o.target.tls,
+	}
+	for _, name := range framing {
+		r.Header.Del(name) // the body is here, and of known length
+	}
+	if len(o.body) == 0 {
+		r.Body = http.NoBody
+	} else {
+		r.Header.Set("Content-Length", strconv.Itoa(len(o.body)))
+	}
+	return r.WithContext(ctx), nil
 }
 
 var (
-	errUnknownEndpoint = newCallError(http.StatusConflict, "unknown_endpoint", "no endpoint of this name records deliveries: take a name from /api/status")
-	errSharedName      = newCallError(http.StatusConflict, "unknown_endpoint", "several endpoints have this name: give the url of one")
-	errUnknownPlace    = newCallError(http.StatusConflict, "unknown_endpoint", "the URL of the endpoint is not known: give its url")
+	errBusy = newCallError(http.StatusTooManyRequests, "busy", "too many replays are under way: try again when one has ended")
+	errLoop = newCallError(http.StatusLoopDetected, "loop", "a replay arrived at the inspector itself")
+	errGone = newCallError(http.StatusConflict, "route_gone", "Caddy no longer listens where the delivery arrived")
 )
 
-// example prepares to send an event as Svix would. remoteAddr is the caller's.
-func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error) {
-	endpoint, err := rc.chooseEndpoint(c)
-	if err != nil {
-		return nil, err
-	}
-	secret, found := endpoint.signer(c.Secret)
-	if !found {
-		return nil, errCannotSign
-	}
-	located, local := rc.locate(endpoint)
-	switch c.URL {
-	case "":
-		c.URL = located
-	case located:
+// send lets the running configuration handle the request, and returns what a
+// sender would get. It ends when ctx ends, and uses nothing else of ctx.
+func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (*answer, error) {
+	select {
+	case rc.replays <- struct{}{}:
+		defer func() { <-rc.replays }()
 	default:
-		local = nil
+		return nil, errBusy
 	}
-	if c.URL == "" {
-		return nil, errUnknownPlace
+	server, _ := findServer(o.target.arrival)
+	if server == nil {
+		return nil, errGone
 	}
-	target, err := targetOf(c.URL, remoteAddr, local)
-	if err != nil {
-		return nil, badRequest(err)
-	}
-	body, err := c.body()
-	if err != nil {
-		return nil, err
-	}
-	id, err := c.id()
+	fresh, cancel := context.WithTimeout(context.Background(), replayTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	r, err := o.incoming(fresh)
 	if err != nil {
 		return nil, err
 	}
-	o := &outgoing{dispatch: &dispatch{origin: Example}, target: target, body: body, header: http.Header{
-		"Accept":       {"*/*"},
-		"Content-Type": {"application/json"},
-		"User-Agent":   {"Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"},
-	}}
-	return o, o.sign(secret, signature.SvixHeaders, id, time.Now())
+	w := newAnswerWriter(&sink{header: make(http.Header)})
+	isAborted := serve(server, w, r, logger)
+	return w.answer(nil, isAborted), nil
 }
 
-// chooseEndpoint returns the endpoint that a call names, or without a name the
-// only one. Of several of one name it is the one to which the call's URL leads.
-func (rc *Recorder) chooseEndpoint(c exampleCall) (*Endpoint, error) {
-	named := slices.DeleteFunc(rc.currentEndpoints(), func(e *Endpoint) bool { return c.Endpoint != "" && e.Name != c.Endpoint })
-	switch {
-	case len(named) == 1:
-		return named[0], nil
-	case len(named) == 0 || c.Endpoint == "":
-		return nil, errUnknownEndpoint
+// serve reports whether a handler has cut the connection off. A panic does so, too.
+func serve(server http.Handler, w http.ResponseWriter, r *http.Request, logger *zap.Logger) (isAborted bool) {
+	defer func() {
+		fault := recover()
+		if fault == nil {
+			return
+		}
+		isAborted = true
+		if err, ok := fault.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			logger.Error("a handler has panicked in a replay", zap.Any("panic", fault), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	server.ServeHTTP(w, r)
+	return false
+}
+
+// sink is a response writer that nobody reads from.
+type sink struct{ header http.Header }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(int)             {}
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s *sink) Flush()                      {}
+
+// targetOf returns a request to a URL of this Caddy that came in at local. If local
+// is nil, it came in where the URL says.
+func targetOf(rawURL, remoteAddr string, local net.Addr) (request, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return request{}, errors.New("url: write one such as http://localhost:8080/webhooks/clerk")
 	}
-	asked, err := url.Parse(c.URL)
-	if err != nil || c.URL == "" {
-		return nil, errSharedName
+	rq := request{
+		method: http.MethodPost, protocol: "HTTP/1.1", major: 1, minor: 1,
+		host: u.Host, uri: u.RequestURI(), remoteAddr: remoteAddr,
 	}
-	for _, isNear := range []func(*url.URL) bool{
-		func(at *url.URL) bool { return at.Host == asked.Host && at.Path == asked.Path },
-		func(at *url.URL) bool { return at.Host == asked.Host },
-	} {
-		if near := rc.locatedAt(named, isNear); len(near) == 1 {
-			return near[0], nil
+	if u.Scheme == "https" {
+		rq.tls = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: u.Hostname(), NegotiatedProtocol: "http/1.1"}
+	}
+	if local == nil {
+		if local, err = listenerOf(u); err != nil {
+			return request{}, err
 		}
 	}
-	return nil, errSharedName
+	rq.arrival.local = local
+	if server, _ := findServer(rq.arrival); rq.tls != nil && asksForCertificates(server) {
+		return request{}, errClientCertificate
+	}
+	return rq, nil
 }
 
-// locatedAt returns those of the endpoints that can be reached at such a URL.
-func (rc *Recorder) locatedAt(endpoints []*Endpoint, isNear func(*url.URL) bool) (near []*Endpoint) {
-	for _, e := range endpoints {
-		located, _ := rc.locate(e)
-		if at, err := url.Parse(located); err == nil && located != "" && isNear(at) {
-			near = append(near, e)
+// asksForCertificates reports whether a server asks clients for a certificate, for
+// at least one name. That check is part of the handshake, and a request inside the
+// process has none.
+func asksForCertificates(server *caddyhttp.Server) bool {
+	return server != nil && slices.ContainsFunc(server.TLSConnPolicies, func(p *caddytls.ConnectionPolicy) bool {
+		return p.ClientAuthentication != nil
+	})
+}
+
+// listenerOf returns the address of the listener that u leads to.
+func listenerOf(u *url.URL) (net.Addr, error) {
+	port := 80
+	if u.Scheme == "https" {
+		port = 443
+	}
+	if u.Port() != "" {
+		var err error
+		if port, err = strconv.Atoi(u.Port()); err != nil {
+			return nil, fmt.Errorf("url: %w", err)
 		}
 	}
-	return near
+	_, local := findServer(arrival{local: &net.TCPAddr{IP: net.ParseIP(u.Hostname()), Port: port}})
+	if local == nil {
+		return nil, errNoSite
+	}
+	return local, nil
 }
 
-func (c exampleCall) body() ([]byte, error) {
-	if c.Payload != nil {
-		return []byte(*c.Payload), nil
-	}
-	payload, known := event.NewStory().Tell(c.Type, time.Now())
-	if !known {
-		return nil, badRequest(fmt.Errorf("type: %q is not in the catalogue, so it needs a payload", c.Type))
-	}
-	return payload, nil
-}
+var (
+	errNoSite            = errors.New("url: no site of this Caddy listens there")
+	errClientCertificate = errors.New("url: the site asks for a client certificate, which an example cannot have: replay a delivery instead")
+)
 
-func (c exampleCall) id() (string, error) {
-	if c.MessageID == "" {
-		return event.NewID("msg", time.Now()), nil
-	}
-	headers := map[string][]string{
-		signature.SvixHeaders.ID:        {c.MessageID},
-		signature.SvixHeaders.Timestamp: {"1"},
-		signature.SvixHeaders.Signature: {"v1,"},
-	}
-	if _, err := signature.ParseHeaders(headers); err != nil {
-		return "", badRequest(fmt.Errorf("message_id: %w", err))
-	}
-	return c.MessageID, nil
-}
-
-var errNoEvent = newCallError(http.StatusNotFound, "not_found", "there is no such event in the catalogue")
-
-func (h *Handler) events(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string][]string{"events": event.Catalogue()})
-	return nil
-}
-
-func (h *Handler) event(w http.ResponseWriter, r *http.Request) error {
-	payload, known := event.NewStory().Tell(r.PathValue("type"), time.Now())
-	if !known {
-		return errNoEvent
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"type": r.PathValue("type"), "payload": indent(payload)})
-	return nil
-}
-
-// indent makes JSON readable.
-func indent(payload []byte) string {
-	var readable bytes.Buffer
-	if err := json.Indent(&readable, payload, "", "  "); err != nil {
-		return string(payload)
-	}
-	return readable.String()
-}
+// Interface guard
+var _ http.Flusher = (*sink)(nil)
 
 type replayCall struct {
 	edits
@@ -229,13 +281,15 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, o *outgoing) e
 		return err
 	}
 	v := sentView{
-		ReplayOf:   h.recorder.id(o.dispatch.of),
 		MessageID:  o.messageID,
 		Signed:     o.secret != "",
 		Secret:     o.secret,
 		Note:       notGuarded,
 		DurationMS: milliseconds(time.Since(start)),
 		Answer:     a.view(),
+	}
+	if o.dispatch.of != 0 {
+		v.ReplayOf = h.recorder.id(o.dispatch.of)
 	}
 	if recording := o.dispatch.recording.Load(); recording != nil {
 		v.Entry, v.Guarded, v.Note = h.recorder.id(recording.seq), true, ""

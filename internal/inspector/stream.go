@@ -1,8 +1,9 @@
 package inspector
 
 import (
+	"bufio"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -24,7 +25,7 @@ var errTooManyStreams = newCallError(http.StatusTooManyRequests, "busy", "too ma
 // stream is the live stream of one browser.
 type stream struct {
 	recorder *Recorder
-	w        http.ResponseWriter
+	out      *bufio.Writer // keeps its first error, which flush returns
 	control  *http.ResponseController
 	closed   context.Context
 	seen     uint64 // the version up to which everything was told
@@ -43,7 +44,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	s := &stream{recorder: h.recorder, w: w, control: http.NewResponseController(w), closed: h.closed}
+	s := &stream{recorder: h.recorder, out: bufio.NewWriter(w), control: http.NewResponseController(w), closed: h.closed}
 	if s.resume(cursorOf(r)) == nil {
 		s.follow(r.Context(), changes)
 	}
@@ -60,24 +61,18 @@ func cursorOf(r *http.Request) string {
 // resume tells what has changed since the cursor. Without a cursor it tells the
 // current one.
 func (s *stream) resume(cursor string) error {
-	s.limitTime()
-	now := s.recorder.snapshot()
-	s.seen = now.version
-	version, ok := s.recorder.parseCursor(cursor)
+	now := s.recorder.snapshot().version
+	version, ok := s.recorder.parseID(strings.TrimSpace(cursor))
 	switch {
-	case cursor != "" && (!ok || version > now.version):
-		if err := s.tell("reset", now.version, struct{}{}); err != nil {
-			return err
-		}
-	case cursor != "":
-		s.seen = version
-		return s.catchUp()
-	default:
-		if err := s.write(fmt.Sprintf("retry: 1000\nid: %s\n\n", s.recorder.cursor(now.version))); err != nil {
-			return err
-		}
+	case cursor == "":
+		s.seen = now
+		return s.send(func() { _, _ = fmt.Fprintf(s.out, "retry: 1000\nid: %s\n\n", s.recorder.id(now)) })
+	case !ok || version > now:
+		s.seen = now
+		return s.send(func() { s.tell("reset", now, struct{}{}) })
 	}
-	return s.flush()
+	s.seen = version
+	return s.send(s.catchUp)
 }
 
 // follow tells of changes as they come. It pauses after each look, so that a flood
@@ -94,14 +89,12 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-s.closed.Done():
-			s.limitTime()
-			_ = s.tell("end", s.seen, struct{}{})
-			_ = s.flush()
+			_ = s.send(func() { s.tell("end", s.seen, struct{}{}) })
 			return
 		case <-keepAlive.C:
-			err = s.keepAlive()
+			err = s.send(func() { _, _ = fmt.Fprint(s.out, ":\n\n") })
 		case <-awaited:
-			err = s.catchUp()
+			err = s.send(s.catchUp)
 			awaited = nil
 			pause.Reset(streamPause)
 		case <-pause.C:
@@ -113,65 +106,27 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 	}
 }
 
-func (s *stream) keepAlive() error {
-	s.limitTime()
-	if err := s.write(":\n\n"); err != nil {
-		return err
-	}
-	return s.flush()
-}
-
 // catchUp tells what has changed since it was called last.
-func (s *stream) catchUp() error {
-	s.limitTime()
+func (s *stream) catchUp() {
 	now := s.recorder.snapshot()
 	if now.clearedAt > s.seen {
-		if err := s.tell("clear", now.clearedAt, struct{}{}); err != nil {
-			return err
-		}
+		s.tell("clear", now.clearedAt, struct{}{})
 	}
 	for _, summary := range s.recorder.summarizeAll(now.since(s.seen)) { // without bodies, to hold little memory
-		if err := s.tell("entry", summary.Version, summary); err != nil {
-			return err
-		}
+		s.tell("entry", summary.Version, summary)
 	}
 	s.seen = now.version
-	return s.flush()
 }
 
 // tell writes one event. Its JSON is one line.
-func (s *stream) tell(name string, version uint64, data any) error {
-	text, err := json.Marshal(data)
-	if err != nil {
-		return err
-	}
-	return s.write(fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", s.recorder.cursor(version), name, text))
+func (s *stream) tell(name string, version uint64, data any) {
+	_, _ = fmt.Fprintf(s.out, "id: %s\nevent: %s\ndata: %s\n\n", s.recorder.id(version), name, encode(data))
 }
 
-// limitTime bounds the time of all writes until flush.
-func (s *stream) limitTime() {
+// send sends what write writes, within streamWriteTime. It removes the deadline after
+// that, which would end the stream on HTTP/2 even while nothing is written.
+func (s *stream) send(write func()) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTime))
-}
-
-func (s *stream) write(text string) error {
-	_, err := s.w.Write([]byte(text))
-	return err
-}
-
-// flush sends what has been written. It removes the deadline, which would end the
-// stream on HTTP/2 even while nothing is written.
-func (s *stream) flush() error {
-	err := s.control.Flush()
-	if clearErr := s.control.SetWriteDeadline(time.Time{}); err == nil {
-		err = clearErr
-	}
-	return err
-}
-
-// cursor returns the public name of a version. Unlike an id it may be the name of
-// no recording yet.
-func (rc *Recorder) cursor(version uint64) string { return fmt.Sprintf("%s-%d", rc.run, version) }
-
-func (rc *Recorder) parseCursor(cursor string) (version uint64, ok bool) {
-	return rc.parseID(strings.TrimSpace(cursor))
+	write()
+	return errors.Join(s.out.Flush(), s.control.Flush(), s.control.SetWriteDeadline(time.Time{}))
 }

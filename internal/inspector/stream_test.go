@@ -52,7 +52,7 @@ func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "GET /api/stream?cursor=%s HTTP/1.1\r\nHost: localhost\r\n\r\n", rc.cursor(0)); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET /api/stream?cursor=%s HTTP/1.1\r\nHost: localhost\r\n\r\n", rc.id(0)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -90,7 +90,7 @@ func TestStreamLimitsTheTimeOfWritingAndNotOfWaiting(t *testing.T) {
 				t.Errorf("a deadline stays after %q", want)
 			}
 		}
-		tells("id: " + rc.cursor(0))
+		tells("id: " + rc.id(0))
 		time.Sleep(streamKeepAlive)
 		tells("\n:")
 		recording(rc, &Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 10, ""), nil, decisionOf("msg_1", false))

@@ -47,8 +47,8 @@ func FuzzViews(f *testing.F) {
 	f.Add([]byte("\xff\x00{}"), "POST", "Cookie", "\u202e")
 	f.Fuzz(func(t *testing.T, data []byte, method, name, value string) {
 		r := &Recording{
-			request: request{method: method, host: "localhost", uri: "/?a=%zz&" + value, header: []field{{name: name, value: value}}, body: newBody(data, 100)},
-			answer:  &answer{state: answered, status: 200, header: []field{{name: name, value: value}}, body: newBody(data, 10)},
+			request: request{method: method, host: "localhost", uri: "/?a=%zz&" + value, header: fields{{Name: name, Value: value}}, body: newBody(data, 100)},
+			answer:  &answer{state: answered, status: 200, header: fields{{Name: name, Value: value}}, body: newBody(data, 10)},
 		}
 		for _, b := range []body{r.request.body, r.answer.body} {
 			if v := b.view(); len(v.Text) > 0 && !strings.HasPrefix(string(data), v.Text) {

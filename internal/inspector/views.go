@@ -1,15 +1,11 @@
 package inspector
 
 import (
-	"cmp"
 	"crypto/tls"
-	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // summaryView is an entry in a list, as the API has it.
@@ -24,16 +20,11 @@ type summaryView struct {
 	Method     string    `json:"method"`
 	URL        string    `json:"url"`
 	RemoteAddr string    `json:"remote_addr"`
-	Outcome    string    `json:"outcome"`
-	Reason     string    `json:"reason"`
-	Verified   bool      `json:"verified"`
-	Type       string    `json:"type"`
-	MessageID  string    `json:"message_id"`
-	Secret     string    `json:"secret"`
-	Size       int64     `json:"size"`
-	Status     int       `json:"status"`
-	DurationMS float64   `json:"duration_ms"`
-	Passed     bool      `json:"passed"`
+	Decision
+	Size       int64   `json:"size"`
+	Status     int     `json:"status"`
+	DurationMS float64 `json:"duration_ms"`
+	Passed     bool    `json:"passed"`
 }
 
 // entryView is one entry with everything about it.
@@ -56,27 +47,20 @@ type stageView struct {
 }
 
 type requestView struct {
-	Protocol  string      `json:"protocol"`
-	Host      string      `json:"host"`
-	LocalAddr string      `json:"local_addr"`
-	TLS       string      `json:"tls"`
-	Headers   []fieldView `json:"headers"`
-	Body      bodyView    `json:"body"`
+	Protocol  string   `json:"protocol"`
+	Host      string   `json:"host"`
+	LocalAddr string   `json:"local_addr"`
+	TLS       string   `json:"tls"`
+	Headers   fields   `json:"headers"`
+	Body      bodyView `json:"body"`
 }
 
 type answerView struct {
-	State   string      `json:"state"`
-	Status  int         `json:"status"`
-	Headers []fieldView `json:"headers"`
-	Body    bodyView    `json:"body"`
-	Error   string      `json:"error"`
-}
-
-type fieldView struct {
-	Name     string `json:"name"`
-	Value    string `json:"value"`
-	Verified bool   `json:"verified"`
-	Redacted bool   `json:"redacted"`
+	State   string   `json:"state"`
+	Status  int      `json:"status"`
+	Headers fields   `json:"headers"`
+	Body    bodyView `json:"body"`
+	Error   string   `json:"error"`
 }
 
 // replayView says what a replay would do.
@@ -101,21 +85,18 @@ func (rc *Recorder) summarize(r *Recording) summaryView {
 		Time:       r.time.UTC(),
 		State:      "done",
 		Origin:     r.origin,
-		ReplayOf:   rc.id(r.replayOf),
 		Endpoint:   r.endpoint,
 		Method:     r.request.method,
 		URL:        r.url(),
 		RemoteAddr: r.request.remoteAddr,
-		Outcome:    r.decision.Outcome,
-		Reason:     r.decision.Reason,
-		Verified:   r.decision.Verified,
-		Type:       r.decision.Type,
-		MessageID:  r.decision.MessageID,
-		Secret:     r.decision.Secret,
+		Decision:   r.decision,
 		Size:       r.request.body.size,
 		Status:     r.status(),
 		DurationMS: milliseconds(r.stages.answered),
 		Passed:     r.stages.forwarded > 0,
+	}
+	if r.replayOf != 0 {
+		s.ReplayOf = rc.id(r.replayOf)
 	}
 	if r.answer == nil {
 		s.State = "pending"
@@ -136,7 +117,7 @@ func (rc *Recorder) describe(r *Recording) entryView {
 		summaryView: rc.summarize(r),
 		AgeMS:       milliseconds(r.age()),
 		Stages:      r.stages.view(),
-		Request:     r.request.view(r.verifiedSet()),
+		Request:     r.request.view(),
 		Answer:      r.answer.view(),
 		Replay:      rc.replayability(r),
 		Replays:     rc.replaysOf(r),
@@ -147,7 +128,7 @@ func (rc *Recorder) describe(r *Recording) entryView {
 	}
 	if r.isRejected() {
 		d := rc.diagnose(r)
-		v.Diagnosis = &diagnosisView{d.Valid, d.Verified, d.Secret, emptyIfNil(d.Findings)}
+		v.Diagnosis = &diagnosisView{d.Valid, d.Verified, d.Secret, append([]diagnosis.Finding{}, d.Findings...)}
 	}
 	return v
 }
@@ -179,11 +160,11 @@ func (s stages) view() []stageView {
 	return views
 }
 
-func (rq *request) view(verified *signature.HeaderSet) requestView {
+func (rq *request) view() requestView {
 	v := requestView{
 		Protocol: rq.protocol,
 		Host:     rq.host,
-		Headers:  viewFields(rq.header, verified),
+		Headers:  rq.header.sorted(),
 		Body:     rq.body.view(),
 	}
 	if rq.arrival.local != nil {
@@ -195,45 +176,14 @@ func (rq *request) view(verified *signature.HeaderSet) requestView {
 	return v
 }
 
-func viewFields(fields []field, verified *signature.HeaderSet) []fieldView {
-	views := make([]fieldView, len(fields))
-	for i, f := range fields {
-		views[i] = fieldView{Name: f.name, Value: f.value, Redacted: f.redacted}
-		if verified != nil {
-			views[i].Verified = f.name == verified.ID || f.name == verified.Timestamp || f.name == verified.Signature
-		}
-	}
-	slices.SortStableFunc(views, func(a, b fieldView) int { return cmp.Compare(a.Name, b.Name) })
-	return views
-}
-
 func (a *answer) view() answerView {
 	if a == nil {
-		return answerView{State: "pending", Headers: []fieldView{}, Body: body{state: unread}.view()}
+		return answerView{State: "pending", Headers: fields{}, Body: body{state: unread}.view()}
 	}
-	return answerView{string(a.state), a.status, viewFields(a.header, nil), a.body.view(), a.err}
+	return answerView{string(a.state), a.status, a.header.sorted(), a.body.view(), a.err}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func emptyIfNil[E any](list []E) []E {
-	if list == nil {
-		return []E{}
-	}
-	return list
-}
-
-type queueView struct {
-	Entries    int    `json:"entries"`
-	Bytes      int64  `json:"bytes"`
-	MaxEntries int    `json:"max_entries"`
-	MaxBytes   int64  `json:"max_bytes"`
-	Evicted    uint64 `json:"evicted"`
-}
-
-func (s *queue) view() queueView {
-	return queueView{len(s.kept()), s.bytes, s.max, s.maxBytes, s.evicted}
-}
 
 type endpointView struct {
 	Name    string       `json:"name"`
@@ -251,8 +201,8 @@ type statusView struct {
 	Started   time.Time      `json:"started"`
 	Now       time.Time      `json:"now"`
 	Streams   int            `json:"streams"`
-	Verified  queueView      `json:"verified"`
-	Rejected  queueView      `json:"rejected"`
+	Verified  usage          `json:"verified"`
+	Rejected  usage          `json:"rejected"`
 	Endpoints []endpointView `json:"endpoints"`
 }
 
@@ -264,7 +214,7 @@ func (h *Handler) status(w http.ResponseWriter, _ *http.Request) error {
 func (rc *Recorder) status() statusView {
 	v := statusView{Run: rc.run, Started: rc.started.UTC(), Now: time.Now().UTC(), Endpoints: []endpointView{}}
 	rc.mu.Lock()
-	v.Streams, v.Verified, v.Rejected = len(rc.watchers), rc.verified.view(), rc.rejected.view()
+	v.Streams, v.Verified, v.Rejected = len(rc.watchers), rc.verified.usage, rc.rejected.usage
 	rc.mu.Unlock()
 	for _, e := range rc.currentEndpoints() {
 		url, _ := rc.locate(e)
@@ -275,91 +225,4 @@ func (rc *Recorder) status() statusView {
 		v.Endpoints = append(v.Endpoints, view)
 	}
 	return v
-}
-
-// diagnose says why r was rejected, at the time of its arrival and with the secrets
-// of today's configuration.
-func (rc *Recorder) diagnose(r *Recording) diagnosis.Result {
-	current := rc.currentEndpoints()
-	own := endpointOf(r, current)
-	switch {
-	case r.decision.Reason != string(signature.Mismatch):
-		return diagnosis.Result{Findings: []diagnosis.Finding{byReason(r, own)}}
-	case !r.request.body.isComplete():
-		return diagnosis.Result{Findings: []diagnosis.Finding{{
-			Code:    diagnosis.BodyTooLarge,
-			Message: fmt.Sprintf("the inspector kept only %[2]d of the body's %[1]d bytes, so it cannot say why the signature does not match", r.request.body.size, len(r.request.body.data)),
-		}}}
-	}
-
-	d := diagnosis.Delivery{Headers: make(map[string][]string), Body: r.request.body.data, Received: r.time}
-	for _, f := range r.request.header {
-		if !f.redacted {
-			d.Headers[f.name] = append(d.Headers[f.name], f.value)
-		}
-	}
-	for _, e := range current {
-		for _, s := range e.Secrets {
-			if e != own {
-				d.OtherSecrets = append(d.OtherSecrets, diagnosis.Secret{Name: nameElsewhere(s, e, own), Key: s.Key})
-				continue
-			}
-			d.Secrets = append(d.Secrets, s)
-			d.Tolerance = e.Tolerance
-		}
-	}
-	return diagnosis.Diagnose(d)
-}
-
-// nameElsewhere names a secret of another endpoint.
-func nameElsewhere(s diagnosis.Secret, other, own *Endpoint) string {
-	if own != nil && own.Name == other.Name {
-		return s.Name + " of another endpoint called " + other.Name
-	}
-	return s.Name + " of " + other.Name
-}
-
-// byReason explains a rejection before the signature was checked. It proves nothing:
-// the signature may be wrong, too.
-func byReason(r *Recording, own *Endpoint) diagnosis.Finding {
-	f := diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason)}
-	switch r.decision.Reason {
-	case string(signature.TooOld), string(signature.TooNew):
-		return clockFault(r, own)
-	case string(signature.MissingHeader), string(signature.MalformedHeader):
-		f.Message = headerFault(r)
-	case "method_not_allowed":
-		f.Message = "it is not a POST, and every delivery is one: look for a redirect, or for a sender that uses another method"
-	case "body_too_large":
-		f.Message = "the body is larger than max_body allows"
-	case "body_timeout":
-		f.Message = "the body did not arrive within body_timeout: look for what holds it up on its way"
-	case "body_incomplete":
-		f.Message = "the connection ended before the whole body had arrived"
-	default:
-		f.Message = "it was rejected before its body was read"
-	}
-	return f
-}
-
-func clockFault(r *Recording, own *Endpoint) diagnosis.Finding {
-	tolerance := diagnosis.DefaultTolerance
-	if own != nil {
-		tolerance = own.Tolerance
-	}
-	if f, refused := diagnosis.Clock(r.decision.SignedAt, r.time, tolerance); refused {
-		return f
-	}
-	return diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason), Message: "the timestamp was further from the clock than tolerance allowed at that time"}
-}
-
-func headerFault(r *Recording) string {
-	header := make(map[string][]string)
-	for _, field := range r.request.header {
-		header[field.name] = append(header[field.name], field.value)
-	}
-	if _, err := signature.ParseHeaders(header); err != nil {
-		return err.Error() + ": look for a proxy that removes or changes headers. It may also be no delivery at all"
-	}
-	return "the headers of the signature are missing or malformed"
 }
