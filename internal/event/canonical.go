@@ -14,15 +14,14 @@ import (
 )
 
 // Canonical returns payload as JavaScript's JSON.stringify(JSON.parse(payload))
-// writes it: compact, with the members in their order, numbers and strings in
-// one spelling only. A backend whose framework has parsed the body can then
-// still verify the signature by writing it again.
+// writes it. The result is compact, keeps the order of the members, and has only one
+// spelling of each number and string. A backend whose framework has parsed the body
+// can then verify the signature after it writes the body again.
 //
-// It is an error if payload is not a JSON object, or if JavaScript would not
-// give back all that it says: a number that it cannot hold, a name that is
-// given twice, or one that looks like an array index, which it would move to
-// the front. So it is if it nests deeper than 1000 levels, which takes much time
-// and which no event does.
+// It is an error if payload is not a JSON object in UTF-8 or nests deeper than 1000
+// levels. It is also an error if JavaScript would change its meaning or order. That
+// is so for a number that JavaScript cannot represent, a name that is given twice,
+// and a name that looks like an array index, which JavaScript moves to the front.
 func Canonical(payload []byte) ([]byte, error) {
 	switch {
 	case !utf8.Valid(payload):
@@ -61,7 +60,7 @@ func depth(payload []byte) (deepest int) {
 	return deepest
 }
 
-// appendCanonical appends value, which stands at path, to dst.
+// appendCanonical appends the value at path to dst.
 func appendCanonical(dst []byte, path string, value gjson.Result) ([]byte, error) {
 	switch {
 	case value.IsObject():
@@ -92,7 +91,7 @@ func appendObject(dst []byte, path string, object gjson.Result) ([]byte, error) 
 			err = fmt.Errorf("%s is given twice", memberPath)
 			return false
 		case isArrayIndex(key.Str):
-			err = fmt.Errorf("%s: JavaScript moves a member whose name is a number to the front, so backends that write the body again could not verify it", memberPath)
+			err = fmt.Errorf("%s: JavaScript moves a member with a number as its name to the front, so a backend that writes the body again cannot verify it", memberPath)
 			return false
 		}
 		if len(seen) > 0 {
@@ -127,14 +126,14 @@ func joinPath(path, name string) string {
 	return path + "." + name
 }
 
-// isArrayIndex reports whether JavaScript takes name for an index, whose
-// properties come first whatever their place in the text.
+// isArrayIndex reports whether name is an array index for JavaScript. Properties with
+// such names come first in an object, wherever they are in the text.
 func isArrayIndex(name string) bool {
 	n, err := strconv.ParseUint(name, 10, 32)
 	return err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == name
 }
 
-// canonicalNumber spells a number as JavaScript does.
+// canonicalNumber returns the number in JavaScript's spelling.
 func canonicalNumber(literal string) (string, error) {
 	f, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
@@ -151,7 +150,7 @@ func canonicalNumber(literal string) (string, error) {
 		format = 'e'
 	}
 	written := strconv.FormatFloat(f, format, -1, 64)
-	if format == 'e' { // 1e-09 is 1e-9 there
+	if format == 'e' { // JavaScript writes 1e-9, and Go 1e-09
 		written = strings.Replace(strings.Replace(written, "e-0", "e-", 1), "e+0", "e+", 1)
 	}
 	if !sameNumber(literal, written) {
@@ -179,8 +178,8 @@ func shorten(s string) string {
 	return s
 }
 
-// appendString appends the JSON string that raw is, quotes included, in the one
-// spelling that JSON.stringify has for it.
+// appendString appends a JSON string, with its quotes, in the spelling of
+// JSON.stringify.
 func appendString(dst []byte, raw string) []byte {
 	dst = append(dst, '"')
 	for s := raw[1 : len(raw)-1]; s != ""; {
@@ -191,8 +190,8 @@ func appendString(dst []byte, raw string) []byte {
 	return append(dst, '"')
 }
 
-// nextRune cuts a character or an escape off the inside of a valid JSON string.
-// Half of a surrogate pair alone is returned as it is.
+// nextRune cuts the first character or escape off the inside of a valid JSON string.
+// It returns half of a surrogate pair as it is.
 func nextRune(s string) (c rune, rest string) {
 	if s[0] != '\\' {
 		c, size := utf8.DecodeRuneInString(s)
@@ -215,7 +214,7 @@ func hexRune(digits string) rune {
 	return rune(n)
 }
 
-// The character after a backslash, and what both stand for.
+// The characters after a backslash, and the characters that they stand for.
 const (
 	escapes   = `"\/bfnrt`
 	unescaped = "\"\\/\b\f\n\r\t"

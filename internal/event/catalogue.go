@@ -1,5 +1,6 @@
-// Package event knows the events that Clerk sends: their types, patterns that
-// select among them, an example of each, and where a payload says its type.
+// Package event knows the events that Clerk sends: their types, patterns that select
+// types, and an example of each. It reads the type from a payload, and makes and
+// changes payloads.
 package event
 
 import (
@@ -8,8 +9,8 @@ import (
 	"strings"
 )
 
-// examples holds one fictional payload for each type of event that Clerk sends,
-// in a file of that name: the list of files is the catalogue.
+// examples has a fictional payload for each event type that Clerk sends. Each file
+// has the name of its type, so the list of files is the catalogue.
 //
 //go:embed examples/*.json
 var examples embed.FS
@@ -31,12 +32,11 @@ func readCatalogue() []string {
 	return types
 }
 
-// Catalogue returns the types of all events that Clerk is known to send,
-// sorted.
+// Catalogue returns all event types that Clerk is known to send, sorted.
 func Catalogue() []string { return slices.Clone(catalogue) }
 
-// Example returns a fictional payload of the given type, as indented JSON, and
-// whether the type is in the catalogue.
+// Example returns a fictional payload of an event type, as indented JSON. It also
+// returns whether the type is in the catalogue.
 func Example(eventType string) ([]byte, bool) {
 	if _, known := slices.BinarySearch(catalogue, eventType); !known {
 		return nil, false

@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// Ids of Clerk and Svix are a prefix and a KSUID: four bytes of seconds since
-// ksuidEpoch and sixteen random ones, as 27 digits in base 62.
+// An id of Clerk or Svix is a prefix and a KSUID (github.com/segmentio/ksuid). A
+// KSUID has four bytes of seconds since ksuidEpoch and sixteen random bytes, written
+// as 27 digits in base 62.
 const (
 	ksuidEpoch  = 1_400_000_000
 	ksuidLength = 27
 	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// NewID returns a fresh id such as "msg_3B1LthHJj28d4rw3owVgC6UxlZK" for the
-// prefix "msg". Ids of one prefix sort by their time.
+// NewID returns a new id. For the prefix "msg" it is one such as
+// "msg_3B1LthHJj28d4rw3owVgC6UxlZK". Ids with the same prefix sort by time.
 func NewID(prefix string, at time.Time) string {
 	var ksuid [20]byte
 	binary.BigEndian.PutUint32(ksuid[:4], uint32(at.Unix()-ksuidEpoch))
@@ -32,8 +33,8 @@ func NewID(prefix string, at time.Time) string {
 	return prefix + "_" + string(digits)
 }
 
-// idPrefix returns "user" for "user_3B1LthHJj28d4rw3owVgC6UxlZK", and "" for
-// what is no such id.
+// idPrefix returns "user" for "user_3B1LthHJj28d4rw3owVgC6UxlZK", and "" for a text
+// that is not an id.
 func idPrefix(s string) string {
 	end := strings.LastIndexByte(s, '_')
 	if end <= 0 || len(s)-end-1 != ksuidLength {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Pattern selects event types: a type itself, or a form of it in which each *
-// stands for any run of characters, full stops too ("user.*", "*.deleted",
-// "organization*", "*").
+// Pattern selects event types. It is a type, or a type in which each * stands for any
+// number of any characters, full stops too ("user.*", "*.deleted", "organization*",
+// "*").
 type Pattern string
 
-// Validate returns an error if the pattern has a character that no type has.
-// Svix allows letters, digits, "-", "_" and "." in a type.
+// Validate returns an error if the pattern is empty or has a character that no type
+// has. Svix allows letters, digits, "-", "_" and "." in a type.
 func (p Pattern) Validate() error {
 	if p == "" {
 		return errors.New("an event pattern is empty: name a type such as user.created, or leave the option out to take every event")
@@ -28,8 +28,8 @@ func allowedInType(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
-// Match reports whether the pattern selects the type. A type is as long as its
-// sender likes, so no part of it is looked at twice for one wildcard.
+// Match reports whether the pattern selects the type. The sender chooses the length of
+// a type, so Match looks at no part of it twice for one wildcard.
 func (p Pattern) Match(eventType string) bool {
 	first, rest, isWild := strings.Cut(string(p), "*")
 	if !isWild {
@@ -41,7 +41,7 @@ func (p Pattern) Match(eventType string) bool {
 		if !isMiddle {
 			return strings.HasSuffix(eventType, part)
 		}
-		_, eventType, found = strings.Cut(eventType, part) // at its first place, which leaves the most to the rest
+		_, eventType, found = strings.Cut(eventType, part) // the first place leaves the most for the rest
 		rest = after
 	}
 	return false
@@ -50,12 +50,12 @@ func (p Pattern) Match(eventType string) bool {
 // IsLiteral reports whether the pattern selects a single type: itself.
 func (p Pattern) IsLiteral() bool { return !strings.Contains(string(p), "*") }
 
-// Known reports whether the pattern selects any type of the catalogue.
+// Known reports whether the pattern selects a type in the catalogue.
 func (p Pattern) Known() bool { return slices.ContainsFunc(catalogue, p.Match) }
 
-// Nearest returns what was probably meant by a pattern that is not Known: a
-// type of the catalogue, or a family of them if the pattern has a wildcard. It
-// returns "" if nothing is near.
+// Nearest returns what the user of a pattern that is not Known probably meant. It is a
+// type in the catalogue or, if the pattern has a wildcard, a pattern for a family of
+// types. If nothing is near it is "".
 func (p Pattern) Nearest() string {
 	candidates := catalogue
 	if !p.IsLiteral() {
@@ -81,8 +81,8 @@ func families() []string {
 	return slices.Compact(all)
 }
 
-// distance is the number of characters to insert, delete or replace that makes
-// b of a (Levenshtein's), for ASCII.
+// distance returns the Levenshtein distance of two ASCII texts: how many characters
+// one must insert, delete or replace to get b from a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -2,7 +2,6 @@ package event
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,14 +9,16 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Set returns payload, which must be Canonical, with the value at path replaced
-// or added, and all else as it was. Names in a path are separated by full
-// stops, elements of arrays are counted from 0 ("data.email_addresses.0.id"),
-// and a backslash takes the full stop after it for a part of a name. What a
-// path needs on its way is made; the index after an array's last adds to it.
+// Set returns payload with the value at path replaced or added. payload must be in the
+// form of Canonical.
 //
-// The value is JSON if it can be read as such, else text: true is a boolean
-// and "true", with its quotes, is text.
+// Full stops separate the names in a path, and arrays count from 0
+// ("data.email_addresses.0.id"). A full stop after a backslash is part of a name. Set
+// adds the objects that the path needs. The index after an array's last adds an
+// element.
+//
+// A value that is valid JSON is used as JSON, and any other value is text. So true is
+// a boolean, and "true" with its quotes is text.
 func Set(payload []byte, path, value string) ([]byte, error) {
 	names, err := splitPath(path)
 	if err != nil {
@@ -62,7 +63,7 @@ func splitPath(path string) ([]string, error) {
 	return names, nil
 }
 
-// set appends old to dst, with what the rest of the path leads to replaced.
+// set appends old to dst, with the value at path replaced.
 func set(dst []byte, old gjson.Result, path []string, value []byte) ([]byte, error) {
 	switch {
 	case len(path) == 0:
@@ -74,7 +75,7 @@ func set(dst []byte, old gjson.Result, path []string, value []byte) ([]byte, err
 	case old.Type == gjson.Null: // or nothing
 		return setMember(dst, gjson.Result{}, path, value)
 	}
-	return nil, fmt.Errorf("there is %s, which has no member %q", shorten(old.Raw), path[0])
+	return nil, fmt.Errorf("it leads to %s, which has no member %q", shorten(old.Raw), path[0])
 }
 
 func setMember(dst []byte, object gjson.Result, path []string, value []byte) (_ []byte, err error) {
@@ -109,10 +110,10 @@ func setElement(dst []byte, array gjson.Result, path []string, value []byte) ([]
 	elements := array.Array()
 	index, err := strconv.Atoi(path[0])
 	if err != nil || index < 0 {
-		return nil, fmt.Errorf("there is an array, and %q is no index of it", path[0])
+		return nil, fmt.Errorf("it leads to an array, and there is no index %q", path[0])
 	}
 	if index > len(elements) {
-		return nil, errors.New("the array has only " + strconv.Itoa(len(elements)) + " elements")
+		return nil, fmt.Errorf("it leads to an array with only %d elements", len(elements))
 	}
 	if index == len(elements) {
 		elements = append(elements, gjson.Result{})

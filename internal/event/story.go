@@ -9,35 +9,34 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Story makes payloads such as Clerk would send them one after the other: with
-// ids and times of their own, and in agreement with each other. The user who is
-// updated is the one who was created, has the same created_at, and a later
-// updated_at. What belongs to the Clerk instance and not to the story, such as
-// its id and its plans, stays as in the examples.
+// Story makes payloads as Clerk would send them one after the other, with fresh ids
+// and times. The payloads agree with each other. The user that is updated is the
+// user that was created, with the same created_at and a later updated_at. Ids of the
+// Clerk instance, such as those of its plans, stay as in the examples.
 //
-// A story that creates the same thing a second time begins anew: nothing in it
-// is what it was before.
+// If a story creates the same thing a second time, it starts over: all its things
+// get new ids.
 type Story struct {
-	entities map[string]*entity // by the id in the examples
-	handle   string             // makes names unique
-	last     time.Time
+	things map[string]*thing // by the id in the examples
+	suffix string            // makes names unique
+	last   time.Time
 }
 
-// entity is what a story has told about one thing that has an id.
-type entity struct {
-	id      string
-	raw     []byte           // as it was told last
-	born    int64            // created_at, or 0
-	times   map[string]int64 // of the payloads that were about it
-	subject bool             // whether any was
+// thing is what a story has said about one object that has an id.
+type thing struct {
+	id         string
+	latest     []byte           // the object as it was last written
+	created    int64            // created_at, or 0
+	times      map[string]int64 // from the payloads that were about it
+	wasSubject bool             // whether there was such a payload
 }
 
-// Ids with these prefixes are of the Clerk instance.
+// instanceIDs are the prefixes of ids that belong to the Clerk instance.
 var instanceIDs = []string{"ins", "cplan", "cprd", "cpayee"}
 
-// sameEntity lists the ids of the examples that are of one thing, which is told
-// of at different times, under the one that stands for all.
-var sameEntity = oneForAll([][]string{
+// sameThing maps ids of the examples to one id for each thing. The examples show
+// some things at different times under different ids.
+var sameThing = firstOfEach([][]string{
 	{"user_39ecC3sf4AmTuJQduiILGOWi21i", "user_3B1LthHJj28d4rw3owVgC6UxlZK"},
 	{"idn_39ecBzWPJRjM20jrSHPcoBi324H", "idn_3B1Ltcv3yJ5VCZFHMVcxjtgIlbt"},
 	{"idn_39ecC0WaXC0a5xBhdKv11q8nh1L", "idn_3B1LtdvFC3MjGVh7XZ8LxY73QYx"},
@@ -53,52 +52,53 @@ var sameEntity = oneForAll([][]string{
 	{"csub_item_39ecBz68bxHLEblqXDQGzHncHK2", "csub_item_39ecC4FbQCyUQQrm5AV5H1QUnux"},
 })
 
-func oneForAll(groups [][]string) map[string]string {
-	one := make(map[string]string)
+func firstOfEach(groups [][]string) map[string]string {
+	first := make(map[string]string)
 	for _, group := range groups {
 		for _, id := range group {
-			one[id] = group[0]
+			first[id] = group[0]
 		}
 	}
-	return one
+	return first
 }
 
-// retold lists the kinds of things that, in a payload about something else, are
-// told again as they were told last.
-var retold = []string{
+// repeatedKinds are the kinds of objects that are repeated as they were last
+// written, where a payload about something else has them.
+var repeatedKinds = []string{
 	"user", "organization", "permission", "commerce_payer",
 	"email_address", "phone_number", "web3_wallet", "external_account", "passkey",
 }
 
-// moving lists the times of a payload's subject that a later event may change.
-// Others, once told, stay.
-var moving = []string{"updated_at", "last_active_at", "period_start", "period_end", "next_payment_date"}
+// changingTimes are the members with times of a payload's subject that a later event
+// may change. Its other times stay.
+var changingTimes = []string{"updated_at", "last_active_at", "period_start", "period_end", "next_payment_date"}
 
-// handles lists the names in the examples that are unique in a Clerk instance,
+// uniqueNames are the names in the examples that are unique in a Clerk instance,
 // besides email addresses.
-var handles = []string{"nadia_okafor", "crm-48213", "bluefin-rowing-club"}
+var uniqueNames = []string{"nadia_okafor", "crm-48213", "bluefin-rowing-club"}
 
-// NewStory returns a story that has told nothing yet.
+// NewStory returns an empty story.
 func NewStory() *Story {
 	s := &Story{}
-	s.beginAnew()
+	s.startOver()
 	return s
 }
 
-func (s *Story) beginAnew() {
+func (s *Story) startOver() {
 	id := NewID("", time.Time{})
-	s.handle = strings.ToLower(id[len(id)-6:])
-	s.entities = make(map[string]*entity)
+	s.suffix = strings.ToLower(id[len(id)-6:])
+	s.things = make(map[string]*thing)
 }
 
-// Tell returns the payload of an event of the given type that happens now, in
-// the form that Canonical has, and whether the type is in the catalogue.
+// Tell returns the payload of an event of this type that happens now, in the form of
+// Canonical. It also returns whether the type is in the catalogue. If the story's
+// last event is less than a millisecond ago, this one is a millisecond later.
 func (s *Story) Tell(eventType string, now time.Time) (payload []byte, known bool) {
 	example, known := Example(eventType)
 	if !known {
 		return nil, false
 	}
-	if !now.After(s.last.Add(time.Millisecond - 1)) {
+	if now.Sub(s.last) < time.Millisecond {
 		now = s.last.Add(time.Millisecond)
 	}
 	s.last = now
@@ -106,60 +106,60 @@ func (s *Story) Tell(eventType string, now time.Time) (payload []byte, known boo
 	event := gjson.ParseBytes(example)
 	subjectID := canonicalID(event.Get("data.id").Str)
 	creates := strings.HasSuffix(eventType, ".created")
-	if creates && s.entities[subjectID] != nil && s.entities[subjectID].subject {
-		s.beginAnew()
+	if creates && s.things[subjectID] != nil && s.things[subjectID].wasSubject {
+		s.startOver()
 	}
-	t := teller{story: s, subjectID: subjectID, creates: creates}
-	return t.object(nil, event, moment(event, now)), true
+	w := payloadWriter{story: s, subjectID: subjectID, creates: creates}
+	return w.object(nil, event, eventTimes(event, now)), true
 }
 
-// moment returns the timeline of an event that is sent now. What it tells
-// happened a little earlier.
-func moment(event gjson.Result, now time.Time) timeline {
+// eventTimes returns the times of an event that is sent now. The change that it is
+// about happened a little earlier.
+func eventTimes(event gjson.Result, now time.Time) timeMap {
 	sent := event.Get("timestamp").Int()
 	happened := sent
 	if updated, ok := milliseconds(event.Get("data.updated_at")); ok {
 		happened = updated
 	}
-	return unborn(happened, now.UnixMilli()-(sent-happened))
+	return keepDistance(happened, now.UnixMilli()-(sent-happened))
 }
 
 func canonicalID(id string) string {
-	if one, ok := sameEntity[id]; ok {
-		return one
+	if first, ok := sameThing[id]; ok {
+		return first
 	}
 	return id
 }
 
-// entityOf returns the thing with this id in the examples, or nil if the id is
-// of none in this story.
-func (s *Story) entityOf(id string) *entity {
+// thingOf returns the thing that has this id in the examples, or nil if the id is of
+// no thing in this story.
+func (s *Story) thingOf(id string) *thing {
 	prefix := idPrefix(id)
 	if prefix == "" || slices.Contains(instanceIDs, prefix) {
 		return nil
 	}
 	id = canonicalID(id)
-	if s.entities[id] == nil {
-		s.entities[id] = &entity{id: NewID(prefix, s.last), times: make(map[string]int64)}
+	if s.things[id] == nil {
+		s.things[id] = &thing{id: NewID(prefix, s.last), times: make(map[string]int64)}
 	}
-	return s.entities[id]
+	return s.things[id]
 }
 
-// teller writes one payload.
-type teller struct {
+// payloadWriter writes one payload.
+type payloadWriter struct {
 	story     *Story
-	subjectID string // the example's id of what the event is about
+	subjectID string // the example's id of the thing that the event is about
 	creates   bool
 }
 
-func (t *teller) value(dst []byte, value gjson.Result, times timeline) []byte {
+func (w *payloadWriter) value(dst []byte, value gjson.Result, times timeMap) []byte {
 	switch {
 	case value.IsObject():
-		return t.object(dst, value, times)
+		return w.object(dst, value, times)
 	case value.IsArray():
-		return t.array(dst, value, times)
+		return w.array(dst, value, times)
 	case value.Type == gjson.String:
-		return t.text(dst, value, times)
+		return w.text(dst, value, times)
 	}
 	if example, isTime := milliseconds(value); isTime {
 		return strconv.AppendInt(dst, times.at(example), 10)
@@ -167,62 +167,63 @@ func (t *teller) value(dst []byte, value gjson.Result, times timeline) []byte {
 	return append(dst, value.Raw...)
 }
 
-func (t *teller) array(dst []byte, array gjson.Result, times timeline) []byte {
+func (w *payloadWriter) array(dst []byte, array gjson.Result, times timeMap) []byte {
 	dst = append(dst, '[')
 	for i, element := range array.Array() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = t.value(dst, element, times)
+		dst = w.value(dst, element, times)
 	}
 	return append(dst, ']')
 }
 
-// object appends an object, as it was told before where that is due.
-func (t *teller) object(dst []byte, object gjson.Result, times timeline) []byte {
-	thing := t.story.entityOf(object.Get("id").Str)
-	if thing == nil {
-		return t.members(dst, object, nil, times)
+// object appends an object. It repeats what was last written if the object is of a
+// repeated kind.
+func (w *payloadWriter) object(dst []byte, object gjson.Result, times timeMap) []byte {
+	t := w.story.thingOf(object.Get("id").Str)
+	if t == nil {
+		return w.members(dst, object, nil, times)
 	}
-	isSubject := canonicalID(object.Get("id").Str) == t.subjectID
-	if !isSubject && thing.raw != nil && slices.Contains(retold, object.Get("object").Str) {
-		return append(dst, thing.raw...)
+	isSubject := canonicalID(object.Get("id").Str) == w.subjectID
+	if !isSubject && t.latest != nil && slices.Contains(repeatedKinds, object.Get("object").Str) {
+		return append(dst, t.latest...)
 	}
-	var told *entity
+	var subject *thing
 	if isSubject {
-		told, thing.subject = thing, true
+		subject, t.wasSubject = t, true
 	}
 	start := len(dst)
-	dst = t.members(dst, object, told, t.lifeOf(thing, object, times, isSubject))
+	dst = w.members(dst, object, subject, w.objectTimes(t, object, times, isSubject))
 	if object.Get("object").Exists() && !object.Get("deleted").Exists() { // more than a reference to it
-		thing.raw = slices.Clone(dst[start:])
+		t.latest = slices.Clone(dst[start:])
 	}
 	return dst
 }
 
-// lifeOf returns the timeline of an object that is a thing of the story, and
-// notes when it was born.
-func (t *teller) lifeOf(thing *entity, object gjson.Result, outer timeline, isSubject bool) timeline {
-	created, hasBirth := milliseconds(object.Get("created_at"))
-	switch {
-	case !hasBirth:
+// objectTimes returns the times of the object that is the thing t, and remembers when
+// t was created.
+func (w *payloadWriter) objectTimes(t *thing, object gjson.Result, outer timeMap, isSubject bool) timeMap {
+	created, ok := milliseconds(object.Get("created_at"))
+	if !ok {
 		return outer
-	case thing.born != 0:
-		return outer.bornAt(created, thing.born)
-	case isSubject && t.creates:
-		thing.born = outer.at(max(created, object.Get("updated_at").Int()))
-	case created < outer.exampleBirth: // older than what it is a part of
-		outer = unborn(outer.exampleNow, outer.now)
-		fallthrough
-	default:
-		thing.born = outer.at(created)
 	}
-	return outer.bornAt(created, thing.born)
+	switch {
+	case t.created != 0: // known already
+	case isSubject && w.creates:
+		t.created = outer.at(max(created, object.Get("updated_at").Int()))
+	case created < outer.exampleCreated: // older than the object that it is a part of
+		t.created = keepDistance(outer.exampleNow, outer.now).at(created)
+	default:
+		t.created = outer.at(created)
+	}
+	return outer.withCreation(created, t.created)
 }
 
-// members appends an object's members. If the object is what the event is
-// about, its times that no event changes are those told before.
-func (t *teller) members(dst []byte, object gjson.Result, subject *entity, times timeline) []byte {
+// members appends an object's members. subject is the thing that the event is about,
+// if the object is that thing. Its times stay as they were in earlier payloads,
+// except changingTimes.
+func (w *payloadWriter) members(dst []byte, object gjson.Result, subject *thing, times timeMap) []byte {
 	dst = append(dst, '{')
 	first := true
 	object.ForEach(func(key, value gjson.Result) bool {
@@ -235,27 +236,27 @@ func (t *teller) members(dst []byte, object gjson.Result, subject *entity, times
 			dst = strconv.AppendInt(dst, subject.timeOf(key.Str, times.at(example)), 10)
 			return true
 		}
-		dst = t.value(dst, value, times)
+		dst = w.value(dst, value, times)
 		return true
 	})
 	return append(dst, '}')
 }
 
-// timeOf returns what was told before under this name, unless it may change.
-func (e *entity) timeOf(name string, now int64) int64 {
-	if told, ok := e.times[name]; ok && !slices.Contains(moving, name) {
-		return told
+// timeOf returns the time that this member had before, unless it may change.
+func (t *thing) timeOf(name string, now int64) int64 {
+	if before, ok := t.times[name]; ok && !slices.Contains(changingTimes, name) {
+		return before
 	}
-	e.times[name] = now
+	t.times[name] = now
 	return now
 }
 
-func (t *teller) text(dst []byte, value gjson.Result, times timeline) []byte {
+func (w *payloadWriter) text(dst []byte, value gjson.Result, times timeMap) []byte {
 	text := value.Str
-	if thing := t.story.entityOf(text); thing != nil {
-		text = thing.id
+	if t := w.story.thingOf(text); t != nil {
+		text = t.id
 	} else {
-		text = t.story.uniqueName(times.textAt(text))
+		text = w.story.uniqueName(times.textAt(text))
 	}
 	if text == value.Str {
 		return append(dst, value.Raw...)
@@ -263,18 +264,18 @@ func (t *teller) text(dst []byte, value gjson.Result, times timeline) []byte {
 	return strconv.AppendQuote(dst, text) // ids, times and names are plain ASCII
 }
 
-// uniqueName gives email addresses and other handles a part of their own, since
-// no two users of an instance share one.
+// uniqueName adds the story's suffix to email addresses and other unique names,
+// because no two users of an instance share one.
 func (s *Story) uniqueName(name string) string {
-	if slices.Contains(handles, name) {
+	if slices.Contains(uniqueNames, name) {
 		separator := "-"
 		if strings.Contains(name, "_") {
 			separator = "_"
 		}
-		return name + separator + s.handle
+		return name + separator + s.suffix
 	}
 	if local, domain, isAddress := strings.Cut(name, "@"); isAddress && !strings.ContainsAny(name, " \n<>") && local != "" && strings.Contains(domain, ".") && !strings.Contains(domain, "/") {
-		return local + "+" + s.handle + "@" + domain
+		return local + "+" + s.suffix + "@" + domain
 	}
 	return name
 }

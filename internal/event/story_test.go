@@ -47,8 +47,8 @@ func TestStoryKeepsTheShapeOfEveryExample(t *testing.T) {
 	}
 }
 
-// shape describes names and kinds of values, and values themselves only where a
-// story has no business to change them.
+// shape describes the names and kinds of values. It has the values themselves only
+// where a story must not change them.
 func shape(value gjson.Result) string {
 	var b strings.Builder
 	switch {
@@ -147,7 +147,7 @@ func TestStoryOfOneUser(t *testing.T) {
 		t.Errorf("updated_at moved from %d to %d", was, is)
 	}
 	if session.Get("user").Raw != updated.Raw {
-		t.Errorf("the session's user is not the user as last told:\n%s\n%s", session.Get("user").Raw, updated.Raw)
+		t.Errorf("the session's user is not the user of the last payload:\n%s\n%s", session.Get("user").Raw, updated.Raw)
 	}
 	forEachTime(updated, "", func(path string, at time.Time) {
 		if at.UnixMilli() < created.Get("created_at").Int() && !strings.Contains(path, "email_addresses") && !strings.Contains(path, "external_accounts") {
@@ -185,7 +185,7 @@ func TestStoriesOfOtherThings(t *testing.T) {
 		{"a subscription keeps its payer", []string{"subscription.created", "subscription.active"}, [][2]string{
 			{"data.id", "data.id"}, {"data.payer", "data.payer"}, {"data.created_at", "data.created_at"}, {"data.active_at", "data.active_at"},
 		}},
-		{"a subscription item lives from its creation to its end", []string{"subscriptionItem.created", "subscriptionItem.active", "subscriptionItem.ended"}, [][2]string{
+		{"a subscription item keeps its times from its creation to its end", []string{"subscriptionItem.created", "subscriptionItem.active", "subscriptionItem.ended"}, [][2]string{
 			{"data.id", "data.id"},
 			{"data.created_at", "data.created_at"},
 			{"data.created_at", "data.period_start"},
@@ -240,10 +240,10 @@ func checkShapeAfter(t *testing.T, first, second string) {
 	}
 }
 
-func TestStoryBeginsAnewWithASecondCreation(t *testing.T) {
+func TestStoryStartsOverWithASecondCreation(t *testing.T) {
 	told := tell(t, event.NewStory(), "user.created", "user.created", "user.updated")
 	if told[0].Get("data.id").Str == told[1].Get("data.id").Str {
-		t.Error("the second user is the first")
+		t.Error("the second user has the id of the first")
 	}
 	for _, path := range []string{"email_addresses.0.email_address", "username", "external_id"} {
 		if told[0].Get("data."+path).Str == told[1].Get("data."+path).Str {
@@ -275,7 +275,7 @@ func ids(value gjson.Result) map[string]bool {
 	return found
 }
 
-func TestStoryTimeMovesOnWithinAMillisecond(t *testing.T) {
+func TestTimeOfAStoryIncreasesWithinAMillisecond(t *testing.T) {
 	story := event.NewStory()
 	last := int64(0)
 	for range 3 {

@@ -7,20 +7,20 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxTypeLength bounds what is taken for a type; Svix allows 256 characters.
+// maxTypeLength is the length of the longest type, in bytes. Svix allows 256
+// characters.
 const maxTypeLength = 256
 
 var typeKey = []byte("type")
 
-// TypeOf returns the value of the top-level member "type" of a JSON object, or
-// nil if payload is not an object, has no such member, or its value is not a
-// string of 1 to 256 bytes. Where the member is repeated, the last one counts,
-// as in JSON.parse and encoding/json, so that a filter in front of a backend
-// and the backend see the same type.
+// TypeOf returns the value of the top-level member "type" of a JSON object. It returns
+// nil if payload is not an object, has no such member, or the value is not a string
+// of 1 to 256 bytes. If the member is repeated the last one counts, as in JSON.parse
+// and encoding/json. So a filter and the backend behind it see the same type.
 //
-// The payload must come from a trusted sender: it is not checked to be valid
-// JSON, and what is returned for invalid JSON may be any string in it. The
-// result may share memory with payload.
+// The payload must come from a trusted sender. TypeOf does not check that it is valid
+// JSON. For invalid JSON the result may be any string in it. The result may share
+// memory with payload.
 func TypeOf(payload []byte) []byte {
 	value, decided := lastMember(payload)
 	if !decided {
@@ -32,11 +32,11 @@ func TypeOf(payload []byte) []byte {
 	return value
 }
 
-// lastMember reads the last member of the object from its end. Clerk puts the
-// type there, and as the last member of that name counts, finding it there
-// spares reading the rest, which takes as long as a good part of the HMAC. In
-// valid JSON a string can be read backwards: its closing quote is the last one,
-// and its opening quote is the next one before it that no backslash precedes.
+// lastMember reads the last member of the object from its end. Clerk puts the type
+// there. As the last member of that name counts, the rest need not be read, which
+// would take a good part of the time of the HMAC. In valid JSON a string can be read
+// backwards: it ends at the last quote, and starts at the next quote before it that
+// has no backslash in front.
 //
 // decided is false if the last member is not a plain string called "type".
 func lastMember(payload []byte) (value []byte, decided bool) {
@@ -65,9 +65,8 @@ func opensObject(payload []byte) bool {
 	return len(payload) > 0 && payload[0] == '{'
 }
 
-// trimSpace cuts JSON's white space off the end of b. It is written out because
-// it is called four times for each delivery, and bytes.TrimRight first makes a
-// set of the characters each time.
+// trimSpace cuts JSON's white space off the end of b. It runs four times for each
+// delivery, and bytes.TrimRight would make a set of the characters each time.
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && isSpace(b[len(b)-1]) {
 		b = b[:len(b)-1]
@@ -110,8 +109,8 @@ func searchType(payload []byte) (value []byte) {
 	return decodeString(TypeMember(payload))
 }
 
-// TypeMember returns the value of the top-level member "type" of a JSON object,
-// the last if there are several, whatever it is, with its place in payload.
+// TypeMember returns the value of the top-level member "type" of a JSON object, of any
+// kind, with its index in payload. If there are several, it is the last.
 func TypeMember(payload []byte) (last gjson.Result) {
 	gjson.ParseBytes(payload).ForEach(func(key, member gjson.Result) bool {
 		if key.Str == string(typeKey) {
@@ -122,9 +121,8 @@ func TypeMember(payload []byte) (last gjson.Result) {
 	return last
 }
 
-// decodeString returns the text of a string, and nothing for any other value. It
-// does not take gjson's word for it, which loses the character that follows half
-// of a surrogate pair.
+// decodeString returns the text of a JSON string, and nil for any other value. It does
+// not use gjson's text, which lacks the character after half of a surrogate pair.
 func decodeString(member gjson.Result) []byte {
 	var text string
 	if err := json.Unmarshal([]byte(member.Raw), &text); err != nil {
