@@ -27,12 +27,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// longestRun is when a command that does not end by itself is killed.
+// longestRun is after how long a command is killed.
 const longestRun = 2 * time.Minute
 
-// caddy is the caddy command with this plugin, ready to be run in a process of
-// its own, which does not outlive longestRun. Nothing of the environment that concerns secrets or colours reaches
-// it.
+// caddy returns the caddy command with this plugin, in a process of its own. It does
+// not get the variables of the environment that have secrets or turn colours on.
 func caddy(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	executable, err := os.Executable()
@@ -43,18 +42,18 @@ func caddy(t testing.TB, args ...string) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, executable, args...)
 	home := t.TempDir()
-	// A race detector would wait a second before it ends.
+	// The race detector would wait for a second at the end.
 	cmd.Env = []string{beCaddy + "=1", "GORACE=atexit_sleep_ms=0", "HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}
 	return cmd
 }
 
-// result is what a command that has ended left behind.
+// result is the output and the exit code of a command.
 type result struct {
 	stdout, stderr string
 	code           int
 }
 
-// run lets cmd run to its end with the given standard input.
+// run runs cmd to its end with the given standard input.
 func run(t testing.TB, cmd *exec.Cmd, stdin string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -90,7 +89,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// subcommandNames are those that the help lists.
+// subcommandNames returns the names that the help lists.
 func subcommandNames(t *testing.T) []string {
 	t.Helper()
 	help := run(t, caddy(t, "clerk-webhook", "--help"), "").stdout

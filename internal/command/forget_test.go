@@ -64,7 +64,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-func TestForgetThatCannot(t *testing.T) {
+func TestForgetErrors(t *testing.T) {
 	admin, _, _ := startCaddy(t, "")
 	for _, tt := range []struct {
 		name string
@@ -74,7 +74,7 @@ func TestForgetThatCannot(t *testing.T) {
 		{"no id", nil, "requires at least 1 arg"},
 		{"nothing deduplicates", []string{"msg_1", "--address", admin}, "has the option deduplicate"},
 		{"no Caddy runs", []string{"msg_1", "--address", testcaddy.FreeAddress(t)}, "start Caddy with its admin endpoint on"},
-		{"an address that is none", []string{"msg_1", "--address", "tcp/a:b"}, "invalid admin address"},
+		{"not an address", []string{"msg_1", "--address", "tcp/a:b"}, "invalid admin address"},
 		{"a config that is missing", []string{"msg_1", "--config", "missing"}, "missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestHistogramPercentilesAreTrueToOnePercent(t *testing.T) {
+func TestHistogramPercentilesAreExactToOnePercent(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, tt := range []struct {
 		name string

@@ -31,10 +31,9 @@ func TestProxyInspects(t *testing.T) {
 	}
 }
 
-// TestProxyInspectsWhereItCan gives the proxy no port, and takes the usual one
-// away.
-func TestProxyInspectsWhereItCan(t *testing.T) {
-	if taken, err := net.Listen("tcp", "127.0.0.1:4040"); err == nil { // or else it is in use already
+// The proxy is given no port for the inspector, and its usual port is taken.
+func TestProxyFindsAFreePortForTheInspector(t *testing.T) {
+	if taken, err := net.Listen("tcp", "127.0.0.1:4040"); err == nil { // otherwise another program has it
 		defer taken.Close()
 	}
 	for _, args := range [][]string{nil, {"--inspect=off"}} {

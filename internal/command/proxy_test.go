@@ -29,8 +29,8 @@ type runningProxy struct {
 	stdout, stderr *testcaddy.Buffer
 }
 
-// startProxy returns when the command says where it listens. It is stopped with
-// the test, if not before. It has no inspector unless the arguments say so.
+// startProxy starts a proxy and waits until it says where it listens. The proxy stops
+// with the test. It has no inspector unless the arguments ask for one.
 func startProxy(t testing.TB, variables []string, args ...string) *runningProxy {
 	t.Helper()
 	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
@@ -64,7 +64,7 @@ func (p *runningProxy) stop(t testing.TB) int {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_ = p.cmd.Wait() // the exit code tells
+	_ = p.cmd.Wait() // the exit code is checked
 	return p.cmd.ProcessState.ExitCode()
 }
 
@@ -91,7 +91,7 @@ func post(t testing.TB, url string, header http.Header, body string) (status int
 
 var secretVariables = []string{"CLERK_WEBHOOK_SIGNING_SECRET=" + sendSecret}
 
-func TestProxyAloneShowsAnEventSentByTheLineItPrints(t *testing.T) {
+func TestProxyPrintsACommandThatSendsAnEvent(t *testing.T) {
 	p := startProxy(t, nil)
 	p.stdout.WaitFor(t, " clerk-webhook send ")
 	line := regexp.MustCompile(`(?m)^  (.* clerk-webhook (send user\.created .*))$`).FindStringSubmatch(p.stdout.String())
@@ -127,7 +127,7 @@ func TestProxyAloneShowsAnEventSentByTheLineItPrints(t *testing.T) {
 	}
 }
 
-func TestProxyEchoPrintsNothingThatATerminalObeys(t *testing.T) {
+func TestProxyEchoEscapesControlCharacters(t *testing.T) {
 	p := startProxy(t, secretVariables)
 	if r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--set", "data.first_name=a\x1b[31mb\r\nc\u202e"); r.code != 0 {
 		t.Fatal(r.stdout)
@@ -147,8 +147,8 @@ func TestProxyDeduplicates(t *testing.T) {
 	}
 }
 
-// The backend that prints learns from headers what the guard has found.
-func TestProxyEchoBelievesTheGuardOnly(t *testing.T) {
+// The guard tells the backend that prints by headers what it has found.
+func TestProxyEchoTrustsOnlyTheGuard(t *testing.T) {
 	p := startProxy(t, secretVariables, "--report-only")
 	forged := http.Header{"Clerk-Webhook-Outcome": {"forwarded"}, "Clerk-Webhook-Secret": {"production"}}
 	for path, want := range map[string]string{"/elsewhere": "not guarded\n", "/api/webhooks": "not genuine\n"} {
@@ -177,13 +177,13 @@ func TestProxyInFrontOfABackend(t *testing.T) {
 		forwarded bool
 		elsewhere int // status of another path
 	}{
-		{"forwards what is genuine", secretVariables, nil, []string{"user.created"}, 200, true, 200},
-		{"refuses what is not", secretVariables, nil, []string{"user.created", "--invalid", "signature"}, 403, false, 200},
+		{"forwards genuine deliveries", secretVariables, nil, []string{"user.created"}, 200, true, 200},
+		{"refuses other deliveries", secretVariables, nil, []string{"user.created", "--invalid", "signature"}, 403, false, 200},
 		{"refuses other paths", secretVariables, []string{"--only"}, []string{"user.created"}, 200, true, 404},
 		{"takes a secret from a flag", nil, []string{"--secret", sendSecret}, []string{"user.created"}, 200, true, 200},
 		{"takes a secret from a file", nil, []string{"--secret-file", secretFile}, []string{"user.created", "--secret", otherSecret}, 200, true, 200},
-		{"takes the second of several", nil, []string{"--secret", "a=" + otherSecret, "--secret", "b=" + sendSecret}, []string{"user.created"}, 200, true, 200},
-		{"does not take the variable's beside a flag's", secretVariables, []string{"--secret", otherSecret}, []string{"user.created"}, 403, false, 200},
+		{"accepts the second of several secrets", nil, []string{"--secret", "a=" + otherSecret, "--secret", "b=" + sendSecret}, []string{"user.created"}, 200, true, 200},
+		{"ignores the variable's secret if a flag gives one", secretVariables, []string{"--secret", otherSecret}, []string{"user.created"}, 403, false, 200},
 		{"filters events", secretVariables, []string{"--event", "session.*", "--event", "user.deleted"}, []string{"user.created"}, 204, false, 200},
 		{"forwards the wanted events", secretVariables, []string{"--event", "session.*", "--event", "user.deleted"}, []string{"user.deleted"}, 200, true, 200},
 		{"only reports", secretVariables, []string{"--report-only"}, []string{"user.created", "--invalid", "body"}, 200, true, 200},
@@ -212,8 +212,7 @@ func TestProxyInFrontOfABackend(t *testing.T) {
 	}
 }
 
-// Many frameworks route a path with and without a slash at its end to the same
-// handler.
+// Many frameworks have one handler for a path with and without a slash at its end.
 func TestProxyGuardsBothSlashes(t *testing.T) {
 	backend := newRecorder(t, ok)
 	for _, guarded := range []string{"/api/webhooks", "/hooks/"} {
@@ -297,8 +296,8 @@ func TestProxyAccessLogHasNoSignatures(t *testing.T) {
 	}
 }
 
-// Caddy logs a request whose backend fails as an error, with its headers, and
-// not in the access log.
+// If a backend fails, Caddy logs the request with its headers in the error log, not
+// in the access log.
 func TestProxyLogsFailuresWithoutSignatures(t *testing.T) {
 	for _, args := range [][]string{{}, {"--access-log"}, {"--debug"}, {"--access-log", "--debug"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -317,7 +316,7 @@ func TestProxyLogsFailuresWithoutSignatures(t *testing.T) {
 	}
 }
 
-func TestProxyThatCannotStart(t *testing.T) {
+func TestProxyStartErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -331,18 +330,18 @@ func TestProxyThatCannotStart(t *testing.T) {
 	}{
 		{"a port in use", []string{"--from", "http://localhost:" + takenPort}, "another program listens on 127.0.0.1:" + takenPort},
 		{"an address with a path", []string{"--from", "http://localhost:8080/hooks"}, "--path"},
-		{"an address that is none", []string{"--from", "a b"}, "give an address such as"},
+		{"not an address", []string{"--from", "a b"}, "give an address such as"},
 		{"HTTPS without a domain", []string{"--from", "https://:8443"}, "needs a domain"},
-		{"a port that is none", []string{"--from", "http://localhost:http8080"}, "port"},
-		{"a number that is no port", []string{"--from", "90000", "--config-only"}, "from 1 to 65535"},
+		{"a port that is not a number", []string{"--from", "http://localhost:http8080"}, "port"},
+		{"a number above the highest port", []string{"--from", "90000", "--config-only"}, "from 1 to 65535"},
 		{"a port in place of a host", []string{"--from", "http://9000", "--config-only"}, "such as localhost:8080"},
 		{"brackets that do not close", []string{"--from", "http://[::1", "--config-only"}, "give an address such as"},
 		{"brackets that do not open", []string{"--from", "http://::1]:9000", "--config-only"}, "give an address such as"},
 		{"port 0", []string{"--from", "0", "--config-only"}, "from 1 to 65535"},
 		{"port 0 of a host", []string{"--from", "localhost:0", "--config-only"}, "port 0 does not work here"},
-		{"a backend at a number that is no port", []string{"--to", "90000", "--config-only"}, "--to: 90000 is not a port: give a number from 1 to 65535"},
+		{"a backend at a number above the highest port", []string{"--to", "90000", "--config-only"}, "--to: 90000 is not a port: give a number from 1 to 65535"},
 		{"an upstream with a path", []string{"--to", "localhost:3000/api"}, "a host and a port only"},
-		{"an upstream that is none", []string{"--to", "local host"}, "give a host and a port only"},
+		{"an upstream that is not an address", []string{"--to", "local host"}, "give a host and a port only"},
 		{"an empty upstream", []string{"--to", ""}, "--to is empty"},
 		{"an upstream that is the proxy", []string{"--to", "localhost:8080"}, "is the address of the proxy itself"},
 		{"an upstream that is the proxy, in capitals", []string{"--to", "LOCALHOST:8080", "--config-only"}, "is the address of the proxy itself"},
@@ -350,12 +349,12 @@ func TestProxyThatCannotStart(t *testing.T) {
 		{"a name that no Caddyfile can hold", []string{"--name", "a`\\", "--config-only"}, "leave one out"},
 		{"a path that no Caddyfile can hold", []string{"--path", "/`\\/", "--config-only"}, "leave one out"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
-		{"an event that cannot be", []string{"--event", "user created"}, "event pattern"},
+		{"an event that cannot exist", []string{"--event", "user created"}, "event pattern"},
 		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "another program listens on 127.0.0.1:" + takenPort + ": stop it, or choose another port with --inspect"},
 		{"an inspector for other machines", []string{"--inspect", ":4040"}, "personal data"},
 		{"an inspector on the port of the proxy", []string{"--inspect", "localhost:8080"}, "--inspect=off"},
 		{"an inspector on the port of the backend", []string{"--to", "localhost:14050", "--inspect", "14050", "--config-only"}, "--inspect 14050 has the same port as --to"},
-		{"an inspector that is no address", []string{"--inspect=a b"}, "give an address such as"},
+		{"an inspector address that is not one", []string{"--inspect=a b"}, "give an address such as"},
 		{"two addresses of an inspector", []string{"--inspect", "localhost:4041", "localhost:4042"}, "unknown command"},
 		{"an unknown form of the config", []string{"--config-only=yaml"}, "caddyfile or json"},
 		{"an argument", []string{"localhost:3000"}, "unknown command"},
@@ -456,8 +455,8 @@ func TestProxyConfigOnly(t *testing.T) {
 	}
 }
 
-// Caddy's adapter reads the printed Caddyfile, and must find what was given.
-func TestProxyPrintsValuesAsTheyAre(t *testing.T) {
+// Caddy's adapter reads the printed Caddyfile and must find the values of the flags.
+func TestProxyQuotesValuesInTheCaddyfile(t *testing.T) {
 	folder := t.TempDir()
 	for _, value := range []string{
 		`a\b`, `\a`, `a\`, `a\\`, `\\server\share`, `a \"b\"`, `a\ "b"`, `a "b`, "a`b", "`a`", "a\\`b \"c\"", `#a`, `a#b`, `<<a`, `a b`, "a\tb", `é\ü`,
@@ -469,7 +468,7 @@ func TestProxyPrintsValuesAsTheyAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			placeholder := "{file." + file + "}"
-			if strings.HasSuffix(value, `\`) { // which would not let it end
+			if strings.HasSuffix(value, `\`) { // it would escape the closing brace
 				placeholder = "{env.CLERK_WEBHOOK_SIGNING_SECRET}"
 			}
 			r := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--name", value, "--path", "/"+value, "--secret-file", file), "")

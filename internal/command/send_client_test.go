@@ -16,7 +16,7 @@ func TestSvixClientWaitsAsLongAsSvix(t *testing.T) {
 	}
 }
 
-func TestSendOfNoAnswerInTime(t *testing.T) {
+func TestSendTimesOut(t *testing.T) {
 	release := make(chan struct{})
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer backend.Close()
@@ -32,7 +32,7 @@ func TestSendOfNoAnswerInTime(t *testing.T) {
 	}
 }
 
-func TestSendOfAnswerThatBreaksOff(t *testing.T) {
+func TestSendReportsABrokenAnswer(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte("only this"))
@@ -49,7 +49,7 @@ func TestSendOfAnswerThatBreaksOff(t *testing.T) {
 	}
 }
 
-func TestReportBoundsTheKindsOfErrors(t *testing.T) {
+func TestReportLimitsTheKindsOfErrors(t *testing.T) {
 	r := &report{out: io.Discard, statuses: make(map[int]int), errors: make(map[string]int)}
 	for i := range 1000 {
 		r.add(attempt{err: errors.New(string(rune('a'+i%26)) + "!")})

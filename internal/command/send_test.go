@@ -45,13 +45,13 @@ func send(t testing.TB, args ...string) result {
 	return r
 }
 
-// recorded is a request that a recorder has had.
+// recorded is a request to a recorder.
 type recorded struct {
 	header http.Header
 	body   []byte
 }
 
-// recorder is a backend that keeps what it gets and answers as told.
+// recorder is a backend that keeps its requests and answers as the test says.
 type recorder struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -113,7 +113,7 @@ func jsonLines(t *testing.T, output string) (deliveries []gjson.Result, summary 
 	return deliveries, summary
 }
 
-func TestSendOfEveryEventPassesAGuard(t *testing.T) {
+func TestGuardForwardsEveryEventThatIsSent(t *testing.T) {
 	r := send(t, "*", "--to", guard(t), "--json")
 	deliveries, summary := jsonLines(t, r.stdout)
 	if r.code != 0 || r.stderr != "" || len(deliveries) != len(event.Catalogue()) {
@@ -135,7 +135,7 @@ func TestSendOfEveryEventPassesAGuard(t *testing.T) {
 	}
 }
 
-func TestSendOfInvalidDeliveriesIsRefusedByAGuard(t *testing.T) {
+func TestGuardRefusesInvalidDeliveries(t *testing.T) {
 	endpoint := guard(t)
 	for _, tt := range []struct {
 		kind, reason string
@@ -161,9 +161,9 @@ func TestSendOfInvalidDeliveriesIsRefusedByAGuard(t *testing.T) {
 	}
 }
 
-// What Svix sends was taken from requests that others have published: names in
-// small letters, this form of User-Agent, and nothing else.
-func TestSendSpeaksAsSvixDoes(t *testing.T) {
+// Published requests of Svix have header names in small letters, a User-Agent of this
+// form, and no other headers.
+func TestSendLooksLikeSvix(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestSendSignsWhatSvixsLibraryVerifies(t *testing.T) {
 	}
 }
 
-func TestSendTellsOneStoryInOrder(t *testing.T) {
+func TestSendKeepsTheOrderOfEvents(t *testing.T) {
 	backend := newRecorder(t, ok)
 	r := send(t, "user.created", "user.updated", "user.deleted", "--to", backend.URL, "--count", "3")
 	if r.code != 0 || r.stderr != "" {
@@ -272,7 +272,7 @@ func TestSendTellsOneStoryInOrder(t *testing.T) {
 	}
 }
 
-func TestSendOrdersAPatternAsThingsHappen(t *testing.T) {
+func TestSendOrdersAPatternFromCreatedToDeleted(t *testing.T) {
 	backend := newRecorder(t, ok)
 	send(t, "organization*", "--to", backend.URL)
 	var stages []string
@@ -287,7 +287,7 @@ func TestSendOrdersAPatternAsThingsHappen(t *testing.T) {
 	}
 }
 
-func TestSendOfOwnPayload(t *testing.T) {
+func TestSendOwnPayload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "payload.json")
 	pretty := "{\n  \"data\": { \"id\": \"a\\/<b>\", \"n\": 1.50 },\n  \"type\": \"shop.opened\"\n}\n"
 	compact := `{"data":{"id":"a/<b>","n":1.5},"type":"shop.opened"}`
@@ -411,20 +411,20 @@ func TestSendExitCodes(t *testing.T) {
 		{"no type", nil, 2, "name the event types"},
 		{"an unknown type", []string{"user.creatd"}, 2, "did you mean user.created?"},
 		{"an unknown pattern", []string{"usr.*"}, 2, "did you mean user.*?"},
-		{"a number that is no port", []string{"user.created", "--to", "90000"}, 2, "from 1 to 65535"},
+		{"a number above the highest port", []string{"user.created", "--to", "90000"}, 2, "from 1 to 65535"},
 		{"no endpoint", []string{"user.created", "--to", "ftp://x"}, 2, "not a URL"},
-		{"an unknown way to be invalid", []string{"user.created", "--invalid", "colour"}, 2, "signature, timestamp, missing-header, body"},
+		{"an unknown kind of --invalid", []string{"user.created", "--invalid", "colour"}, 2, "signature, timestamp, missing-header, body"},
 		{"a change without a value", []string{"user.created", "--set", "data.id"}, 2, "path=value"},
-		{"a change that cannot be made", []string{"user.created", "--set", "data.id.x=1"}, 2, "no member"},
-		{"a payload that is no JSON", []string{"--data", "{"}, 2, "not JSON"},
+		{"a change that is impossible", []string{"user.created", "--set", "data.id.x=1"}, 2, "no member"},
+		{"a payload that is not JSON", []string{"--data", "{"}, 2, "not JSON"},
 		{"a payload with a byte order mark", []string{"--data", marked}, 2, "--data: it begins with a byte order mark"},
 		{"a payload that JavaScript changes", []string{"--data", `{"a":12345678901234567890}`}, 2, "send it as a string"},
 		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave out user.created"},
 		{"a payload file that is not there", []string{"--data", "/nonexistent/x.json"}, 2, "no such file"},
-		{"a timestamp that is none", []string{"user.created", "--timestamp", "soon"}, 2, "give seconds since 1970"},
+		{"not a timestamp", []string{"user.created", "--timestamp", "soon"}, 2, "give seconds since 1970"},
 		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "is in milliseconds: give seconds"},
-		{"a count of nothing", []string{"user.created", "--count", "0"}, 2, "sends nothing"},
-		{"a concurrency of nothing", []string{"user.created", "--concurrency", "0"}, 2, "1 to 1000"},
+		{"a count of zero", []string{"user.created", "--count", "0"}, 2, "sends nothing"},
+		{"a concurrency of zero", []string{"user.created", "--concurrency", "0"}, 2, "1 to 1000"},
 		{"a public key", []string{"user.created", "--secret", "whpk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}, 2, "can verify but not sign"},
 		{"a broken secret", []string{"user.created", "--secret", "whsec_short"}, 2, "secret"},
 		{"an unknown flag", []string{"user.created", "--colour"}, 2, "unknown flag"},
@@ -454,7 +454,7 @@ func TestSendNeedsASecretToSignWith(t *testing.T) {
 	}
 }
 
-func TestSendPrintsAnswersBoundedAndHarmless(t *testing.T) {
+func TestSendShortensAndEscapesAnswers(t *testing.T) {
 	backend := newRecorder(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "\x1b[31mred\r\nnext"+strings.Repeat("x", 1<<20))
 	})
@@ -464,14 +464,14 @@ func TestSendPrintsAnswersBoundedAndHarmless(t *testing.T) {
 	}
 }
 
-func TestSendOfManyHasATrueSummary(t *testing.T) { sendMany(t, 500) }
+func TestSendManyPrintsASummary(t *testing.T) { sendMany(t, 500) }
 
 // sendMany sends to a backend that refuses every tenth delivery, and returns
 // the memory that the command took, in KiB.
 func sendMany(t *testing.T, count int) (memory int64) {
 	const concurrency = 32
 	var requests, active, tooMany atomic.Int64
-	allAtOnce := make(chan struct{}) // closed when as many as asked for are there
+	allAtOnce := make(chan struct{}) // closed once this many requests are there at once
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if active.Add(1) > concurrency {
 			tooMany.Add(1)
@@ -537,7 +537,7 @@ func TestSendSummaryAsJSON(t *testing.T) {
 	}
 }
 
-func TestSendThatIsInterruptedTellsWhatItSent(t *testing.T) {
+func TestInterruptedSendReportsWhatItSent(t *testing.T) {
 	reached := make(chan struct{})
 	release := make(chan struct{})
 	var count atomic.Int64
@@ -561,7 +561,7 @@ func TestSendThatIsInterruptedTellsWhatItSent(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // the exit code tells
+	_ = cmd.Wait() // the exit code is checked
 	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stdout.String(), "7 of 7 accepted") || !strings.Contains(stderr.String(), "interrupted: 7 of 1000 sent") {
 		t.Errorf("code %d:\n%s%s", code, stdout.String(), stderr.String())
 	}

@@ -133,7 +133,7 @@ func TestSignedCurlCommandSendsTheBody(t *testing.T) {
 	}
 }
 
-func TestSignThatCannotBeDone(t *testing.T) {
+func TestSignErrors(t *testing.T) {
 	tests := []struct {
 		name string
 		args []string
@@ -143,8 +143,8 @@ func TestSignThatCannotBeDone(t *testing.T) {
 		{"no secret", []string{"--data", "{}"}, "no signing secret"},
 		{"broken secret", []string{"--data", "{}", "--secret", "mine='" + productionSecret + "'"}, "quotation marks"},
 		{"public key", []string{"--data", "{}", "--secret", "whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazYeZmFjdG8="}, "can verify but not sign"},
-		{"id that no guard takes", []string{"--data", "{}", "--secret", productionSecret, "--id", "a\nb"}, "svix-id"},
-		{"timestamp that is none", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "noon"}, "noon"},
+		{"an id that no guard accepts", []string{"--data", "{}", "--secret", productionSecret, "--id", "a\nb"}, "svix-id"},
+		{"not a timestamp", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "noon"}, "noon"},
 		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 is in milliseconds: give seconds"},
 		{"curl and JSON", []string{"--data", "{}", "--secret", productionSecret, "--curl", "http://localhost", "--json"}, "not both"},
 		{"not a URL", []string{"--data", "{}", "--secret", productionSecret, "--curl", "ftp://localhost"}, "--curl"},

@@ -12,14 +12,14 @@ func TestPrintable(t *testing.T) {
 		want     string
 	}{
 		{"plain text stays", "Zoë & <b>", 99, "Zoë & <b>"},
-		{"a terminal's commands are spelled out", "\x1b[31mred\a\b", 99, `\x1b[31mred\a\b`},
+		{"control sequences are escaped", "\x1b[31mred\a\b", 99, `\x1b[31mred\a\b`},
 		{"lines become one", "a\r\nb\tc", 99, `a\r\nb\tc`},
-		{"what turns text around is spelled out", "a\u202eb\u200b", 99, `a\u202eb\u200b`},
-		{"C1 controls are spelled out", "\u009b31m", 99, `\u009b31m`},
-		{"what is not UTF-8 is spelled out", "a\xff\x80b", 99, `a\xff\x80b`},
+		{"characters that change the direction of text are escaped", "a\u202eb\u200b", 99, `a\u202eb\u200b`},
+		{"C1 controls are escaped", "\u009b31m", 99, `\u009b31m`},
+		{"bytes that are not UTF-8 are escaped", "a\xff\x80b", 99, `a\xff\x80b`},
 		{"a replacement character stays", "\uFFFD", 99, "\uFFFD"},
 		{"length is counted in characters", "ääää", 3, "äää…"},
-		{"what fits is whole", "ääää", 4, "ääää"},
+		{"short text is not cut", "ääää", 4, "ääää"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := printable(tt.in, tt.limit); got != tt.want {
@@ -29,7 +29,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-func TestPaletteIsForTerminalsOnly(t *testing.T) {
+func TestOnlyTerminalsGetColours(t *testing.T) {
 	if got := paletteFor(&bytes.Buffer{}).bad("x"); got != "x" {
 		t.Errorf("got %q for what is no terminal", got)
 	}
@@ -40,7 +40,7 @@ func TestPaletteIsForTerminalsOnly(t *testing.T) {
 
 func TestStartedAs(t *testing.T) {
 	const module = "example.com/m"
-	t.Chdir("../..") // where there is cmd/caddy
+	t.Chdir("../..") // the folder with cmd/caddy
 	for _, tt := range []struct{ name, arg0, pkg, want string }{
 		{"by its name", "caddy", module + "/cmd/caddy", "caddy"},
 		{"by its path", "./build/caddy", module + "/cmd/caddy", "./build/caddy"},

@@ -25,11 +25,11 @@ const (
 	signedAt   = receivedAt - 5
 )
 
-// userUpdated has what encoders disagree about: characters to escape or not,
-// numbers whose digits matter, and keys that are not sorted.
+// userUpdated has what JSON encoders write differently: characters that some escape,
+// numbers with many digits, and keys that are not sorted.
 const userUpdated = `{"data":{"username":"zoë","bio":"<b>R&D</b> ☕ 😀","image_url":"https://img.example/a/b","id":"user_1","balance":12345678901234567890.10,"tags":[],"emails":[{"id":"idn_1"},{"id":"idn_2"}]},"object":"event","type":"user.updated"}`
 
-// sortedUpdate has its keys in the order of their letters.
+// sortedUpdate has its keys in alphabetical order.
 const sortedUpdate = `{"data":{"a":1,"b":{"c":2,"d":3}},"type":"user.updated"}`
 
 func svixSignature(t testing.TB, secret, id string, at int64, body string) string {
@@ -45,7 +45,7 @@ func svixSignature(t testing.TB, secret, id string, at int64, body string) strin
 	return sig
 }
 
-// received is a delivery as it arrives, together with how it is checked.
+// received is a delivery and the arguments with which it is checked.
 type received struct {
 	id, timestamp, signature string
 	body                     string
@@ -54,7 +54,7 @@ type received struct {
 	args                     []string
 }
 
-// genuine is a delivery of body that is valid.
+// genuine returns a valid delivery of the body.
 func genuine(t testing.TB, body string) received {
 	return received{
 		id:        verifyID,
@@ -117,7 +117,7 @@ func verifyJSON(t *testing.T, r received) (verdict, result) {
 	return v, res
 }
 
-// keyLike is what every secret and every signature has, and nothing else here.
+// keyLike matches each secret and each signature, and nothing else in the tests.
 var keyLike = regexp.MustCompile(`[A-Za-z0-9+/]{32,}`)
 
 // checkNoSecret fails if a secret, a part of one or a signature is printed.
@@ -168,7 +168,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(r *received)
-		want   string // codes, those that are not proven with a question mark
+		want   string // codes; a question mark means that the cause is not proven
 	}{
 		{"clock ahead", func(r *received) { r.args = []string{"--at", "2026-03-16T09:10:25Z"} }, "timestamp_too_old"},
 		{"clock behind", func(r *received) { r.args = []string{"--at", "2026-03-16T08:50:00Z"} }, "timestamp_too_new"},
@@ -324,7 +324,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 	}
 }
 
-func TestVerifyAcceptsTheGenuine(t *testing.T) {
+func TestVerifyAcceptsGenuineDeliveries(t *testing.T) {
 	signer := svixSignature(t, developmentSecret, verifyID, signedAt, userUpdated)
 	tests := []struct {
 		name       string
@@ -420,7 +420,7 @@ func TestVerifyTriesTheHeadersOfOtherAttempts(t *testing.T) {
 	}
 }
 
-func TestVerifyThatCannotBeDone(t *testing.T) {
+func TestVerifyErrors(t *testing.T) {
 	base := []string{"clerk-webhook", "verify"}
 	tests := []struct {
 		name string
