@@ -62,11 +62,7 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 	if err != nil {
 		return nil, err
 	}
-	o := &outgoing{dispatch: &dispatch{origin: Example}, target: target, body: body, header: http.Header{
-		"Accept":       {"*/*"},
-		"Content-Type": {"application/json"},
-		"User-Agent":   {"Svix-Webhooks/1.84.0 (sender-caddy; +https://www.svix.com/http-sender/)"},
-	}}
+	o := &outgoing{dispatch: &dispatch{origin: Example}, target: target, body: body, header: event.SenderHeader()}
 	return o, o.sign(secret, signature.SvixHeaders, id, time.Now())
 }
 
