@@ -16,9 +16,10 @@ type Answer struct {
 	Text string
 }
 
-// guard returns what the guard told, in a Labelled site.
+// Guard returns what the guard found, as a Labelled site reports it.
 func (a Answer) Guard() string { return strings.TrimSpace(a.Header.Get("X-Guard")) }
 
+// Check fails the test unless the answer has that status and the guard found that.
 func (a Answer) Check(t testing.TB, status int, guard string) {
 	t.Helper()
 	if a.StatusCode != status || a.Guard() != guard {
@@ -26,6 +27,7 @@ func (a Answer) Check(t testing.TB, status int, guard string) {
 	}
 }
 
+// Send sends a request and reads the whole answer.
 func Send(t testing.TB, client *http.Client, r *http.Request) Answer {
 	t.Helper()
 	res, err := client.Do(r)
@@ -64,11 +66,13 @@ func (rc reconnecting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
+// NoRedirects is a client that returns redirects instead of following them.
 var NoRedirects = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
+// IsTimeout reports whether an error is about time that has run out.
 func IsTimeout(err error) bool {
 	var e net.Error
 	return errors.As(err, &e) && e.Timeout()

@@ -64,6 +64,7 @@ func OnlyRequest(t testing.TB, b *Backend) Received {
 	return received[0]
 }
 
+// WantNothing fails the test if anything has reached the backend.
 func WantNothing(t testing.TB, b *Backend) {
 	t.Helper()
 	if received := b.Take(); len(received) > 0 {

@@ -12,6 +12,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
+// What most tests deliver, and the secrets that sign it.
 const (
 	Secret      = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	OtherSecret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

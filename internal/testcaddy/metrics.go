@@ -58,6 +58,7 @@ func SamplesOf(samples map[string]float64, endpoint string) map[string]float64 {
 	return own
 }
 
+// WantSamples compares all samples. One that is missing is zero.
 func WantSamples(t testing.TB, got, want map[string]float64) {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(got))
@@ -73,16 +74,19 @@ func WantSamples(t testing.TB, got, want map[string]float64) {
 	}
 }
 
+// The names of metrics that have the endpoint as a label.
 const (
 	DeliveriesTotal = "caddy_clerk_webhook_deliveries_total"
 	VerifiedTotal   = "caddy_clerk_webhook_verified_total"
 	SecretLastUsed  = "caddy_clerk_webhook_secret_last_used_timestamp_seconds"
 )
 
+// DeliveriesLabels returns the sample of DeliveriesTotal with these labels.
 func DeliveriesLabels(endpoint, outcome, reason, eventType string) string {
 	return fmt.Sprintf("%s{endpoint=%q,outcome=%q,reason=%q,type=%q}", DeliveriesTotal, endpoint, outcome, reason, eventType)
 }
 
+// SecretLabels returns the sample of a metric that is kept for each secret.
 func SecretLabels(metric, endpoint, secret string) string {
 	return fmt.Sprintf("%s{endpoint=%q,secret=%q}", metric, endpoint, secret)
 }

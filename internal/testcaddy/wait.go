@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
+// Port returns the port of an address.
 func Port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
-// Await is for what happens soon but announces itself by no event.
+// Await waits for what happens soon but has no event to wait for.
 func Await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
