@@ -27,6 +27,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
 // BenchmarkStages tells where the time of a genuine delivery goes: stage by stage
@@ -265,7 +266,7 @@ func forwarder(t testing.TB, store string) func(number int) {
 		forward = h.forwardOnce
 	}
 	if store == storeStorage {
-		h.once.records = ledger.NewRecords(&certmagic.FileStorage{Path: t.TempDir()}, h.once.window, time.Now)
+		h.once.records = ledger.NewRecords(&certmagic.FileStorage{Path: testcaddy.StorageDir(t)}, h.once.window, time.Now)
 	}
 	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
