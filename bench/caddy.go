@@ -16,11 +16,11 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// comparison is a load of the guarded site against the same load of another.
+// comparison loads the guarded site and another site in the same way.
 type comparison struct {
 	name   string
 	method string
-	header func() (http.Header, error) // for each run anew, so that timestamps stay fresh
+	header func() (http.Header, error) // called for each run, so that timestamps stay fresh
 	body   []byte
 	sides  [2]side // the guarded one first
 }
@@ -28,10 +28,10 @@ type comparison struct {
 // side is one of the two sites of a comparison.
 type side struct {
 	address string
-	status  int // the only one that is expected
+	status  int // any other status is an error
 }
 
-// measureCaddy loads a whole Caddy with each comparison in turn.
+// measureCaddy loads a whole Caddy, one comparison after the other.
 func measureCaddy(o options, w io.Writer, title string, comparisons func(*testbed) ([]comparison, error)) error {
 	dir, err := os.MkdirTemp("", "clerk-webhook-bench")
 	if err != nil {
@@ -44,8 +44,8 @@ func measureCaddy(o options, w io.Writer, title string, comparisons func(*testbe
 	}
 	defer t.stop()
 
-	// The connections of this process share one processor, so that they
-	// disturb the server less.
+	// The connections of this process share one processor, so that they disturb
+	// the server less.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 
 	all, err := comparisons(t)
@@ -68,19 +68,19 @@ func measureCaddy(o options, w io.Writer, title string, comparisons func(*testbe
 	return nil
 }
 
-// loadTurn is how long one side is loaded before it is the other's turn: long
-// enough for connections and the clock of /proc, short enough that what else
-// happens on the machine meets both alike.
+// loadTurn is how long one side is loaded before the other. It is long enough
+// for the connections and for the clock of /proc. It is short enough that other
+// load on the machine affects both sides alike.
 const loadTurn = 250 * time.Millisecond
 
-// compare loads both sides in pairs of runs, each in turns, and the second side
-// first in every other turn.
+// compare loads both sides in pairs of runs. The sides alternate in short
+// turns, and every second turn begins with the second side.
 func (t *testbed) compare(c comparison, o options, w io.Writer) error {
 	turns := max(1, int(o.duration/loadTurn))
 	o.duration /= time.Duration(turns)
 	var runs [2][]run
 	var lost [2]int
-	for i := range c.sides { // to warm up
+	for i := range c.sides { // warm-up
 		if _, _, err := t.run(c, c.sides[i], o); err != nil {
 			return err
 		}
@@ -116,7 +116,6 @@ func lostOf(lost [2]int) string {
 	return fmt.Sprintf("%d, %d", lost[0], lost[1])
 }
 
-// run loads one side once.
 func (t *testbed) run(c comparison, s side, o options) (r run, lost int, err error) {
 	header, err := c.header()
 	if err != nil {
@@ -144,7 +143,7 @@ func (t *testbed) run(c comparison, s side, o options) (r run, lost int, err err
 	return run{result.Answered, result.Wall, after - before}, result.Lost, err
 }
 
-// profile loads each side some more and saves what Caddy does meanwhile.
+// profile loads each side for longer and saves profiles of Caddy meanwhile.
 func (t *testbed) profile(c comparison, o options) error {
 	if err := os.MkdirAll(o.profiles, 0o755); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// proxyComparisons are genuine deliveries, which the upstream gets.
+// proxyComparisons send genuine deliveries, which reach the upstream.
 func proxyComparisons(t *testbed) ([]comparison, error) {
 	var all []comparison
 	for _, size := range []int{2 * rig.Kilobyte, 20 * rig.Kilobyte, 250 * rig.Kilobyte} {
@@ -54,7 +54,7 @@ var floods = []flood{
 	{"stale", http.MethodPost, anySize, http.StatusForbidden, signedAgo(time.Hour)},
 	{"from the future", http.MethodPost, anySize, http.StatusForbidden, signedAgo(-time.Hour)},
 	{"declared too large", http.MethodPost, someSize, http.StatusRequestEntityTooLarge, func(http.Header, []byte) error {
-		return nil // the strict site's max_body is smaller
+		return nil // max_body of the strict site is smaller
 	}},
 	{"wrong signature", http.MethodPost, someSize, http.StatusForbidden, func(header http.Header, body []byte) error {
 		other, err := signedHeaders(time.Now(), append([]byte(" "), body...))
@@ -80,7 +80,7 @@ func signedAgo(age time.Duration) func(http.Header, []byte) error {
 	}
 }
 
-// floodComparisons are invalid requests, which the other side answers with
+// floodComparisons send invalid requests. The other side answers them with
 // `error 400`.
 func floodComparisons(t *testbed) ([]comparison, error) {
 	var all []comparison

@@ -11,8 +11,8 @@ import (
 
 const deliveryID = "msg_2bNiO3fLmZ8QJm4rXqf0Tt9yWcD"
 
-// signedHeaders returns the headers of a genuine delivery of body made at the
-// given time.
+// signedHeaders returns the headers of a genuine delivery that was signed at
+// the given time.
 func signedHeaders(at time.Time, body []byte) (http.Header, error) {
 	return rig.SignedHeaders(rig.Secret, deliveryID, at, body)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// run is what one run of one contender came to.
+// run is the result of one run of one contender.
 type run struct {
 	count int
 	wall  time.Duration
-	cpu   time.Duration // of the process that is measured
+	cpu   time.Duration // of the measured process
 }
 
 func (r run) perSecond() float64 { return float64(r.count) / r.wall.Seconds() }
@@ -29,7 +29,7 @@ func (r run) plus(other run) run {
 	return run{count: r.count + other.count, wall: r.wall + other.wall, cpu: r.cpu + other.cpu}
 }
 
-// median returns the median of what value says about the runs.
+// median returns the median of a value over the runs.
 func median(runs []run, value func(run) float64) float64 {
 	values := make([]float64, len(runs))
 	for i, r := range runs {
@@ -38,7 +38,7 @@ func median(runs []run, value func(run) float64) float64 {
 	return rig.Quantile(values, 0.5)
 }
 
-// ratios divides pair by pair: the runs of one index were made together.
+// ratios divides the runs pair by pair. Runs of the same index belong together.
 func ratios(a, b []run, value func(run) float64) []float64 {
 	r := make([]float64, len(a))
 	for i := range a {

@@ -96,8 +96,8 @@ func (t *testbed) stop() {
 	}
 }
 
-// saveProfile writes what Caddy's admin endpoint answers for one of its
-// profiles, for example "profile?seconds=2", which takes that long.
+// saveProfile saves a profile from Caddy's admin endpoint. For example,
+// "profile?seconds=2" takes two seconds.
 func (t *testbed) saveProfile(profile, file string) error {
 	res, err := http.Get("http://" + t.admin + "/debug/pprof/" + profile)
 	if err != nil {

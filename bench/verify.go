@@ -25,19 +25,20 @@ import (
 
 var verificationSizes = []int{2 * rig.Kilobyte, 20 * rig.Kilobyte, 250 * rig.Kilobyte, rig.Kilobyte * rig.Kilobyte}
 
-// contender is one way to treat a message.
+// contender is one way to handle a message.
 type contender struct {
 	name      string
 	newWorker func() worker
 }
 
-// worker treats the message once. It is not for concurrent use.
+// worker handles the message once. It is not safe for concurrent use.
 type worker func() error
 
-// measureVerification compares the guard's whole decision about a delivery,
-// from headers and body to the event type, with the bare HMAC over the same
-// bytes and with Svix's library: on one processor, and on all of them at once,
-// as on a server under load, where the collection of garbage is never free.
+// measureVerification compares the guard's whole decision about a delivery with
+// the bare HMAC over the same bytes and with Svix's library. The decision
+// begins with headers and body, and ends with the event type. It is measured on
+// one processor, and on all of them as on a server under load. There, garbage
+// collection always costs something.
 func measureVerification(o options, w io.Writer) error {
 	processors := []int{1}
 	if all := runtime.GOMAXPROCS(0); all > 1 {
@@ -169,13 +170,13 @@ func decide(keys []*signature.Key, header http.Header, body []byte) error {
 	return nil
 }
 
-// turn is how long a contender works before it is another's turn: long enough
-// for the clocks, short enough that what else happens on the machine meets all
-// alike.
+// turn is how long one contender works before the next. It is long enough for
+// the clocks, and short enough that other load on the machine affects all
+// contenders alike.
 const turn = 5 * time.Millisecond
 
 // alternate gives every contender its share of o.duration in each of o.pairs
-// rounds, in many short turns whose order reverses from one to the next.
+// rounds. A round has many short turns. Their order reverses each time.
 func alternate(contenders []contender, o options) ([][]run, error) {
 	workers := make([][]worker, len(contenders))
 	counts := make([]int, len(contenders))
@@ -207,8 +208,8 @@ func alternate(contenders []contender, o options) ([][]run, error) {
 	return results, nil
 }
 
-// countPerTurn finds how often each worker can do its work in one turn, and
-// warms them up.
+// countPerTurn finds how often each worker can do its work in one turn. This
+// also warms them up.
 func countPerTurn(workers []worker) int {
 	for count := 1; ; count *= 2 {
 		if r := repeat(workers, count); r.wall >= turn {
@@ -217,14 +218,14 @@ func countPerTurn(workers []worker) int {
 	}
 }
 
-// repeat lets all workers at once do their work count times.
+// repeat runs all workers at once, each count times.
 func repeat(workers []worker, count int) run {
 	var all sync.WaitGroup
 	cpu, start := ownCPU(), time.Now()
 	for _, once := range workers {
 		all.Go(func() {
 			for range count {
-				_ = once() // known to succeed
+				_ = once() // has succeeded before
 			}
 		})
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// BenchmarkVerification measures the same as the command does, one contender at
-// a time: for profiles, not for ratios.
+// BenchmarkVerification measures the same as the command, but one contender at
+// a time. Use it for profiles, not for ratios.
 func BenchmarkVerification(b *testing.B) {
 	for _, size := range verificationSizes {
 		contenders, err := newContenders(size)

@@ -12,13 +12,13 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// question is a request to which the two proxies that verify must have the same
-// answer, so that one of them is not quicker by checking less.
+// question is a request that both verifying proxies must answer alike.
+// Otherwise one could be quicker because it checks less.
 type question struct {
 	name   string
 	method string
-	change func(http.Header) // of a genuine delivery made at the time
-	at     time.Duration     // from now
+	change func(http.Header) // changes a genuine delivery of that time
+	at     time.Duration     // relative to now
 	status int
 }
 
@@ -55,7 +55,7 @@ func renameHeaders(h http.Header) {
 	}
 }
 
-// checkAnswers puts the questions to the proxies that verify, in front of the
+// checkAnswers sends the questions to the proxies that verify, in front of the
 // fast backend.
 func (t *testbed) checkAnswers() error {
 	body, err := rig.Payload(2 * rig.Kilobyte)

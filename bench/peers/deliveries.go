@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// otherSecret is what forgeries are signed with, so that nothing but the
-	// signature tells them from the genuine.
+	// otherSecret signs the forgeries. Only their signature differs from that
+	// of genuine deliveries.
 	otherSecret = "whsec_YW5vdGhlciBzZWNyZXQgb2YgYSBzdHJhbmdlcg=="
 
 	// deliveriesOfRound is how many different deliveries the connections send
-	// by turns.
+	// in turn.
 	deliveriesOfRound = 256
 )
 
-// delivered numbers all deliveries, so that no id is made twice.
+// delivered numbers all deliveries, so that no id is used twice.
 var delivered atomic.Int64
 
-// newDeliveries returns deliveries of one payload, each with an id of its own,
-// signed now by Svix's library.
+// newDeliveries returns deliveries of one payload. Each has its own id. Svix's
+// library signs them now.
 func newDeliveries(size int, forged bool) ([]rig.Request, error) {
 	body, err := rig.Payload(size)
 	if err != nil {

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// The lines in the document between which the figures stand.
+// The figures are between these lines of the document.
 const (
 	figuresBegin = "<!-- from here to the end mark written by bench/peers/run -->\n"
 	figuresEnd   = "<!-- end mark -->\n"
 )
 
-// writeDocs writes the plots, and the tables into the document.
+// writeDocs writes the plots to files and the tables into the document.
 func writeDocs(r results) error {
 	if err := os.MkdirAll(imageFolder, 0o755); err != nil {
 		return err
@@ -37,7 +37,7 @@ func writeDocs(r results) error {
 	return os.WriteFile(docsFile, []byte(replaced), 0o644)
 }
 
-// replaceFigures puts figures between the marks.
+// replaceFigures replaces the text between the two lines with figures.
 func replaceFigures(text, figures string) (string, error) {
 	before, rest, found := strings.Cut(text, figuresBegin)
 	_, after, foundEnd := strings.Cut(rest, figuresEnd)
@@ -47,8 +47,8 @@ func replaceFigures(text, figures string) (string, error) {
 	return before + figuresBegin + "\n" + figures + "\n" + figuresEnd + after, nil
 }
 
-// breakLines gives every turn and every list of figures in the JSON a line of
-// its own, so that versions can be compared.
+// breakLines puts every turn and every list of figures of the JSON on its own
+// line, so that you can compare versions.
 func breakLines(data []byte) []byte {
 	for _, mark := range []string{`{"environment"`, `{"backend"`, `{"subject"`, `{"per_second"`, `"forgeries"`} {
 		data = bytes.ReplaceAll(data, []byte(mark), []byte("\n"+mark))

@@ -23,8 +23,7 @@ func TestFiguresAreReplacedBetweenTheMarks(t *testing.T) {
 	}
 }
 
-// What stands in the documentation is what the command made of its last
-// results.
+// The documentation must have the figures of the last results.
 func TestTheDocumentShowsTheResults(t *testing.T) {
 	r, err := readResults(filepath.Join(top, resultsFile))
 	if err != nil {

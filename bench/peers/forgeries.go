@@ -13,25 +13,26 @@ import (
 const (
 	forgerySize = 2 * rig.Kilobyte
 
-	// These ratios spread more than others, so there are more rounds.
-	forgedRounds = 2 // for each of the other cases
+	// These ratios vary more than others, so there are more rounds.
+	forgedRounds = 2 // times the rounds of other cases
 
-	// Genuine deliveries come on few connections and forgeries on many, as a
-	// flood does, so that the forgeries keep to their rate when the app is late.
+	// Genuine deliveries use few connections. Forgeries use many, as in a
+	// flood, so that they keep their rate when the app is late.
 	genuineConnections = 16
 	forgedConnections  = 128
 
 	// The search for the rate stops a little below a half, so that noise does
-	// not bring the app above it later.
+	// not lift the app above it later.
 	searchedShare = 0.47
-	trials        = 3 // of each rate
+	trials        = 3 // for each rate
 	rateStep      = 1.07
-	lowestRate    = 0.25 // times the valid rate
+	lowestRate    = 0.25 // as a share of the valid rate
 	highestRate   = 8
 )
 
-// measureForgeries finds the rate of forgeries that halves what the app does
-// alone, and measures all that verify with it and without it.
+// measureForgeries finds the rate of forgeries that halves the app's
+// throughput. Then it measures every subject that verifies, with forgeries and
+// without.
 func (t *testbed) measureForgeries(r *results, o options) error {
 	var verifying []subject
 	for _, s := range t.subjects {
@@ -56,8 +57,8 @@ func (t *testbed) measureForgeries(r *results, o options) error {
 	return nil
 }
 
-// findRate raises the rate until the subject does less than searchedShare of
-// what it does without forgeries, in the median of the trials.
+// findRate raises the rate until the subject keeps less than searchedShare of
+// its throughput without forgeries, in the median of the trials.
 func findRate(s subject, o options) (float64, error) {
 	var valid []float64
 	for range trials {
@@ -85,7 +86,7 @@ func findRate(s subject, o options) (float64, error) {
 	return 0, errors.New("no rate of forgeries takes the app below half of its valid rate")
 }
 
-// add measures one pair: without forgeries and with them.
+// add measures one pair, without forgeries and with them.
 func (fs *forgedSeries) add(s subject, rate float64, o options) error {
 	without, err := flood(s, 0, o)
 	if err != nil {
@@ -101,11 +102,11 @@ func (fs *forgedSeries) add(s subject, rate float64, o options) error {
 	return nil
 }
 
-// flooded is how many deliveries of each kind were answered in a second.
+// flooded has how many deliveries of each kind were answered in a second.
 type flooded struct{ genuine, forged float64 }
 
-// flood sends genuine deliveries as fast as they are answered, and forgeries at
-// a fixed rate beside them.
+// flood sends genuine deliveries as fast as they are answered, and at the same
+// time forgeries at a fixed rate.
 func flood(s subject, rate float64, o options) (flooded, error) {
 	genuine, err := newLoad(s, false, o)
 	if err != nil {

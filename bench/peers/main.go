@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command peers measures the guard beside what else could verify a delivery:
+// Command peers compares the guard with other ways to verify a delivery:
 // Clerk's verifyWebhook in Express alone, and nginx with Lua. Run it with
-// bench/peers/run, which brings what it needs. See docs/performance.md.
+// bench/peers/run, which installs what it needs. See docs/performance.md.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// The files that a run writes, seen from the top of the checkout.
+// The files that a run writes, relative to the root of the checkout.
 const (
 	resultsFile = "bench/peers/results.json"
 	docsFile    = "docs/performance.md"
@@ -30,7 +30,7 @@ type options struct {
 	warmUps     int // rounds that are not counted
 	turn        time.Duration
 	connections int
-	servers     int // processors of theirs, half of all if 0
+	servers     int // processors for the servers; 0 means half of all
 }
 
 func main() {
@@ -78,7 +78,7 @@ func exitOn(err error) {
 }
 
 // measure measures every case with the processors divided between servers and
-// senders, and the forgeries also with all of them shared.
+// senders. It measures the forgeries also with all processors shared.
 func measure(o options) (r results, err error) {
 	if o.nginx == "" {
 		return results{}, errors.New("-nginx is missing: bench/peers/run gives it")
@@ -87,7 +87,7 @@ func measure(o options) (r results, err error) {
 	if err != nil {
 		return results{}, err
 	}
-	runtime.GOMAXPROCS(1) // the senders need no more
+	runtime.GOMAXPROCS(1) // enough for the senders
 	apart := divide(processors, o.servers)
 	err = withTestbed(o, apart, func(t *testbed) error {
 		r.Environment = t.environment(o)
@@ -102,9 +102,9 @@ func measure(o options) (r results, err error) {
 	return r, withTestbed(o, shared(processors), func(t *testbed) error { return t.measureForgeries(&r, o) })
 }
 
-// withTestbed starts all subjects, makes sure that they answer as they should,
-// and lets work measure them. This process and the fast backend that it starts
-// run where the senders are to.
+// withTestbed starts all subjects, checks that they answer correctly, and lets
+// work measure them. This process and its fast backend run on the processors of
+// the senders.
 func withTestbed(o options, placed placement, work func(*testbed) error) error {
 	dir, err := os.MkdirTemp("", "clerk-webhook-peers")
 	if err != nil {

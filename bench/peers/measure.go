@@ -26,8 +26,8 @@ func plannedCases() (all []measuredCase) {
 	return all
 }
 
-// takesPart reports whether a subject has something to show in a case: a
-// forgery at the fast backend is for those that verify.
+// takesPart reports whether a case makes sense for a subject. Forgeries in
+// front of the fast backend make sense only for subjects that verify.
 func (c *measuredCase) takesPart(s subject) bool {
 	_, has := s.addresses[c.Backend]
 	return has && (c.Backend == express || !c.Forged || s.name == guard || s.name == nginxLua)
@@ -44,8 +44,8 @@ func (t *testbed) measureCases(r *results, o options) error {
 	return nil
 }
 
-// measureCase gives each subject its turn in each round. The first rounds are
-// to warm up.
+// measureCase gives each subject its turn in each round. The first rounds are a
+// warm-up.
 func (t *testbed) measureCase(c *measuredCase, o options) error {
 	var subjects []subject
 	for _, s := range t.subjects {
@@ -72,8 +72,8 @@ func (t *testbed) measureCase(c *measuredCase, o options) error {
 	return nil
 }
 
-// order returns who is when in a round: each round begins with the next, and
-// every other goes backwards.
+// order returns the order of the subjects in a round. Each round begins with
+// the next subject, and every second round goes backwards.
 func order(n, number int) []int {
 	places := make([]int, n)
 	for i := range places {
@@ -86,7 +86,6 @@ func order(n, number int) []int {
 	return places
 }
 
-// turn loads one subject once.
 func (t *testbed) turn(s subject, c *measuredCase, requests []rig.Request, o options) (turn, error) {
 	load := rig.Load{
 		Address:     s.addresses[c.Backend],
@@ -125,12 +124,12 @@ func (t *testbed) turn(s subject, c *measuredCase, requests []rig.Request, o opt
 	}, occupied.err
 }
 
-// round drops the digits that mean nothing before they reach the results.
+// round removes meaningless digits before they reach the results.
 func round(value float64) float64 { return math.Round(value*100) / 100 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// cpu is the time that proxy and backend have used.
+// cpu is the CPU time that proxy and backend have used.
 type cpu struct{ proxy, backend time.Duration }
 
 func (t *testbed) cpuOf(s subject, b backend) (used cpu, err error) {
@@ -143,14 +142,14 @@ func (t *testbed) cpuOf(s subject, b backend) (used cpu, err error) {
 	return used, err
 }
 
-// memory is what a process occupied at some moment.
+// memory is how much memory a process used at some moment.
 type memory struct {
 	bytes int
 	err   error
 }
 
-// memoryAfter looks while the process is at work: at rest it may have given
-// back what it needs.
+// memoryAfter looks while the process works. At rest, it may have returned
+// memory that it needs.
 func memoryAfter(pid int, delay time.Duration) <-chan memory {
 	found := make(chan memory, 1)
 	time.AfterFunc(delay, func() {

@@ -47,10 +47,10 @@ func findNginx(folder string) (files nginxFiles, err error) {
 	return files, err
 }
 
-// nginxSite is a server that passes on to one backend.
+// nginxSite is a server that forwards to one backend.
 type nginxSite struct{ Address, Backend string }
 
-// nginxData is what the configuration's template is filled with.
+// nginxData fills the template of the configuration.
 type nginxData struct {
 	Guard, Root  bool
 	Dir, LuaPath string

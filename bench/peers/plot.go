@@ -27,18 +27,18 @@ type chart struct {
 	groups []group
 }
 
-// group is what belongs together. One without bars is a heading of those that
-// follow.
+// group is a group of bars. A group without bars is a heading for the groups
+// that follow.
 type group struct {
 	name string
 	bars []bar
 }
 
-// bar is a median, with quartiles around it.
+// bar shows a median and its quartiles.
 type bar struct {
 	name   string
 	values []float64
-	main   bool // in the colour of what the chart is about
+	main   bool // in the colour of the chart's subject
 }
 
 func (r results) costChart() chart {
@@ -67,20 +67,20 @@ func (r results) forgeriesChart() chart {
 	return c
 }
 
-// The measures of a chart, in pixels.
+// The dimensions of a chart, in pixels.
 const (
 	chartWidth  = 720
 	chartMargin = 16
 	barStart    = 260
-	barRoom     = 330 // the rest is for the figure after the bar
+	barRoom     = 330 // the figure after the bar gets the rest
 	barHeight   = 20
 	barStep     = 26
 	groupGap    = 14
 	titleHeight = 48
 )
 
-// chartStyle brings a background of its own, so that a page of either kind that
-// does not tell the image which it is leaves it readable.
+// chartStyle sets a background, so that the chart is readable on light and dark
+// pages, even if the page does not tell the image which it is.
 const chartStyle = `<style>
 text { font: 14px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
@@ -118,7 +118,7 @@ func (c chart) svg() string {
 	return image.String()
 }
 
-// largest returns the value that fills the width in a group.
+// largest returns the value whose bar fills the width of a group.
 func (c chart) largest(g group) float64 {
 	groups := []group{g}
 	if c.shared {
@@ -133,8 +133,8 @@ func (c chart) largest(g group) float64 {
 	return max(largest, 1)
 }
 
-// draw draws the bar to its median, a line between its quartiles, and writes
-// the median after it.
+// draw draws the bar up to its median and a line between its quartiles. It
+// writes the median after the bar.
 func (b bar) draw(image *strings.Builder, y int, largest float64, unit string) {
 	if len(b.values) == 0 {
 		return

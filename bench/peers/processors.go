@@ -21,8 +21,7 @@ func ownProcessors() ([]int, error) {
 	return parseProcessors(string(status))
 }
 
-// placement is which processors the servers run on, and which what plays the
-// senders.
+// placement says which processors run the servers, and which run the senders.
 type placement struct{ servers, senders []int }
 
 func (p placement) String() string {
@@ -32,8 +31,8 @@ func (p placement) String() string {
 	return fmt.Sprintf("%d for the servers, %d for the senders", len(p.servers), len(p.senders))
 }
 
-// divide gives so many processors to the servers, half of them if none are
-// wanted, and the rest to the senders. If none are left, they share.
+// divide gives this many processors to the servers, or half of them for 0. The
+// senders get the rest. If none are left, both share all.
 func divide(all []int, wanted int) placement {
 	if wanted == 0 {
 		wanted = max(1, len(all)/2)
@@ -47,8 +46,8 @@ func divide(all []int, wanted int) placement {
 // shared lets servers and senders run on all processors.
 func shared(all []int) placement { return placement{all, all} }
 
-// parseProcessors takes the processors that a process may use out of the
-// content of its /proc/PID/status.
+// parseProcessors reads the processors that a process may use from the content
+// of its /proc/PID/status.
 func parseProcessors(status string) (all []int, err error) {
 	_, list, found := strings.Cut(status, "\nCpus_allowed_list:")
 	if !found {
@@ -75,12 +74,12 @@ func parseProcessors(status string) (all []int, err error) {
 	return all, nil
 }
 
-// on lets a command run on these processors only.
+// on lets a command run only on these processors.
 func on(processors []int, command ...string) *exec.Cmd {
 	return exec.Command("taskset", append([]string{"-c", listOf(processors)}, command...)...)
 }
 
-// pinSelf keeps this process, with all its threads, on these processors.
+// pinSelf keeps all threads of this process on these processors.
 func pinSelf(processors []int) error {
 	command := exec.Command("taskset", "-a", "-p", "-c", listOf(processors), strconv.Itoa(os.Getpid()))
 	if said, err := command.CombinedOutput(); err != nil {

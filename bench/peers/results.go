@@ -12,14 +12,14 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// results is all that a run has measured.
+// results has everything that a run has measured.
 type results struct {
 	Environment environment    `json:"environment"`
 	Cases       []measuredCase `json:"cases"`
 	Forgeries   []forgeries    `json:"forgeries"`
 }
 
-// environment is what the figures depend on.
+// environment describes what the figures depend on.
 type environment struct {
 	Processor   string  `json:"processor"`
 	Servers     int     `json:"processors_of_servers"`
@@ -41,14 +41,14 @@ type measuredCase struct {
 	Series  []series `json:"series"`
 }
 
-// series is what one subject did, round by round.
+// series has the turns of one subject, one for each round.
 type series struct {
 	Subject string `json:"subject"`
 	Turns   []turn `json:"turns"`
 }
 
-// turn is what one subject did in one round. Times are in microseconds, those
-// of the CPU for each delivery; memory is in MiB.
+// turn is the result of one subject in one round. Times are in microseconds.
+// CPU times are for each delivery. Memory is in MiB.
 type turn struct {
 	PerSecond  float64 `json:"per_second"`
 	P50        float64 `json:"p50"`
@@ -58,19 +58,19 @@ type turn struct {
 	Memory     float64 `json:"memory"`
 }
 
-// forgeries is what is left for genuine deliveries beside forgeries at a fixed
-// rate, by the second.
+// forgeries has the genuine deliveries in a second, beside forgeries at a fixed
+// rate.
 type forgeries struct {
 	Placement string         `json:"placement"` // of servers and senders, in words
 	Rate      float64        `json:"rate"`
 	Series    []forgedSeries `json:"series"`
 }
 
-// forgedSeries is what one subject did, round by round, a second.
+// forgedSeries has the deliveries in a second of one subject, for each round.
 type forgedSeries struct {
 	Subject string    `json:"subject"`
-	Without []float64 `json:"without"` // genuine deliveries, no forgeries beside them
-	With    []float64 `json:"with"`    // the same, beside the forgeries
+	Without []float64 `json:"without"` // genuine deliveries, without forgeries
+	With    []float64 `json:"with"`    // genuine deliveries, beside forgeries
 	Forged  []float64 `json:"forged"`  // forgeries that were answered
 }
 
@@ -82,7 +82,8 @@ func (c *measuredCase) name() string {
 	return fmt.Sprintf("%s, %s, %s backend", rig.SizeName(c.Size), kind, c.Backend)
 }
 
-// find returns the case of these properties, without series if there is none.
+// find returns the case with these properties. If there is none, the case has
+// no series.
 func (r results) find(b backend, size int, forged bool) measuredCase {
 	i := slices.IndexFunc(r.Cases, func(c measuredCase) bool {
 		return c.Backend == b && c.Size == size && c.Forged == forged
@@ -93,7 +94,7 @@ func (r results) find(b backend, size int, forged bool) measuredCase {
 	return r.Cases[i]
 }
 
-// values returns what value says about each turn of a subject.
+// values returns a value of each turn of a subject.
 func (c *measuredCase) values(subject string, value func(turn) float64) (values []float64) {
 	for _, s := range c.Series {
 		if s.Subject == subject {
@@ -107,21 +108,21 @@ func (c *measuredCase) values(subject string, value func(turn) float64) (values 
 
 func proxyCPU(t turn) float64 { return t.ProxyCPU }
 
-// added returns by how much the CPU time of one subject's proxy exceeds that of
-// another's for each delivery, round by round.
+// added returns how much more CPU time one subject's proxy uses for a delivery
+// than another's, for each round.
 func (c *measuredCase) added(subject, than string) []float64 {
 	return pairwise(c.values(subject, proxyCPU), c.values(than, proxyCPU), func(a, b float64) float64 { return a - b })
 }
 
-// relative returns one subject's throughput as a share of another's, round by
+// relative returns one subject's throughput as a share of another's, for each
 // round.
 func (c *measuredCase) relative(subject, to string) []float64 {
 	perSecond := func(t turn) float64 { return t.PerSecond }
 	return pairwise(c.values(subject, perSecond), c.values(to, perSecond), ratio)
 }
 
-// kept returns the share of genuine deliveries that the forgeries leave, round
-// by round.
+// kept returns the share of genuine deliveries that remain beside forgeries,
+// for each round.
 func (fs *forgedSeries) kept() []float64 { return pairwise(fs.With, fs.Without, ratio) }
 
 func ratio(a, b float64) float64 { return a / b }
@@ -135,7 +136,7 @@ func pairwise(a, b []float64, combine func(a, b float64) float64) []float64 {
 	return combined
 }
 
-// check refuses results that do not show what they are for.
+// check refuses results that do not show what they should.
 func (r results) check() error {
 	for _, f := range r.Forgeries {
 		for _, s := range f.Series {
@@ -155,7 +156,7 @@ func readResults(file string) (r results, err error) {
 	return r, json.Unmarshal(data, &r)
 }
 
-// write saves the results with one turn a line.
+// write saves the results, with one turn on each line.
 func (r results) write(file string) error {
 	data, err := json.Marshal(r)
 	if err != nil {

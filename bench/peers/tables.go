@@ -10,7 +10,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
 )
 
-// markdown returns everything that depends on the figures.
+// markdown returns every part of the document that depends on the figures.
 func (r results) markdown() string {
 	e := r.Environment
 	var b strings.Builder

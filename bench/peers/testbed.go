@@ -14,7 +14,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
-// The subjects, by the names that the tables show.
+// The subjects, with the names that the tables show.
 const (
 	expressAlone = "Express alone"
 	guard        = "guard"
@@ -23,7 +23,7 @@ const (
 	nginxAlone   = "nginx alone"
 )
 
-// backend is what stands behind the proxies.
+// backend is a server behind the proxies.
 type backend string
 
 const (
@@ -36,12 +36,12 @@ var backends = []backend{express, fast}
 // subject is one way to receive deliveries.
 type subject struct {
 	name      string
-	process   *rig.Process       // the proxy, or the app where there is none
-	addresses map[backend]string // where it takes deliveries for each backend
-	refusal   int                // what it answers to a forgery
+	process   *rig.Process       // the proxy, or the app if there is no proxy
+	addresses map[backend]string // where it accepts deliveries for each backend
+	refusal   int                // the status that a forgery gets
 }
 
-// testbed is everything that runs while it is measured.
+// testbed is everything that runs during a measurement.
 type testbed struct {
 	dir    string
 	nginx  nginxFiles
@@ -171,7 +171,7 @@ func (t *testbed) environment(o options) environment {
 	}
 }
 
-// said returns the first word or words that a program says of its version.
+// said returns the first word or words of a program's version output.
 func said(program string, args ...string) string {
 	output, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// exchangeTimeout bounds one exchange, so that a server that does not answer
-// ends the measurement instead of holding it up.
+// exchangeTimeout limits one exchange. If a server does not answer, the
+// measurement fails instead of hanging.
 const exchangeTimeout = 30 * time.Second
 
-// client is one connection, made anew whenever the server closes it. It reads
-// answers as sparingly as can be, since it shares the processors with the
-// server that it measures.
+// client is one connection. It reconnects whenever the server closes it. It
+// does as little as possible to read an answer, because it shares the
+// processors with the measured server.
 type client struct {
 	conn      net.Conn
 	reader    *bufio.Reader
@@ -49,7 +49,7 @@ func (c *client) close() {
 
 // exchange sends one request and reads its answer, which must have a
 // Content-Length or no body. A server may answer and close before it has read
-// everything, so an error in sending is none as long as an answer can be read.
+// everything. So an error while sending does not count if there is an answer.
 func (c *client) exchange(request Request) (status int, keepAlive bool, err error) {
 	if err := c.conn.SetDeadline(time.Now().Add(exchangeTimeout)); err != nil {
 		return 0, false, err

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// tick is the unit of CPU time in /proc, the same on every Linux architecture
-// that Go runs on.
+// tick is the unit of CPU time in /proc. It is the same on every Linux
+// architecture that Go supports.
 const tick = time.Second / 100
 
-// CPUOf returns the CPU time that a process and the children that it has now
-// have used, in the kernel too.
+// CPUOf returns the CPU time that a process and its current children have used,
+// including time in the kernel.
 func CPUOf(pid int) (time.Duration, error) {
 	pids, err := familyOf(pid)
 	if err != nil {
@@ -38,10 +38,10 @@ func CPUOf(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// parseStat takes the CPU time out of the content of /proc/PID/stat.
+// parseStat reads the CPU time from the content of /proc/PID/stat.
 func parseStat(stat []byte) (time.Duration, error) {
-	// The second field is the command's name in parentheses, which may itself
-	// contain spaces and parentheses: count from its end.
+	// The second field is the command's name in parentheses. The name may
+	// contain spaces and parentheses, so count from its end.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	const user, system = 14 - 3, 15 - 3
 	if len(fields) <= system {
@@ -55,8 +55,8 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(u+s) * tick, err
 }
 
-// MemoryOf returns the bytes of memory that a process and its children occupy,
-// where a page that several processes share counts once in all.
+// MemoryOf returns the bytes of memory that a process and its children use. A
+// page that several processes share counts only once.
 func MemoryOf(pid int) (int, error) {
 	pids, err := familyOf(pid)
 	if err != nil {
@@ -77,7 +77,7 @@ func MemoryOf(pid int) (int, error) {
 	return sum, nil
 }
 
-// parseRollup takes the proportional set size out of the content of
+// parseRollup reads the proportional set size from the content of
 // /proc/PID/smaps_rollup.
 func parseRollup(rollup string) (int, error) {
 	for line := range strings.Lines(rollup) {
@@ -106,7 +106,7 @@ func familyOf(pid int) ([]int, error) {
 	return family, nil
 }
 
-// ProcessorName returns what the machine says of its processor.
+// ProcessorName returns the name that the machine gives its processor.
 func ProcessorName() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package rig is what the programs that measure share: deliveries, the load,
-// the processes, their CPU time and memory.
+// Package rig has what the benchmark programs share: deliveries, the load, the
+// processes, their CPU time and memory.
 package rig
 
 import (
@@ -19,19 +19,19 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
-// Kilobyte is the unit of the sizes of bodies.
+// Kilobyte is the unit of body sizes.
 const Kilobyte = 1 << 10
 
 const (
-	// Secret is what the measured servers verify with.
+	// Secret is the signing secret of the measured servers.
 	Secret = "whsec_bm90IGEgc2VjcmV0LCBvbmx5IGZvciBiZW5jaA=="
 
 	// EventType is the type of every payload.
 	EventType = "organizationMembership.created"
 )
 
-// Payload returns an event as Clerk sends it, compact and with its type last,
-// padded within its data to exactly size bytes.
+// Payload returns an event as Clerk sends it, compact and with its type last.
+// Padding in its data brings it to exactly size bytes.
 func Payload(size int) ([]byte, error) {
 	example, known := event.Example(EventType)
 	if !known {
@@ -53,8 +53,8 @@ func Payload(size int) ([]byte, error) {
 	return slices.Concat([]byte(opening), padding, rest), nil
 }
 
-// padding returns members of a JSON object, with a comma after the last: as
-// many small records as fit into size, then a string.
+// padding returns members of a JSON object, with a comma after the last. They
+// are as many small records as fit into size, and then a string.
 func padding(size int) ([]byte, error) {
 	const (
 		record  = `{"id":"inv_2bNiO3fLmZ8QJm4rXqf0Tt9yWcD","role":"org:member","created_at":1771059845123,"accepted":true},`
@@ -69,8 +69,8 @@ func padding(size int) ([]byte, error) {
 	return []byte(members + strings.Repeat("x", room%len(record)) + `",`), nil
 }
 
-// SignedHeaders returns the headers of a delivery of body made at the given
-// time, signed with the secret by Svix's library.
+// SignedHeaders returns the headers of a delivery of body. Svix's library signs
+// them with the secret, for the given time.
 func SignedHeaders(secret, id string, at time.Time, body []byte) (http.Header, error) {
 	wh, err := svix.NewWebhook(secret)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Request is what a connection sends, written down once, so that sending it
-// costs no more than the system call.
+// Request is a serialised request. It is serialised once, so that sending it
+// costs only the system call.
 type Request struct{ head, body []byte }
 
-// NewRequest writes down a request. Its Content-Length is that of the body
+// NewRequest serialises a request. Its Content-Length is that of the body
 // unless header has another. The body is not copied.
 func NewRequest(method, host string, header http.Header, body []byte) Request {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s /webhook HTTP/1.1\r\nHost: %s\r\n", method, host)
-	_ = header.Write(&b) // a bytes.Buffer takes everything
+	_ = header.Write(&b) // a bytes.Buffer never fails
 	if method != http.MethodGet && header.Get("Content-Length") == "" {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(body))
 	}
@@ -33,28 +33,28 @@ func NewRequest(method, host string, header http.Header, body []byte) Request {
 // Head returns the request line and the headers.
 func (r Request) Head() []byte { return r.head }
 
-// Load is a number of connections that are kept alive, each of which sends
-// requests and waits for the answer to one before it sends the next.
+// Load keeps a number of connections open. Each sends a request and waits for
+// the answer before it sends the next.
 type Load struct {
 	Address     string
-	Requests    []Request // sent by turns, over and over
-	Status      int       // the only one that is expected
+	Requests    []Request // sent in turn, again and again
+	Status      int       // any other status is an error
 	Connections int
 	Duration    time.Duration
 
-	// Rate is how many requests a second fall due on all connections together.
-	// One that falls due before the answer to the last is sent after it, and
-	// its latency counts from when it was due. By default a connection sends
-	// its next request at once.
+	// Rate is how many requests are due in a second, on all connections
+	// together. If a request is due before the previous answer has arrived, it
+	// is sent after that answer, and its latency counts from when it was due.
+	// By default, a connection sends its next request at once.
 	Rate float64
 }
 
-// Result is what a load came to.
+// Result is the result of a load.
 type Result struct {
 	Answered  int
-	Lost      int // requests that were broken off without an answer
+	Lost      int // requests that ended without an answer
 	Wall      time.Duration
-	Latencies []time.Duration // of the answered ones, in no order
+	Latencies []time.Duration // of the answered requests, unordered
 }
 
 // PerSecond returns the throughput.
@@ -88,7 +88,7 @@ func (l Load) Run() (Result, error) {
 	return r, errors.Join(errs...)
 }
 
-// due returns when the connection sends its request of that number.
+// due returns when a connection sends the request with this number.
 func (l Load) due(connection, number int, begin time.Time) time.Time {
 	if l.Rate == 0 {
 		return time.Now()
@@ -112,8 +112,8 @@ func (c *client) run(l Load, connection int, begin time.Time) error {
 		if err := c.connect(l.Address); err != nil {
 			return err
 		}
-		// Connections begin at different requests, so that few are sent twice
-		// at about the same time.
+		// Each connection begins at a different request, so that few requests
+		// are sent twice at about the same time.
 		start := connection * len(l.Requests) / l.Connections
 		status, keepAlive, err := c.exchange(l.Requests[(start+number)%len(l.Requests)])
 		var timeout net.Error

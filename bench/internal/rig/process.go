@@ -19,21 +19,21 @@ import (
 // Process is a program that this command has started.
 type Process struct {
 	command *exec.Cmd
-	stdin   io.Closer // its end tells the upstream that this command is gone
+	stdin   io.Closer // when it ends, the upstream knows that this command has ended
 }
 
 // PID returns the process's id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Stop asks the process to end and waits until it has.
+// Stop asks the process to end and waits for it.
 func (p *Process) Stop() {
 	_ = p.command.Process.Signal(os.Interrupt)
 	_ = p.stdin.Close()
 	_ = p.command.Wait()
 }
 
-// Start runs a command until it writes a line that contains ready, which is
-// returned.
+// Start starts a command and waits for a line that contains ready. It returns
+// that line.
 func Start(command *exec.Cmd, ready string) (*Process, string, error) {
 	stdin, err := command.StdinPipe()
 	if err != nil {
@@ -64,8 +64,8 @@ func Start(command *exec.Cmd, ready string) (*Process, string, error) {
 
 const upstreamReady = "upstream listens on "
 
-// StartUpstream runs this command again as the backend, with -role upstream, in
-// a process of its own so that its CPU time is not the proxy's.
+// StartUpstream runs this command again as the backend, with -role upstream. It
+// is a separate process, so its CPU time does not count as the proxy's.
 func StartUpstream() (p *Process, address string, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -1,6 +1,6 @@
-// The backend of the comparison: Express with Clerk's verifyWebhook, which reads
-// the secret from CLERK_WEBHOOK_SIGNING_SECRET. It does nothing with an event
-// and writes no log, so that its figures are those of verifying alone.
+// The backend of the comparison is Express with Clerk's verifyWebhook, which
+// reads the secret from CLERK_WEBHOOK_SIGNING_SECRET. It ignores the event and
+// writes no log, so that its figures show only the cost of verifying.
 
 import express from "express";
 import { verifyWebhook } from "@clerk/express/webhooks";
@@ -20,7 +20,7 @@ const server = app.listen(0, "127.0.0.1", () => {
   console.log(`app listens on 127.0.0.1:${server.address().port}`);
 });
 
-// By default Node closes a connection that has been idle for 5 seconds, which
-// can meet a proxy that is just sending on it. Each subject waits for its turn
-// longer than that.
+// By default, Node closes a connection after 5 idle seconds. A proxy may be
+// sending on it at that moment. Each subject waits longer than that for its
+// turn.
 server.keepAliveTimeout = 10 * 60 * 1000;

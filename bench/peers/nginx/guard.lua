@@ -1,6 +1,6 @@
 -- Lets only genuine deliveries through, as a careful team would write it for
--- nginx: the guard's checks in the guard's order, with OpenSSL's HMAC, which
--- nginx has loaded already.
+-- nginx. It makes the guard's checks in the same order, with OpenSSL's HMAC,
+-- which nginx has already loaded.
 
 local ffi = require "ffi"
 
@@ -28,7 +28,7 @@ local sum, sum_length = ffi.new "unsigned char[32]", ffi.new "unsigned int[1]"
 
 local guard = {}
 
--- init takes the secret, whsec_ and base64.
+-- init reads the secret, which is whsec_ and base64.
 function guard.init(secret)
   local key = ngx.decode_base64(assert(string.match(secret, "^whsec_(.+)$"), "the secret does not begin with whsec_"))
   assert(key and #key >= 24, "the secret is not base64 of at least 24 bytes")
@@ -45,7 +45,7 @@ local function signature(id, timestamp, body)
   return ok and "v1," .. encode_base64(ffi.string(sum, 32))
 end
 
--- matches compares every signature of the list, in constant time.
+-- matches compares every signature of the list in constant time.
 local function matches(expected, list)
   local found, start = false, 1
   while true do
@@ -65,7 +65,7 @@ local function valid(value, longest)
   return type(value) == "string" and value ~= "" and #value <= longest -- a repeated header is a table
 end
 
--- check ends the request unless it is genuine.
+-- check ends a request that is not genuine.
 function guard.check()
   if ngx.var.request_method ~= "POST" then
     ngx.header.Allow = "POST"
