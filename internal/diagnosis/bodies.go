@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// bodyCandidates returns what the body may have been when it was signed, as it
-// is first. It holds at most limit bytes.
+// bodyCandidates returns what the body may have been when it was signed. The first
+// candidate is what it is. All candidates together have at most limit bytes.
 func bodyCandidates(d Delivery, limit int) []candidate[[]byte] {
 	c := &bodyCollector{left: limit, seen: make(map[uint64]bool), seed: maphash.MakeSeed()}
 	c.add(d.Body)
@@ -38,8 +38,8 @@ func bodyCandidates(d Delivery, limit int) []candidate[[]byte] {
 	return c.bodies
 }
 
-// endsOnlyDiffer tells bodies of which every JSON encoding is also one of the
-// body they come from.
+// endsOnlyDiffer reports whether the candidate differs from the received body only in
+// line ends. Then both have the same JSON encodings.
 func endsOnlyDiffer(body candidate[[]byte]) bool {
 	return slices.ContainsFunc(body.fixes, func(f Finding) bool {
 		return f.Code == BodyNewlineAdded || f.Code == BodyNewlineLost || f.Code == BodyLineEnds
@@ -68,7 +68,8 @@ func (c *bodyCollector) add(body []byte, fixes ...Finding) bool {
 	return true
 }
 
-// unwrappings undo what was done to the body as a whole.
+// unwrappings returns what the body may have been before something changed it as a
+// whole.
 func unwrappings(d Delivery) []candidate[[]byte] {
 	var all []candidate[[]byte]
 	add := func(body []byte, ok bool, code Code, message string) {
@@ -79,28 +80,28 @@ func unwrappings(d Delivery) []candidate[[]byte] {
 	body := d.Body
 
 	plain, hasBOM := bytes.CutPrefix(body, bom)
-	add(plain, hasBOM, BodyBOM, "a byte order mark (EF BB BF) was put in front of the body: save or pass it on without one")
-	add(slices.Concat(bom, body), !hasBOM, BodyBOM, "the byte order mark (EF BB BF) in front of the body was removed: pass it on as it is")
+	add(plain, hasBOM, BodyBOM, "something added a byte order mark (EF BB BF) in front of the body: save it or pass it on without one")
+	add(slices.Concat(bom, body), !hasBOM, BodyBOM, "something removed the byte order mark (EF BB BF) in front of the body: pass on the bytes that were received")
 
 	decoded, ok := fromUTF16(body)
-	add(decoded, ok, BodyCharset, "the body was converted to UTF-16 (as the > of older PowerShell does): pass on its bytes")
+	add(decoded, ok, BodyCharset, "the body was converted to UTF-16 (as the > of older PowerShell does): pass on the bytes that were received")
 	for _, charset := range []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1} {
 		undone, err := charset.NewEncoder().Bytes(body)
-		add(undone, err == nil && !isASCII(body), BodyCharset, "the body was decoded as "+charset.String()+" and encoded again as UTF-8: it is UTF-8, so take its bytes or say so to what decodes it")
+		add(undone, err == nil && !isASCII(body), BodyCharset, "the body was decoded as "+charset.String()+" and encoded again as UTF-8: decode it as UTF-8, or pass on the bytes that were received")
 		utf, err := charset.NewDecoder().Bytes(body)
-		add(utf, err == nil && !utf8.Valid(body), BodyCharset, "the body was converted from UTF-8 to "+charset.String()+": pass on its bytes")
+		add(utf, err == nil && !utf8.Valid(body), BodyCharset, "the body was converted from UTF-8 to "+charset.String()+": pass on the bytes that were received")
 	}
 
 	text, ok := fromJSONString(body)
-	add(text, ok, BodyJSONString, "the body was encoded as a JSON string (JSON.stringify of text): pass it on as it is")
+	add(text, ok, BodyJSONString, "the body was encoded as a JSON string (JSON.stringify of text): pass on the bytes that were received")
 	raw, ok := fromBase64(body)
-	add(raw, ok, BodyBase64, "the body is base64, as serverless gateways hand over bodies (isBase64Encoded): decode it first")
+	add(raw, ok, BodyBase64, "the body is in base64, as serverless gateways pass it on (isBase64Encoded): decode it first")
 
 	if length, ok := contentLength(d.Headers); ok && length < len(body) {
-		add(body[:length], true, BodySurplus, "the body is longer than Content-Length says: what follows was not sent")
+		add(body[:length], true, BodySurplus, "the body is longer than Content-Length says: the sender did not send the rest")
 	}
 	value, ok := firstJSON(body)
-	add(value, ok, BodySurplus, "something follows the JSON in the body that was not sent")
+	add(value, ok, BodySurplus, "the body has something after its JSON that the sender did not send")
 	return all
 }
 
@@ -149,7 +150,7 @@ func contentLength(h map[string][]string) (length int, ok bool) {
 	return length, err == nil && length >= 0
 }
 
-// firstJSON returns the JSON at the start of body if something else follows it.
+// firstJSON returns the JSON at the start of body, if something follows it.
 func firstJSON(body []byte) (value []byte, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var raw json.RawMessage
@@ -160,15 +161,16 @@ func firstJSON(body []byte) (value []byte, ok bool) {
 	return body[:end], len(bytes.TrimSpace(body[end:])) > 0
 }
 
-// textForms undo what tools for text do to line ends.
+// textForms returns what the body may have been before a text tool changed its line
+// ends.
 func textForms(body []byte) []candidate[[]byte] {
 	var all []candidate[[]byte]
 	add := func(form []byte, code Code, message string) {
 		all = append(all, candidate[[]byte]{form, []Finding{proven(code, message)}})
 	}
-	const added = "a line end was added to the body, as editors, echo and here-documents do: leave it as it is"
-	const lost = "the line end at the end of the body was removed: leave it as it is"
-	const lineEnds = "the line ends of the body were converted (LF and CRLF): pass on its bytes"
+	const added = "a line end was added to the body, as editors, echo and here-documents do: pass on the bytes that were received"
+	const lost = "the line end at the end of the body was removed: pass on the bytes that were received"
+	const lineEnds = "the line ends of the body were converted (LF and CRLF): pass on the bytes that were received"
 
 	withLF := bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
 	add(bytes.TrimSuffix(bytes.TrimSuffix(body, []byte("\n")), []byte("\r")), BodyNewlineAdded, added)

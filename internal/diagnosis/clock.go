@@ -10,22 +10,22 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// InMilliseconds tells a number of milliseconds since 1970, or of smaller units,
-// from one of seconds: in seconds it would lie more than three thousand years
-// ahead.
+// InMilliseconds reports whether a timestamp is in milliseconds or smaller units. In
+// seconds it would be more than three thousand years ahead.
 func InMilliseconds(timestamp int64) bool { return timestamp >= 1e11 }
 
-// Clock is the finding about a delivery that says that it was signed at this
-// time, if that alone has it refused.
+// Clock returns the finding about a delivery with this timestamp, and whether the
+// guard refuses the delivery for its timestamp. tolerance is how far apart signed and
+// received may be.
 func Clock(signed, received time.Time, tolerance time.Duration) (f Finding, refused bool) {
 	if InMilliseconds(signed.Unix()) {
-		return Finding{Code: TimestampFormat, Message: "the timestamp counts milliseconds, or less, since 1970: the sender must sign seconds"}, true
+		return Finding{Code: TimestampFormat, Message: "the timestamp is in milliseconds, or in smaller units, since 1970: the sender must sign seconds"}, true
 	}
 	return staleness(received.Sub(signed), tolerance)
 }
 
-// checkClock notes when the delivery was signed, and whether that is too far
-// from its reception.
+// checkClock sets the result's time and age, and adds a finding if the guard refuses
+// the timestamp.
 func (r *Result) checkClock(h signature.Headers, d Delivery) {
 	seconds, err := strconv.ParseInt(h.Timestamp, 10, 64)
 	if err != nil {
@@ -44,8 +44,7 @@ func (r *Result) checkClock(h signature.Headers, d Delivery) {
 	}
 }
 
-// staleness is the finding about a delivery that was received at this age, if
-// there is one.
+// staleness returns the finding about a delivery of this age, if there is one.
 func staleness(age, tolerance time.Duration) (f Finding, stale bool) {
 	switch {
 	case age > tolerance:
@@ -62,12 +61,12 @@ func staleness(age, tolerance time.Duration) (f Finding, stale bool) {
 	return Finding{}, false
 }
 
-// inWords is d to the second, such as 6m12s, 5m, 2h0m or 3 days 1h0m, and after
-// a month to the day.
+// inWords returns d to the second, such as 6m12s, 5m, 2h0m or 3 days 1h0m. From 30
+// days on it returns only the days.
 func inWords(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
-	case d == math.MaxInt64 || d == math.MinInt64: // where differences end; the smallest has no opposite
+	case d == math.MaxInt64 || d == math.MinInt64: // time.Sub returns these for all that is longer
 		return "more than 292 years"
 	case d < time.Minute:
 		return d.String()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestStalenessIsToldInWords(t *testing.T) {
+func TestStalenessIsWrittenInWords(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tt := range []struct {
 		name           string

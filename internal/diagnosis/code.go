@@ -1,20 +1,20 @@
 package diagnosis
 
-// Code names a cause. Codes are stable: scripts and the inspector rely on them.
+// Code names a cause. The codes are stable, because scripts rely on them.
 type Code string
 
 // The headers.
 const (
-	MissingHeader         Code = "missing_header"          // one of the three is not there
-	MalformedHeader       Code = "malformed_header"        // one of the three cannot be what the sender sent
-	HeaderRenamed         Code = "header_renamed"          // it came under another spelling of its name
+	MissingHeader         Code = "missing_header"          // one of the three headers is missing
+	MalformedHeader       Code = "malformed_header"        // one of the three headers cannot be what the sender sent
+	HeaderRenamed         Code = "header_renamed"          // it has another name
 	IDAltered             Code = "id_altered"              // quotes, spaces or the like around it
-	IDOtherAttempt        Code = "id_other_attempt"        // that of another delivery
+	IDOtherAttempt        Code = "id_other_attempt"        // from another delivery
 	TimestampAltered      Code = "timestamp_altered"       // quotes, spaces or the like around it
 	TimestampFormat       Code = "timestamp_format"        // milliseconds, or a date, instead of seconds
-	TimestampOtherAttempt Code = "timestamp_other_attempt" // that of another attempt
+	TimestampOtherAttempt Code = "timestamp_other_attempt" // from another attempt
 	SignatureAltered      Code = "signature_altered"       // decoded, stripped or quoted on its way
-	SignatureOtherAttempt Code = "signature_other_attempt" // that of another delivery
+	SignatureOtherAttempt Code = "signature_other_attempt" // from another delivery
 	SignatureKind         Code = "signature_kind"          // Ed25519 where the secret is for HMAC, or the reverse
 )
 
@@ -26,14 +26,14 @@ const (
 
 // The secret.
 const (
-	SecretOther      Code = "secret_other"       // it is that of another endpoint, which is known
-	SecretUnknown    Code = "secret_unknown"     // none of those given, however the rest is turned
+	SecretOther      Code = "secret_other"       // it is the secret of another endpoint
+	SecretUnknown    Code = "secret_unknown"     // no given secret explains the signature
 	SecretQuoted     Code = "secret_quoted"      // quotation marks around it
 	SecretWhiteSpace Code = "secret_white_space" // white space in it, or written as \n
 	SecretPrefix     Code = "secret_prefix"      // the prefix is missing, doubled or wrong
-	SecretAltered    Code = "secret_altered"     // its base64 was re-written for a URL
+	SecretAltered    Code = "secret_altered"     // its base64 was rewritten for a URL
 	SecretPrivateKey Code = "secret_private_key" // the sender's private key instead of the public one
-	SecretAsText     Code = "secret_as_text"     // the signer took its text for the key, without decoding it
+	SecretAsText     Code = "secret_as_text"     // the signer used its text as the key, without decoding it
 	SecretInvalid    Code = "secret_invalid"     // it cannot be a secret
 )
 

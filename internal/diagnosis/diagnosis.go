@@ -1,10 +1,10 @@
-// Package diagnosis says why a delivery does not verify. It undoes, one by one
-// and then together, what commonly happens to secrets, headers and bodies, and
-// computes the signature again: a cause that it calls proven is one without
-// which the delivery verifies.
+// Package diagnosis says why a delivery does not verify. It undoes what commonly
+// happens to secrets, headers and bodies, first one thing at a time and then several
+// together. Each time it computes the signature again. A cause is proven if the
+// delivery verifies without it.
 //
-// The package is for people at a desk and for the inspector. Nothing that
-// decides about a request may use it. It knows neither Caddy nor HTTP.
+// The package is for the command and the inspector. Nothing that decides about a
+// request may use it. It does not know Caddy or HTTP.
 package diagnosis
 
 import (
@@ -19,59 +19,60 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// DefaultTolerance is how far a timestamp may be from the clock, both ways,
-// where nothing else is said.
+// DefaultTolerance is how far a timestamp may be before or after the receiver's clock
+// by default.
 const DefaultTolerance = 5 * time.Minute
 
-// Delivery is what was received and what is known about it.
+// Delivery is what was received, and what is known about it.
 type Delivery struct {
-	// Headers may have their names in any spelling. All headers help, not only
-	// the three.
+	// Headers may have their names in any spelling. Other headers than the three
+	// help too.
 	Headers map[string][]string
 
-	// Body is what was received, byte for byte. The causes of one over 1 MiB
-	// are not looked for.
+	// Body is what was received, byte for byte. In a body over 1 MiB, no cause is
+	// looked for.
 	Body []byte
 
-	// Received is when, by the clock of the receiver.
+	// Received is the time of reception, by the receiver's clock.
 	Received time.Time
 
 	// Tolerance is how far the timestamp may be from Received. Default:
 	// DefaultTolerance.
 	Tolerance time.Duration
 
-	// Secrets are those that the endpoint accepts.
+	// Secrets are the secrets that the endpoint accepts.
 	Secrets []Secret
 
-	// OtherSecrets are those of other endpoints and environments. They make no
-	// delivery valid, but can explain one.
+	// OtherSecrets are the secrets of other endpoints and environments. They
+	// never make a delivery valid, but can explain it.
 	OtherSecrets []Secret
 
-	// OtherAttempts are the headers of deliveries with which this one may have
-	// been mixed up.
+	// OtherAttempts are the headers of other deliveries. Headers of this delivery
+	// may come from one of them.
 	OtherAttempts []map[string][]string
 }
 
-// Result is what has been found.
+// Result is the outcome of a diagnosis.
 type Result struct {
-	// Valid is whether the delivery is genuine and fresh, as the guard decides
-	// it.
+	// Valid says whether the delivery is genuine and fresh. The guard decides in
+	// the same way.
 	Valid bool
 
-	// Secret is the name of the secret that made the signature, also where
-	// the delivery is not valid but its signature could be explained.
+	// Secret is the name of the secret that made the signature. It is set for a
+	// delivery that is not valid too, if Verified is true.
 	Secret string
 
-	// Verified is whether the signature could be explained: what follows is
-	// then as the sender signed it, and otherwise empty.
+	// Verified says whether the signature is right once the proven findings are
+	// undone. If so, the next four fields are as the sender signed them. If not,
+	// they are empty.
 	Verified bool
 	ID       string
 	Time     time.Time
 	Age      time.Duration // at reception
 	Type     string
 
-	// Findings are why the delivery is not valid, the most probable cause
-	// first. There is at least one unless it is valid.
+	// Findings are the causes, the most probable first. A delivery that is not
+	// valid has at least one. A valid one has none.
 	Findings []Finding
 }
 
@@ -79,17 +80,17 @@ type Result struct {
 type Finding struct {
 	Code Code `json:"code"`
 
-	// Proven is whether the signature was computed again without this cause
-	// (and the other proven ones) and found right.
+	// Proven says whether the signature is right once this cause and the other
+	// proven causes are undone.
 	Proven bool `json:"proven"`
 
-	// Message says what is wrong and what to do, in a sentence that holds
-	// nothing of the delivery but numbers.
+	// Message says what is wrong and what to do. Of the delivery it has only
+	// numbers.
 	Message string `json:"message"`
 }
 
-// Diagnose looks for the reason why a delivery is not valid. It takes a bounded
-// time, well under a second on common machines, whatever it is given.
+// Diagnose looks for the reasons why a delivery is not valid. Its time is bounded for
+// any delivery, and is well under a second on common machines.
 func Diagnose(d Delivery) Result { return diagnose(d, fullBudget) }
 
 func diagnose(d Delivery, limits budget) Result {
@@ -120,7 +121,7 @@ func diagnose(d Delivery, limits budget) Result {
 	return r
 }
 
-// canonical returns h with its names in the form that Go's http.Header has.
+// canonical returns h with its names in the canonical form of http.Header.
 func canonical(h map[string][]string) map[string][]string {
 	c := make(map[string][]string, len(h))
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -137,7 +138,7 @@ func headerFinding(err error, proven bool) Finding {
 		code = MissingHeader
 	}
 	if proven {
-		return Finding{code, true, err.Error() + "; otherwise the signature is right"}
+		return Finding{code, true, err.Error() + "; apart from that, the signature is right"}
 	}
 	return Finding{code, false, err.Error()}
 }

@@ -15,24 +15,24 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// Bounds on what is made of one header, and of the three together. A guard takes
-// signatures of up to 4096 characters, which URL-encoding makes longer.
+// Bounds on the candidates for one header and for all three. A guard accepts a list
+// of signatures of up to 4096 characters, and URL-encoding makes it longer.
 const (
 	maxHeaderLength     = 8192
 	maxHeaderValues     = 16
 	maxHeaderCandidates = 256
 )
 
-// role is one of the three headers.
-type role struct {
-	name         string // in messages
+// header is one of the three headers.
+type header struct {
+	name         string // for messages
 	svix         string
 	standard     string
 	otherAttempt Code
 	respellings  []headerRespelling
 }
 
-// headerRespelling undoes one thing that happens to a header's value.
+// headerRespelling undoes one thing that can happen to a header's value.
 type headerRespelling struct {
 	code  Code
 	what  string
@@ -40,40 +40,40 @@ type headerRespelling struct {
 }
 
 var (
-	idRole = role{
+	idHeader = header{
 		name: "id", svix: "Svix-Id", standard: "Webhook-Id", otherAttempt: IDOtherAttempt,
 		respellings: []headerRespelling{
 			{IDAltered, "has white space or quotation marks around it", unquote},
 			{IDAltered, "is several values folded into one", unfold},
 		},
 	}
-	timestampRole = role{
+	timestampHeader = header{
 		name: "timestamp", svix: "Svix-Timestamp", standard: "Webhook-Timestamp", otherAttempt: TimestampOtherAttempt,
 		respellings: []headerRespelling{
 			{TimestampAltered, "has white space or quotation marks around it", unquote},
 			{TimestampAltered, "is several values folded into one", unfold},
-			{TimestampFormat, "is not the number of seconds since 1970 that was signed: something on the way re-writes it as milliseconds, a fraction or a date", toSeconds},
+			{TimestampFormat, "is not the number of seconds since 1970 that was signed: something on the way turns it into milliseconds, a fraction or a date", toSeconds},
 		},
 	}
-	signatureRole = role{
+	signatureHeader = header{
 		name: "signature", svix: "Svix-Signature", standard: "Webhook-Signature", otherAttempt: SignatureOtherAttempt,
 		respellings: []headerRespelling{
 			{SignatureAltered, "has quotation marks around it", unquote},
 			{SignatureAltered, "was URL-encoded on its way", unescape},
 			{SignatureAltered, "was URL-decoded on its way, which turns + into a space", restorePlus},
-			{SignatureAltered, "has lost its version: it starts with v1, (or v1a,)", restoreVersion},
-			{SignatureAltered, "was re-written as hexadecimal digits or in the base64 of URLs, or has lost its padding: it is base64 with +, / and =", restoreBase64},
+			{SignatureAltered, "has lost its version: it must start with v1, (or v1a,)", restoreVersion},
+			{SignatureAltered, "was rewritten as hexadecimal digits or in URL-safe base64, or has lost its padding: it must be base64 with +, / and =", restoreBase64},
 		},
 	}
 )
 
-// headerCandidates returns what the three headers may have been, as they are
-// first.
+// headerCandidates returns what the three headers may have been. The first candidate
+// is what they are.
 func headerCandidates(d Delivery, parsed signature.Headers) []candidate[signature.Headers] {
 	standard := parsed.Set == signature.StandardHeaders || parsed.Set == nil && onlyStandard(d.Headers)
-	ids := idRole.values(d, standard)
-	timestamps := timestampRole.values(d, standard)
-	signatures := signatureRole.values(d, standard)
+	ids := idHeader.values(d, standard)
+	timestamps := timestampHeader.values(d, standard)
+	signatures := signatureHeader.values(d, standard)
 
 	var all []candidate[signature.Headers]
 	for _, id := range ids {
@@ -89,46 +89,46 @@ func headerCandidates(d Delivery, parsed signature.Headers) []candidate[signatur
 }
 
 func onlyStandard(h map[string][]string) bool {
-	for _, r := range []role{idRole, timestampRole, signatureRole} {
-		if len(h[r.svix]) > 0 {
+	for _, hd := range []header{idHeader, timestampHeader, signatureHeader} {
+		if len(h[hd.svix]) > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// values returns what the header may have been: as it is, then those of other
-// headers, then each with what happens to headers undone.
-func (r role) values(d Delivery, standard bool) []candidate[string] {
-	own, other := r.svix, r.standard
+// values returns what the header's value may have been: first what it is, then the
+// values of other headers, then what the respellings make of each.
+func (hd header) values(d Delivery, standard bool) []candidate[string] {
+	own, other := hd.svix, hd.standard
 	if standard {
 		own, other = other, own
 	}
 	c := &valueCollector{}
-	header := strings.ToLower(own)
+	lower := strings.ToLower(own)
 	for i, value := range d.Headers[own] {
 		if i == 0 {
 			c.add(value)
 			continue
 		}
-		c.add(value, proven(r.otherAttempt, fmt.Sprintf("%s is given %d times, and its value number %d is the one that was signed: take the headers of one request", header, len(d.Headers[own]), i+1)))
+		c.add(value, proven(hd.otherAttempt, fmt.Sprintf("%s is given %d times, and the sender signed value number %d: take the headers from one request", lower, len(d.Headers[own]), i+1)))
 	}
 	for _, value := range d.Headers[other] {
-		c.add(value, proven(r.otherAttempt, fmt.Sprintf("the %s that was signed stands in %s, not in %s: the two sets of headers are mixed up", r.name, strings.ToLower(other), header)))
+		c.add(value, proven(hd.otherAttempt, fmt.Sprintf("the %s that was signed is in %s and not in %s: the two sets of headers are mixed up", hd.name, strings.ToLower(other), lower)))
 	}
-	for _, value := range renamed(d.Headers, r) {
-		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own", header)))
+	for _, value := range renamed(d.Headers, hd) {
+		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own", lower)))
 	}
 	for _, attempt := range d.OtherAttempts {
 		attempt = canonical(attempt)
-		for _, value := range append(attempt[r.svix], attempt[r.standard]...) {
-			c.add(value, proven(r.otherAttempt, fmt.Sprintf("the %s is that of another delivery: take all three headers from the same request", r.name)))
+		for _, value := range append(attempt[hd.svix], attempt[hd.standard]...) {
+			c.add(value, proven(hd.otherAttempt, fmt.Sprintf("the %s is from another delivery: take all three headers from the same request", hd.name)))
 		}
 	}
-	for _, respell := range r.respellings {
+	for _, respell := range hd.respellings {
 		for _, known := range c.values {
 			for _, value := range respell.apply(known.value) {
-				fixes := append(slices.Clone(known.fixes), proven(respell.code, header+" "+respell.what))
+				fixes := append(slices.Clone(known.fixes), proven(respell.code, lower+" "+respell.what))
 				c.add(value, fixes...)
 			}
 		}
@@ -148,18 +148,18 @@ func (c *valueCollector) add(value string, fixes ...Finding) {
 	c.values = append(c.values, candidate[string]{value, fixes})
 }
 
-// renamed finds the header under the names that gateways and CGI give it.
-func renamed(h map[string][]string, r role) []string {
+// renamed returns the header's values under the names that gateways and CGI give it.
+func renamed(h map[string][]string, hd header) []string {
 	var values []string
 	for _, name := range slices.Sorted(maps.Keys(h)) {
-		if name == r.svix || name == r.standard {
+		if name == hd.svix || name == hd.standard {
 			continue
 		}
 		plain := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 		for _, prefix := range []string{"http-", "x-"} {
 			plain = strings.TrimPrefix(plain, prefix)
 		}
-		if plain == strings.ToLower(r.svix) || plain == strings.ToLower(r.standard) {
+		if plain == strings.ToLower(hd.svix) || plain == strings.ToLower(hd.standard) {
 			values = append(values, h[name]...)
 		}
 	}
@@ -176,7 +176,7 @@ func unfold(value string) []string {
 	return values
 }
 
-// toSeconds reads the other ways in which a moment is written.
+// toSeconds reads other ways to write a time.
 func toSeconds(value string) []string {
 	if number, err := strconv.ParseFloat(value, 64); err == nil && number > 0 && number < 1e18 {
 		seconds := int64(number)
@@ -200,10 +200,10 @@ func unescape(value string) []string {
 	return nil
 }
 
-// signatureStart finds where entries of a list of signatures start.
+// signatureStart matches the start of each entry in a list of signatures.
 var signatureStart = regexp.MustCompile(`v1a?,`)
 
-// restorePlus takes spaces inside entries for plus signs.
+// restorePlus turns spaces inside entries into plus signs.
 func restorePlus(value string) []string {
 	var entries []string
 	starts := signatureStart.FindAllStringIndex(value, -1)
@@ -228,7 +228,7 @@ func restoreVersion(value string) []string {
 	return []string{"v1," + bare, "v1a," + bare}
 }
 
-// restoreBase64 brings every entry into the form in which senders write it.
+// restoreBase64 writes every entry as senders do.
 func restoreBase64(value string) []string {
 	entries := strings.Fields(value)
 	for i, entry := range entries {

@@ -11,11 +11,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxGrowth bounds by how much indentation may make a body longer.
+// maxGrowth is how many times as long as the body an encoding may be.
 const maxGrowth = 4
 
-// maxDepth is how deeply nested JSON may be to be encoded again: reading it
-// takes a pass for each level.
+// maxDepth is the deepest nesting of JSON that is encoded again. Reading takes a pass
+// for each level.
 const maxDepth = 32
 
 // spacing is the white space that an encoder writes.
@@ -23,7 +23,7 @@ type spacing struct {
 	indent, comma, colon string
 }
 
-// spacings are those of common encoders, Svix's first.
+// spacings are the spacings of common encoders. Svix's is the first.
 var spacings = []spacing{
 	{comma: ",", colon: ":"},                  // JSON.stringify(x), Go, PHP, Ruby
 	{comma: ", ", colon: ": "},                // Python's json.dumps(x)
@@ -33,11 +33,10 @@ var spacings = []spacing{
 	{indent: "  ", comma: ",", colon: " : "}, // Jackson and others in Java
 }
 
-// quoting writes a string. It is given both its raw form and its value.
+// quoting appends a string, given its raw form and its value.
 type quoting func(b []byte, raw, value string) []byte
 
-// quotings are those of common encoders, after the one that leaves strings as
-// they are.
+// quotings are the quotings of common encoders. The first leaves strings as they are.
 var quotings = []quoting{
 	func(b []byte, raw, _ string) []byte { return append(b, raw...) },
 	escaping(""),                // JSON.stringify, Svix
@@ -47,12 +46,12 @@ var quotings = []quoting{
 	escaping("/ascii"), // PHP
 }
 
-// maxEncoded bounds how many bytes are written for one body.
+// maxEncoded is the number of bytes that all encodings of one body may have.
 const maxEncoded = 24 << 20
 
-// eachEncoding passes to yield what common encoders make of the JSON in body,
-// those that differ least from it first, until it wants no more. Numbers keep
-// their digits.
+// eachEncoding calls yield with what common encoders make of the JSON in body, until
+// yield returns false. Encodings that differ least come first. Numbers keep their
+// digits.
 func eachEncoding(body []byte, yield func(encoded []byte, fixes ...Finding) (more bool)) {
 	tree, ok := parseJSON(body)
 	if !ok {
@@ -73,8 +72,8 @@ func eachEncoding(body []byte, yield func(encoded []byte, fixes ...Finding) (mor
 	}
 }
 
-// encodings returns all encodings, given the index in spacings of that which
-// the body has, or -1.
+// encodings returns all encodings. original is the index of the body's spacing in
+// spacings, or -1.
 func encodings(original int) []candidate[encoding] {
 	var all []candidate[encoding]
 	for _, sorted := range []bool{false, true} {
@@ -82,13 +81,13 @@ func encodings(original int) []candidate[encoding] {
 			for s, spacing := range spacings {
 				var fixes []Finding
 				if s != original {
-					fixes = append(fixes, proven(JSONSpacing, "the body was parsed and encoded again on its way, with other white space than was signed: "+passOn))
+					fixes = append(fixes, proven(JSONSpacing, "the body was parsed and encoded again on its way, with other white space than the sender signed: "+passOn))
 				}
 				if q != 0 {
-					fixes = append(fixes, proven(JSONEscaping, "the body was parsed and encoded again on its way, with other characters written as escapes (such as <, >, &, / or those outside ASCII) than was signed: "+passOn))
+					fixes = append(fixes, proven(JSONEscaping, "the body was parsed and encoded again on its way, with other characters written as escapes (such as <, >, &, / or those outside ASCII) than the sender signed: "+passOn))
 				}
 				if sorted {
-					fixes = append(fixes, proven(JSONKeyOrder, "the body was parsed and encoded again on its way, with its keys in another order than was signed: "+passOn))
+					fixes = append(fixes, proven(JSONKeyOrder, "the body was parsed and encoded again on its way, with its keys in another order than the sender signed: "+passOn))
 				}
 				all = append(all, candidate[encoding]{encoding{spacing: spacing, quoting: quoting, sorted: sorted}, fixes})
 			}
@@ -108,7 +107,7 @@ type node struct {
 	members []member
 }
 
-// member is that of an object or, without a key, that of an array.
+// member is a member of an object or, without a key, an element of an array.
 type member struct {
 	key   node
 	value node
@@ -157,7 +156,7 @@ type encoding struct {
 	spacing spacing
 	quoting quoting
 	sorted  bool
-	limit   int // nothing is added beyond this length
+	limit   int // encoding stops at this length
 }
 
 func (n node) encode(b []byte, e encoding, depth int) []byte {
@@ -208,8 +207,8 @@ func (s spacing) newline(b []byte, depth int) []byte {
 	return b
 }
 
-// escaping returns a quoting that writes as escapes what JSON demands, the
-// characters in extra and, if "ascii" is among them, all that is not ASCII.
+// escaping returns a quoting that escapes the characters that JSON requires and those
+// in extra. If extra ends in "ascii", it also escapes all characters outside ASCII.
 func escaping(extra string) quoting {
 	extra, ascii := strings.CutSuffix(extra, "ascii")
 	return func(b []byte, _, value string) []byte {

@@ -12,11 +12,11 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// maxSecrets bounds how many secrets of each kind are given other spellings.
+// maxSecrets is how many secrets of each kind are tried in other spellings.
 const maxSecrets = 32
 
-// keyCandidates returns the secrets as they are, then with what may be wrong
-// with them undone. Those that cannot be used have no candidate.
+// keyCandidates returns the keys of the secrets: first the secrets as they are, then
+// what the respellings make of them. It leaves out texts that are not a secret.
 func keyCandidates(d Delivery) []candidate[key] {
 	c := keyCollector{seen: make(map[[sha256.Size]byte]bool)}
 	for _, s := range d.Secrets {
@@ -57,8 +57,8 @@ func (c *keyCollector) add(s Secret, secret *signature.Key, fixes ...Finding) {
 	c.keys = append(c.keys, candidate[key]{key{s.Name, secret}, fixes})
 }
 
-// respell adds what the text of s may have been meant to be, and what signers
-// make of it by mistake.
+// respell adds what the text of s was perhaps meant to be, and the keys that signers
+// make of the text by mistake.
 func (c *keyCollector) respell(s Secret, fixes ...Finding) {
 	if s.Text() == "" {
 		return
@@ -83,15 +83,15 @@ func (c *keyCollector) respell(s Secret, fixes ...Finding) {
 		c.add(s, secret, form.fixes...)
 	}
 	for _, text := range asText(s.Text()) {
-		because := proven(SecretAsText, fmt.Sprintf("it was signed with the text of the secret %q: the signer must decode it from base64, after whsec_", s.Name))
+		because := proven(SecretAsText, fmt.Sprintf("it was signed with the text of the secret %q: the signer must decode the base64 after whsec_", s.Name))
 		c.add(s, hmacSecret([]byte(text)), append(slices.Clone(fixes), because)...)
 	}
 }
 
-// maxForms bounds how many spellings of one secret are tried.
+// maxForms is how many spellings of one secret are tried.
 const maxForms = 64
 
-// respelling undoes one thing that happens to secrets between a dashboard and a
+// respelling undoes one thing that can happen to a secret between a dashboard and a
 // configuration.
 type respelling struct {
 	code  Code
@@ -99,7 +99,7 @@ type respelling struct {
 	apply func(text string) []string
 }
 
-// respellings are in the order in which they have to be undone.
+// respellings are in the order in which they must be undone.
 var respellings = []respelling{
 	{SecretQuoted, "has quotation marks around it: remove them", func(text string) []string {
 		text = strings.TrimSpace(text)
@@ -112,7 +112,7 @@ var respellings = []respelling{
 		text = strings.NewReplacer(`\n`, "", `\r`, "").Replace(strings.TrimSpace(text))
 		return []string{strings.Map(dropSpace, text)}
 	}},
-	{SecretPrefix, "has a damaged or doubled prefix, or something in front of it: it starts with one whsec_", func(text string) []string {
+	{SecretPrefix, "has a damaged or doubled prefix, or something in front of it: it must start with one whsec_", func(text string) []string {
 		for _, prefix := range []string{"whsec_", "whpk_"} {
 			if i := strings.LastIndex(text, prefix); i > 0 {
 				return []string{text[i:]}
@@ -125,16 +125,16 @@ var respellings = []respelling{
 		}
 		return nil
 	}},
-	{SecretAltered, "was re-written for a URL: its base64 has +, / and =, not -, _ and %", func(text string) []string {
+	{SecretAltered, "was rewritten for a URL: base64 has +, / and =, not -, _ and %", func(text string) []string {
 		prefix, encoded := cutPrefix(text)
 		fixed := strings.NewReplacer("-", "+", "_", "/", "%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=").Replace(encoded)
 		return []string{prefix + fixed, prefix + strings.ReplaceAll(encoded, " ", "+")}
 	}},
-	{SecretPrefix, "is a public key without its prefix: it starts with whpk_", func(text string) []string {
+	{SecretPrefix, "is a public key without its prefix: it must start with whpk_", func(text string) []string {
 		_, encoded := cutPrefix(text)
 		return []string{"whpk_" + encoded}
 	}},
-	{SecretPrefix, "has the prefix of another kind of secret: it starts with whsec_", func(text string) []string {
+	{SecretPrefix, "has the prefix of another kind of secret: it must start with whsec_", func(text string) []string {
 		if _, encoded := cutPrefix(text); strings.HasPrefix(text, "whpk_") || strings.HasPrefix(text, "whsk_") {
 			return []string{"whsec_" + encoded}
 		}
@@ -151,7 +151,7 @@ var respellings = []respelling{
 	}},
 }
 
-// quotes are those of shells, code and word processors.
+// quotes are the quotation marks of shells, code and word processors.
 const quotes = "\"'`“”‘’"
 
 func dropSpace(r rune) rune {
@@ -170,7 +170,7 @@ func cutPrefix(text string) (prefix, encoded string) {
 	return "", text
 }
 
-// asText returns the keys of signers that do not decode the secret.
+// asText returns the keys that a signer uses if it does not decode the secret.
 func asText(text string) []string {
 	trimmed := strings.TrimSpace(text)
 	_, encoded := cutPrefix(trimmed)

@@ -10,14 +10,14 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// candidate is what may have been meant instead of what was received, and what
-// must have happened for that.
+// candidate is what a value may have been instead of what was received, and what must
+// have happened to it.
 type candidate[T any] struct {
 	value T
 	fixes []Finding
 }
 
-// sortByFixes puts those with the fewest fixes first.
+// sortByFixes sorts the candidates by the number of their fixes.
 func sortByFixes[T any](all []candidate[T]) {
 	slices.SortStableFunc(all, func(a, b candidate[T]) int { return len(a.fixes) - len(b.fixes) })
 }
@@ -28,31 +28,31 @@ type key struct {
 	secret *signature.Key
 }
 
-// maxFixes is how many things may have gone wrong at once.
+// maxFixes is how many things can have gone wrong at once.
 const maxFixes = 4
 
 // budget bounds the work of one diagnosis, in bytes.
 type budget struct {
-	bodies     int // held in memory
-	signatures int // signed
-	timestamps int // signed in search of another attempt's timestamp
+	bodies     int // in memory
+	signatures int // to sign
+	timestamps int // to sign in the search for another attempt's timestamp
 }
 
 var fullBudget = budget{bodies: 16 << 20, signatures: 96 << 20, timestamps: 48 << 20}
 
-// What a signature costs besides the length of what is signed, as a number of
-// bytes: an HMAC once, and each Ed25519 signature in the header.
+// The cost of a signature besides the length of the signed text, in bytes: once for
+// an HMAC, and for each Ed25519 signature in the header.
 const (
 	hmacOverhead = 512
 	ed25519Cost  = 100 << 10
 )
 
-// maxBody is the largest body of which the causes are looked for.
+// maxBody is the largest body in which causes are looked for.
 const maxBody = 1 << 20
 
 type search struct{ budget budget }
 
-// match is the candidate that verifies.
+// match is the combination of candidates that verifies.
 type match struct {
 	headers signature.Headers
 	secret  string
@@ -60,7 +60,7 @@ type match struct {
 	fixes   []Finding
 }
 
-// run returns the candidate with the fewest fixes that verifies, or nil.
+// run returns the combination with the fewest fixes that verifies, or nil.
 func (s *search) run(d Delivery, parsed signature.Headers, keys []candidate[key]) *match {
 	headers := headerCandidates(d, parsed)
 	bodies := []candidate[[]byte]{{value: d.Body}}
@@ -79,7 +79,7 @@ func (s *search) run(d Delivery, parsed signature.Headers, keys []candidate[key]
 	return s.searchTimestamp(d, headers, keys)
 }
 
-// combine tries all combinations that need exactly the given number of fixes.
+// combine tries all combinations that have exactly the given number of fixes.
 func (s *search) combine(fixes int, headers []candidate[signature.Headers], keys []candidate[key], bodies []candidate[[]byte]) *match {
 	for _, h := range headers {
 		for _, b := range bodies {
@@ -100,8 +100,8 @@ func (s *search) combine(fixes int, headers []candidate[signature.Headers], keys
 	return nil
 }
 
-// searchTimestamp looks for the second at which the signature was made, from
-// the received timestamp on both ways.
+// searchTimestamp looks for the second at which the signature was made. It starts at
+// the received timestamp and goes both ways.
 func (s *search) searchTimestamp(d Delivery, headers []candidate[signature.Headers], keys []candidate[key]) *match {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(k candidate[key]) bool { return len(k.fixes) > 0 })
 	if len(headers) == 0 || len(keys) == 0 { // without a key, nothing would use up the budget
@@ -134,7 +134,7 @@ func otherTimestamp(received, signed int64) Finding {
 	if distance < 0 {
 		direction, distance = "earlier", -distance
 	}
-	return proven(TimestampOtherAttempt, fmt.Sprintf("the timestamp is that of another attempt: the signature was made for one %s %s; take all three headers from the same request", distance, direction))
+	return proven(TimestampOtherAttempt, fmt.Sprintf("the timestamp is from another attempt: the signature was made for a time %s %s; take all three headers from the same request", distance, direction))
 }
 
 func verifies(secret *signature.Key, h signature.Headers, body []byte) bool {
@@ -142,7 +142,8 @@ func verifies(secret *signature.Key, h signature.Headers, body []byte) bool {
 	return err == nil
 }
 
-// spend reports whether there is enough left to try the key on a delivery.
+// spend takes the cost of trying the key on a delivery from left, and reports whether
+// there was enough.
 func spend(left *int, k key, h signature.Headers, body []byte) bool {
 	*left -= len(body) + len(h.ID) + len(h.Signatures) + hmacOverhead
 	if !k.secret.Symmetric() {

@@ -13,7 +13,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// unexplained says what stands out in a delivery whose signature nothing
+// unexplained returns what is suspicious in a delivery whose signature no combination
 // explains.
 func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []candidate[key]) []Finding {
 	var findings []Finding
@@ -91,7 +91,7 @@ func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 	case hmac && !publicKey && asymmetric && !symmetric:
 		return []Finding{{Code: SignatureKind, Message: "the signature is an HMAC (v1), which needs the signing secret (whsec_…), and a public key (whpk_…) was given"}}
 	case broken && !hmac && !publicKey && h.Signatures != "":
-		return []Finding{{Code: SignatureAltered, Message: "the signature header holds no whole signature: one is v1, and 44 characters of base64, or v1a, and 88"}}
+		return []Finding{{Code: SignatureAltered, Message: "the signature header has no complete signature: one is v1, and 44 characters of base64, or v1a, and 88"}}
 	}
 	return nil
 }
@@ -101,19 +101,19 @@ func suspiciousBody(d Delivery) []Finding {
 	body := d.Body
 	switch length, known := contentLength(d.Headers); {
 	case len(body) > maxBody:
-		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and what may have happened to it is tried for up to %d", len(body), maxBody)}}
+		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and causes are looked for only up to %d", len(body), maxBody)}}
 	case len(body) == 0:
-		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something read it before (a body parser, a middleware) and did not keep its bytes"}}
+		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something (a body parser, a middleware) read it first and did not keep its bytes"}}
 	case known && length > len(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: it has %d bytes, and Content-Length says %d", len(body), length)}}
 	case endsEarly(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: its JSON is not complete after %d bytes", len(body))}}
 	case !json.Valid(bytes.TrimPrefix(body, bom)) && utf8.Valid(body):
-		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: was a parsed object turned into text instead of the bytes being kept?"}}
+		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: did something turn a parsed object into text instead of keeping the bytes?"}}
 	case !utf8.Valid(body):
 		return []Finding{{Code: BodyCharset, Message: "the body is not UTF-8: something converted it to another character set"}}
 	case bytes.ContainsRune(body, utf8.RuneError):
-		return []Finding{{Code: BodyCharset, Message: "the body contains the replacement character U+FFFD: something decoded its bytes as a character set that they are not in, which cannot be undone"}}
+		return []Finding{{Code: BodyCharset, Message: "the body contains the replacement character U+FFFD: something decoded the body in the wrong character set, which cannot be undone"}}
 	}
 	return nil
 }
@@ -125,14 +125,14 @@ func endsEarly(body []byte) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// unknownSecret is the last explanation, and the most probable one where
-// nothing else stands out.
+// unknownSecret is the last explanation. It is the most probable one if nothing else
+// is suspicious.
 func unknownSecret(d Delivery, otherFindings bool) Finding {
 	known := "any of the known secrets"
 	if len(d.Secrets)+len(d.OtherSecrets) == 1 {
 		known = "the known secret"
 	}
-	message := "either it was not signed with " + known + ", or something in its body was changed: compare with the signing secret of exactly this endpoint in exactly this environment, and if it is the same, look for what changes the body on its way"
+	message := "either it was not signed with " + known + ", or something changed the body: compare your secret with the signing secret of exactly this endpoint and environment, and if they are the same, look for what changes the body on its way"
 	if otherFindings {
 		message = "otherwise: " + message
 	}
