@@ -319,9 +319,7 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	if why.Reason == methodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	if d.body == nil && why.Reason != bodyTimeout {
-		body.StopReading(w, r)
-	}
+	withhold(w, r, d, why)
 	if why.Reason == bodyIncomplete && r.ProtoMajor == 1 {
 		// Nobody knows where a broken body ends. net/http can take the rest of a
 		// broken trailer for the next request.
@@ -355,6 +353,18 @@ func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 			zap.String("id", d.headers.ID),
 			zap.String("type", d.kind.name),
 			zap.String("secret", d.secretName()))
+	}
+}
+
+// withhold leaves nothing of a rejected request for handle_errors to pass on: no body
+// and no header of the signature. Otherwise an error route could deliver a forgery.
+func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejection) {
+	isRead := d.body != nil || why.Reason == bodyTimeout // a new deadline would swallow the 408
+	body.Withhold(w, r, isRead)
+	for _, set := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
+		delete(r.Header, set.ID)
+		delete(r.Header, set.Timestamp)
+		delete(r.Header, set.Signature)
 	}
 }
 

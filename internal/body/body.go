@@ -237,10 +237,37 @@ func ClearDeadline(w http.ResponseWriter) {
 // Caddy alone would wait for up to a minute.
 const drainTime = 250 * time.Millisecond
 
-// StopReading bounds how long net/http waits for a body that no handler has read.
-// It reads such a body before it sends the answer.
-func StopReading(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 1 && r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(drainTime))
+// Withhold takes the body of a rejected request away, with all that says how it was
+// sent. isRead says whether it has been read to its end.
+//
+// A handler in front can have its own copy of the request, as Caddy's tracing has. So
+// the body itself is made unreadable, too. On HTTP/1 it is dropped as net/http would
+// drop it before the answer. To close it instead would let the rest be taken for the
+// next request on the connection.
+func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
+	switch {
+	case isRead || r.Body == nil:
+	case r.ProtoMajor > 1:
+		_ = r.Body.Close()
+	case r.ContentLength != 0:
+		control := http.NewResponseController(w)
+		if r.Header.Get("Expect") != "" { // reading would invite the body
+			_ = control.SetReadDeadline(time.Now())
+			w.Header().Set("Connection", "close") // as net/http does it
+			_ = r.Body.Close()
+			break
+		}
+		_ = control.SetReadDeadline(time.Now().Add(drainTime))
+		if n, err := io.CopyN(io.Discard, r.Body, maxDrain); n == maxDrain || !errors.Is(err, io.EOF) {
+			_ = control.SetReadDeadline(time.Now()) // and what is left cannot be read
+		}
+	}
+	r.Body, r.GetBody, r.ContentLength = http.NoBody, nil, 0
+	r.TransferEncoding, r.Trailer = nil, nil
+	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {
+		delete(r.Header, name)
 	}
 }
+
+// maxDrain is how much net/http reads of a body that no handler has read.
+const maxDrain = 256 << 10
