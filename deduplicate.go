@@ -10,9 +10,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
 )
 
 const (
@@ -162,7 +164,8 @@ func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *deliver
 	case ledger.InProgress:
 		d.reason = inProgress
 		h.settle(r, d, duplicate)
-		return respond(w, http.StatusConflict, "Another copy of this delivery is being handled; a retry will tell how it ended.\n")
+		return respond(w, http.StatusConflict, "Another copy of this delivery is being handled. Svix retries by itself, but not after a manual resend: "+
+			"if the delivery does not show as delivered, send it again in two minutes.\n")
 	case ledger.Done:
 		d.reason = done
 		h.settle(r, d, duplicate)
@@ -176,7 +179,7 @@ func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *deliver
 func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim *ledger.Claim) error {
 	ctx, cancel := claimContext(r.Context(), claim)
 	defer cancel()
-	answer := response.Track(w)
+	answer := response.Track(w, true)
 	isDone := false
 	defer func() {
 		if isDone {
@@ -185,12 +188,8 @@ func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *deli
 			h.noteLedgerError(d, "releasing", claim.Release(r.Context()))
 		}
 	}()
-	err := h.forward(answer, r.WithContext(ctx), d, next)
+	err := h.forwardTo(answer, r.WithContext(ctx), d, next)
 	isDone = err == nil && answer.Succeeded()
-	if err == nil && !answer.Answered() {
-		h.logger.Warn("no handler answered the delivery, so it does not count as done; is a handler such as reverse_proxy missing behind clerk_webhook?",
-			zap.String("id", d.headers.ID))
-	}
 	return err
 }
 
@@ -213,10 +212,8 @@ func (h *Handler) noteLedgerError(d *delivery, step string, err error) {
 		return
 	}
 	collectors.ledgerErrors.Inc()
-	h.logger.Error("keeping the ledger of deliveries",
-		zap.String("step", step),
-		zap.String("id", d.headers.ID),
-		zap.Error(err))
+	h.summaries.Note(summary.Kind{Level: zapcore.ErrorLevel, Message: "keeping the ledger of deliveries", Key: "step", Value: step},
+		deliveryEvent{id: d.headers.ID, err: err})
 }
 
 func respond(w http.ResponseWriter, status int, text string) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
 )
@@ -337,8 +338,20 @@ func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *deliver
 
 // forward lets the next handler answer.
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
+	return h.forwardTo(response.Track(w, false), r, d, next)
+}
+
+var errUnanswered = errors.New("no handler answered the delivery: put one such as reverse_proxy behind clerk_webhook")
+
+// forwardTo lets the next handler answer. If no handler does, it returns an error:
+// Caddy would send an empty 200, and Svix would take the delivery for delivered.
+func (h *Handler) forwardTo(answer *response.Tracker, r *http.Request, d *delivery, next caddyhttp.Handler) error {
 	h.settle(r, d, forwarded)
-	return next.ServeHTTP(w, r)
+	if err := next.ServeHTTP(answer, r); err != nil || answer.Answered() {
+		return err
+	}
+	h.summaries.Note(summary.Kind{Level: zapcore.WarnLevel, Message: "deliveries not answered", Key: "reason", Value: errUnanswered.Error()}, deliveryEvent{id: d.headers.ID})
+	return caddyhttp.Error(http.StatusBadGateway, errUnanswered)
 }
 
 // settle publishes, counts and logs what becomes of a verified delivery.
@@ -359,13 +372,15 @@ func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 // withhold leaves nothing of a rejected request for handle_errors to pass on: no body
 // and no header of the signature. Otherwise an error route could deliver a forgery.
 func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejection) {
-	isRead := d.body != nil || why.Reason == bodyTimeout // a new deadline would swallow the 408
-	body.Withhold(w, r, isRead)
 	for _, set := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
 		delete(r.Header, set.ID)
 		delete(r.Header, set.Timestamp)
 		delete(r.Header, set.Signature)
 	}
+	// What has failed cannot be read any further, and a new deadline would swallow a
+	// 408.
+	isRead := d.body != nil || why.Reason == bodyTimeout || why.Reason == bodyIncomplete
+	body.Withhold(w, r, isRead)
 }
 
 // removeUnverified removes what would let something unverified travel with a

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -52,30 +53,35 @@ func rejectionOf(err error) *rejection {
 	return err.(*rejection) //nolint:errorlint,forcetypeassert // see above
 }
 
-// logRejection logs each rejection at debug, as Caddy logs its own 4xx, and a
-// summary at warn.
+// logRejection logs each rejection at debug, as Caddy logs its own 4xx, and a summary
+// at warn.
 func (h *Handler) logRejection(r *http.Request, d *delivery, why *rejection) {
+	message := "deliveries rejected"
+	if h.ReportOnly {
+		message = "deliveries let through that would be rejected without report_only"
+	}
 	e := newRejectionEvent(r, d, h.now(), why)
-	h.summaries.Note(summary.Kind{
-		Level: zapcore.WarnLevel, Message: "deliveries rejected",
-		Key: "reason", Value: string(why.Reason),
-	}, e)
+	h.summaries.Note(summary.Kind{Level: zapcore.WarnLevel, Message: message, Key: "reason", Value: string(why.Reason)}, e)
 	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
 		c.Write(zap.String("reason", string(why.Reason)), zap.Inline(e))
 	}
 }
 
-// rejectionEvent is one rejection, for the log. Its error text is this program's
-// own, and what checked the rest has bounded its length.
-type rejectionEvent struct {
-	id         string
-	age        time.Duration
-	remoteAddr string
-	why        *rejection
+// deliveryEvent is what a summed-up log line says about its latest delivery. What
+// checked the values has bounded their length, and the error text is this program's
+// own or the storage's.
+type deliveryEvent struct {
+	id                   string
+	age                  time.Duration
+	clientIP, remoteAddr string
+	err                  error
 }
 
-func newRejectionEvent(r *http.Request, d *delivery, now time.Time, why *rejection) rejectionEvent {
-	e := rejectionEvent{id: d.headers.ID, remoteAddr: r.RemoteAddr, why: why}
+// newRejectionEvent describes the rejection of r. The client IP is the sender's, also
+// behind the trusted_proxies of Caddy.
+func newRejectionEvent(r *http.Request, d *delivery, now time.Time, why *rejection) deliveryEvent {
+	e := deliveryEvent{id: d.headers.ID, remoteAddr: r.RemoteAddr, err: why}
+	e.clientIP, _ = caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	if d.headers.Set != nil {
 		e.age = now.Sub(d.headers.Time)
 	}
@@ -83,12 +89,21 @@ func newRejectionEvent(r *http.Request, d *delivery, now time.Time, why *rejecti
 }
 
 // MarshalLogObject satisfies zapcore.ObjectMarshaler.
-func (e rejectionEvent) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+func (e deliveryEvent) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if e.id != "" {
 		enc.AddString("id", e.id)
+	}
+	if e.age != 0 {
 		enc.AddDuration("age", e.age)
 	}
-	enc.AddString("remote_addr", e.remoteAddr)
-	enc.AddString("error", e.why.Error())
+	if e.clientIP != "" {
+		enc.AddString("client_ip", e.clientIP)
+	}
+	if e.remoteAddr != "" {
+		enc.AddString("remote_addr", e.remoteAddr)
+	}
+	if e.err != nil {
+		enc.AddString("error", e.err.Error())
+	}
 	return nil
 }

@@ -106,11 +106,17 @@ func statusOf(w *httptest.ResponseRecorder, err error) int {
 	return w.Code
 }
 
-// unreadable is the body of a request that must be judged by its headers.
-type unreadable struct{ t testing.TB }
+// unreadable is the body of a request that must be judged by its headers. A rejected
+// request has no signature any more, and then the rest of its body is dropped.
+type unreadable struct {
+	t      testing.TB
+	header http.Header
+}
 
 func (u unreadable) Read([]byte) (int, error) {
-	u.t.Error("the body was read")
+	if len(u.header["Svix-Signature"]) > 0 {
+		u.t.Error("the body was read before the request was rejected")
+	}
 	return 0, io.EOF
 }
 
@@ -128,7 +134,7 @@ func headerRejections(t testing.TB, now time.Time) map[string]*http.Request {
 		"too large":    func(r *http.Request) { r.ContentLength = defaultMaxBody + 1 },
 	} {
 		r := deliveryAt(t, now, "{}")
-		r.Body = unreadable{t}
+		r.Body = unreadable{t, r.Header}
 		change(r)
 		rejections[name] = r
 	}
@@ -157,7 +163,7 @@ func TestRejectionsAreErrorsAndNothingElse(t *testing.T) {
 // the error, which Caddy's own error directive makes too, there are the delivery
 // and its placeholders.
 func TestHeaderRejectionsAllocateLittle(t *testing.T) {
-	const most = 10 // 7, and what the race detector adds
+	const most = 13 // 11, and what the race detector adds
 	now := time.Unix(1614265330, 0)
 	h := provisioned(t, now)
 	w := httptest.NewRecorder()

@@ -11,18 +11,19 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Tracker notes how handlers answer. It lets them finish their answer when the
-// sender has hung up, because that is not a failure of theirs.
+// Tracker notes how handlers answer.
 type Tracker struct {
 	caddyhttp.ResponseWriterWrapper
 	status   int
 	hijacked bool
-	gone     bool // writing to the sender has failed
+	outlives bool // lets handlers finish their answer when the sender has hung up
+	gone     bool // the sender has hung up
 }
 
-// Track returns a response writer that writes to w.
-func Track(w http.ResponseWriter) *Tracker {
-	return &Tracker{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+// Track returns a response writer that writes to w. If outlives is true, handlers can
+// finish their answer when the sender has hung up: that is not a failure of theirs.
+func Track(w http.ResponseWriter, outlives bool) *Tracker {
+	return &Tracker{outlives: outlives, ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 }
 
 // Succeeded reports whether a handler has answered 2xx. The answer that Caddy
@@ -46,8 +47,8 @@ func (t *Tracker) Write(p []byte) (int, error) {
 	t.noteImplicitStatus()
 	if !t.gone {
 		n, err := t.ResponseWriter.Write(p)
-		if err == nil {
-			return n, nil
+		if err == nil || !t.outlives {
+			return n, err
 		}
 		t.gone = true
 	}
@@ -84,6 +85,9 @@ func (t *Tracker) FlushError() error {
 		return err
 	}
 	t.noteImplicitStatus()
+	if !t.outlives {
+		return err
+	}
 	t.gone = err != nil
 	return nil
 }

@@ -68,7 +68,7 @@ func TestAnswerToASenderThatIsGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sender := &goneSender{httptest.NewRecorder(), room}
-			answer := Track(sender)
+			answer := Track(sender, true)
 			if n, err := give(answer); n != size || err != nil {
 				t.Errorf("%d bytes, error %v, want %d and none", n, err, size)
 			}
@@ -87,7 +87,7 @@ func TestCopyToASenderThatIsGone(t *testing.T) {
 	for name, room := range map[string]int{"gone in the middle": 5_000, "gone from the start": 0} {
 		t.Run(name, func(t *testing.T) {
 			source := strings.NewReader(strings.Repeat("x", 100_000))
-			answer := Track(&goneSender{httptest.NewRecorder(), room})
+			answer := Track(&goneSender{httptest.NewRecorder(), room}, true)
 			if _, err := io.Copy(answer, struct{ io.Reader }{source}); err != nil {
 				t.Error(err)
 			}
@@ -107,7 +107,7 @@ func TestCopyOfASourceThatFails(t *testing.T) {
 	for name, room := range map[string]int{"the sender is there": 100_000, "the sender is gone": 10} {
 		t.Run(name, func(t *testing.T) {
 			source := io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)), iotest.ErrReader(errSource))
-			answer := Track(&goneSender{httptest.NewRecorder(), room})
+			answer := Track(&goneSender{httptest.NewRecorder(), room}, true)
 			if _, err := io.Copy(answer, struct{ io.Reader }{source}); !errors.Is(err, errSource) {
 				t.Errorf("got %v, want %v", err, errSource)
 			}
@@ -116,7 +116,7 @@ func TestCopyOfASourceThatFails(t *testing.T) {
 }
 
 func TestFlushTellsWhetherItIsSupported(t *testing.T) {
-	answer := Track(struct{ http.ResponseWriter }{httptest.NewRecorder()})
+	answer := Track(struct{ http.ResponseWriter }{httptest.NewRecorder()}, true)
 	if err := http.NewResponseController(answer).Flush(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("got %v, want %v", err, http.ErrNotSupported)
 	}
