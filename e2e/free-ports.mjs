@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-// Ports below those that systems give to outgoing connections and to whoever
-// listens on port 0 (Linux from 32768, others from 49152): such a port can be
-// taken again between being found and being used.
+// These ports are below the range that systems use for outgoing connections and
+// for port 0 (Linux from 32768, others from 49152). Somebody else can take a
+// port of that range between the check and its use.
 const FIRST_PORT = 10_000;
 const PORTS = 20_000;
 

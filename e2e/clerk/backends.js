@@ -1,5 +1,5 @@
-// Three backends that verify with Clerk's own verifyWebhook, each in the way in
-// which its framework hands over a body:
+// Three backends that verify with Clerk's own verifyWebhook. Each gets the body
+// in the way of its framework:
 //
 //   express-raw   the bytes as they came, as Clerk's documentation shows it
 //   express-json  parsed, and written again by verifyWebhook
@@ -71,8 +71,7 @@ const listeners = {
 
 export const names = Object.keys(listeners);
 
-// start returns a running backend: its port, how many requests it has had, and
-// close.
+// start returns a running backend: its port, its number of requests, and close.
 export async function start(name, signingSecret) {
   const counter = { requests: 0 };
   const backend = await listeners[name](signingSecret, counter);

@@ -1,5 +1,4 @@
-// The caddy command: run to its end, or as a proxy that runs until it is
-// stopped.
+// Runs the caddy command to its end, or as a proxy until it is stopped.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -43,7 +42,7 @@ export async function eventTypes() {
   return JSON.parse((await run(executable, ["clerk-webhook", "events", "--json"])).stdout);
 }
 
-// startProxy returns when the proxy says where it listens.
+// startProxy waits until the proxy says where it listens.
 export async function startProxy(secret, backendPort) {
   const [port] = await freePorts(1);
   const home = mkdtempSync(join(tmpdir(), "e2e-clerk-")); // for what Caddy stores

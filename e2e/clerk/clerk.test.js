@@ -1,6 +1,6 @@
 // Clerk's own SDKs must accept every event that 'send' signs, through the guard
-// and without it, and refuse what it spoils on purpose. The environment variable
-// CADDY is the path of the Caddy to test.
+// and without it. They must refuse what --invalid spoils. The environment
+// variable CADDY is the path of the Caddy to test.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -10,7 +10,8 @@ import { eventTypes, newSecret, send, startProxy } from "./caddy.js";
 const types = await eventTypes();
 const secret = await newSecret();
 
-// What JSON writers disagree about, and what JavaScript writes in its own way.
+// JSON encoders write these characters differently, and JavaScript has its own
+// way.
 const awkward = [
   "--set",
   'data.first_name=Zoë </script> & \u2028 "quoted" \\ 𝄞',
@@ -18,7 +19,7 @@ const awkward = [
   'data.unsafe_metadata={"slash":"\\/","escaped":"\\u00e9\\ud834\\udd1e","half":"\\ud834","number":1.50e3,"small":1e-7,"zero":-0}',
 ];
 
-// What they answer to each way of --invalid.
+// The answers to each way of --invalid.
 const refusedByBackend = { signature: 400, timestamp: 400, "missing-header": 400, body: 400 };
 const refusedByGuard = { signature: 403, timestamp: 403, "missing-header": 400, body: 403 };
 

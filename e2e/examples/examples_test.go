@@ -1,5 +1,5 @@
-// Package examples runs the examples whose backends are not Caddy's own, by the
-// commands of their READMEs, with the caddy command that is first in the path.
+// Package examples runs the examples whose backends are other programs. It uses
+// the commands of their READMEs and the first caddy in the PATH.
 package examples
 
 import (
@@ -33,7 +33,7 @@ func open(t *testing.T, name string) *example {
 	if err := os.CopyFS(e.folder, os.DirFS(filepath.Join("../../examples", name))); err != nil {
 		t.Fatal(err)
 	}
-	for _, generated := range []string{"node_modules", ".next", "backend.sock"} { // by somebody who has tried it
+	for _, generated := range []string{"node_modules", ".next", "backend.sock"} { // from an earlier run
 		if err := os.RemoveAll(filepath.Join(e.folder, generated)); err != nil {
 			t.Fatal(err)
 		}
@@ -64,8 +64,8 @@ func (e *example) replace(t *testing.T, file, old, replacement string) {
 	}
 }
 
-// line insists that the README still has the command, which listens or sends
-// where the test wants it.
+// line checks that the README still has the command. It returns the command
+// with the test's addresses.
 func (e *example) line(t *testing.T, line string) string {
 	t.Helper()
 	if !strings.Contains(e.read(t, "README.md"), line) {
@@ -78,7 +78,7 @@ func (e *example) command(t *testing.T, line string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-euc", line)
 	cmd.Dir = e.folder
-	home := t.TempDir() // for what Caddy and npm store, but for npm's cache
+	home := t.TempDir() // for the files of Caddy and npm, except npm's cache
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "CADDY_ADMIN=127.0.0.1:"+freePort(t),
 		"NEXT_TELEMETRY_DISABLED=1", "CLERK_WEBHOOK_SIGNING_SECRET="+secret)
 	return cmd
@@ -149,7 +149,7 @@ func (o *output) await(t *testing.T, text string) {
 	}
 }
 
-// eventually is for what other programs do without telling.
+// eventually polls, because other programs do not say when they are done.
 func eventually(holds func() bool) bool {
 	for deadline := time.Now().Add(30 * time.Second); !holds(); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -168,7 +168,7 @@ func freePort(t *testing.T) string {
 	return strings.TrimPrefix(found[0], "127.0.0.1:")
 }
 
-// expectInOrder looks for each text behind the one before it.
+// expectInOrder looks for each text after the previous one.
 func expectInOrder(t *testing.T, text string, wanted ...string) {
 	t.Helper()
 	rest := text
@@ -184,7 +184,7 @@ func expectInOrder(t *testing.T, text string, wanted ...string) {
 func TestPython(t *testing.T) {
 	e := open(t, "python")
 	socket := filepath.Join(e.folder, "backend.sock")
-	if err := os.WriteFile(socket, nil, 0o600); err != nil { // as the last run left it behind
+	if err := os.WriteFile(socket, nil, 0o600); err != nil { // as an earlier run leaves it
 		t.Fatal(err)
 	}
 	backend := e.start(t, "python3 backend.py")
@@ -232,7 +232,7 @@ func TestPython(t *testing.T) {
 	})
 	t.Run("what it cannot handle is tried again", func(t *testing.T) {
 		line := "caddy clerk-webhook send --to " + e.endpoint + ` --id msg_odd --data '{"type":"user.updated"}'`
-		for range 2 { // the second is no duplicate, since the first has failed
+		for range 2 { // the second is not a duplicate, because the first failed
 			output, err := e.command(t, line).CombinedOutput()
 			if err == nil || !strings.Contains(string(output), "  502  ") {
 				t.Errorf("%v: %s", err, output)

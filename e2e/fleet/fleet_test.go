@@ -1,5 +1,5 @@
 // Package fleet tests deduplication with two real Caddy processes that share a
-// storage, while everything that can go wrong does.
+// storage, under many kinds of faults.
 package fleet
 
 import (
@@ -36,18 +36,18 @@ const (
 	roundTrip     = storageBound / 2 // between two processes that share a slow disk, where a claim takes several writes
 )
 
-// completion is one time that the backend has handled a delivery.
+// completion is the time span in which the backend handled a delivery.
 type completion struct {
 	node       string
 	start, end time.Time
 }
 
-// backend fails, hangs past the sender's timeout and drops connections at
-// random, and logs what it has completed.
+// backend fails, hangs longer than the sender's timeout and drops connections,
+// all at random. It records what it has completed.
 type backend struct {
 	mu        sync.Mutex
 	completed map[string][]completion
-	started   map[string][]completion // all attempts, also those that failed
+	started   map[string][]completion // all attempts, including failed ones
 	failures  map[string]int
 }
 
@@ -72,7 +72,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	case chance < 15:
-		panic(http.ErrAbortHandler) // the connection drops
+		panic(http.ErrAbortHandler) // drops the connection
 	case chance < 18:
 		<-time.After(senderTimeout + 100*time.Millisecond) // and then completes
 	}
@@ -82,8 +82,8 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // collided reports whether a copy of the delivery came through another node at
-// the same time. If that copy failed, its node took back a claim that stood where
-// the mark of the other belongs, so that a third may have come later.
+// the same time. If that copy failed, its node released its claim and may have
+// removed the record of the other node. So a third copy may have come later.
 func (b *backend) collided(id string, first completion) bool {
 	for _, other := range b.started[id] {
 		if other.node != first.node && other.start.Sub(first.start).Abs() < roundTrip {
@@ -120,7 +120,7 @@ func (n *node) start(t *testing.T) {
 	await(t, n.address)
 }
 
-// kill is SIGKILL: nothing is finished or written any more.
+// kill sends SIGKILL. The process cannot finish or write anything.
 func (n *node) kill() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -153,7 +153,7 @@ func freeAddress(t *testing.T) string {
 	return found[0]
 }
 
-// fleet is two nodes behind a sender that takes turns.
+// fleet has two nodes. The sender uses them in turn.
 type fleet struct {
 	nodes   []*node
 	backend *backend
@@ -211,8 +211,8 @@ var binary = func() func(t *testing.T) string {
 	}
 }()
 
-// sender sends as Svix does: fresh timestamp and signature for each attempt,
-// until a 2xx.
+// sender sends as Svix does. Each attempt has a new timestamp and signature,
+// until one gets a 2xx.
 type sender struct {
 	fleet  *fleet
 	client *http.Client
@@ -315,17 +315,17 @@ func (f *fleet) run(t *testing.T, disturb func()) (took time.Duration) {
 	return time.Since(start)
 }
 
-// outage is a time in which the storage was out of reach.
+// outage is a time in which the storage was unreachable.
 type outage struct{ start, end time.Time }
 
-// overlaps reports whether the storage may have been out of reach when the
-// delivery was to be claimed or marked.
+// overlaps reports whether the storage may have been unreachable when the
+// delivery was claimed or recorded as done.
 func (o outage) overlaps(c completion) bool {
 	return !o.start.IsZero() && c.end.After(o.start.Add(-storageBound)) && c.start.Before(o.end.Add(2*storageBound))
 }
 
-// check demands that every delivery was completed, and explains each that was
-// completed more than once by one of the kinds that the documentation names.
+// check requires that every delivery was completed. If one was completed more
+// than once, one of the documented causes must explain it.
 func (f *fleet) check(t *testing.T, killed string, kill time.Time, storageOutage outage) {
 	t.Helper()
 	kinds := map[string]int{}

@@ -27,8 +27,8 @@ const (
 	unknownSecret  = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 )
 
-// site is a running Caddy with two endpoints: one that everything happens to,
-// and one whose secret is wrong.
+// site is a running Caddy with two endpoints. One gets every kind of request.
+// The other has a wrong secret.
 type site struct {
 	address, admin, storage string
 	backend                 *backend
@@ -71,7 +71,7 @@ http://%s {
 	return s
 }
 
-// backend fails where an id says so, and lets those that are slow wait.
+// backend fails if the id says so, and delays its answer if the id says slow.
 type backend struct {
 	address string
 	arrived chan struct{} // one for each slow delivery
@@ -136,7 +136,7 @@ func await(t *testing.T, address string) {
 	})
 }
 
-// eventually is for what other programs do without telling.
+// eventually polls, because other programs do not say when they are done.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(40 * time.Second); ; <-time.After(20 * time.Millisecond) {
@@ -150,8 +150,8 @@ func eventually(t *testing.T, what string, check func() error) {
 	}
 }
 
-// clerkWebhook runs a command of the plugin's and returns what it prints. What
-// send is refused for is looked at where the metrics are.
+// clerkWebhook runs a command of the plugin and returns its output. The tests
+// of the metrics check why send was refused.
 func clerkWebhook(t *testing.T, arguments ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "caddy", append([]string{"clerk-webhook"}, arguments...)...)
@@ -170,8 +170,8 @@ func (s *site) send(t *testing.T, arguments ...string) {
 	clerkWebhook(t, append([]string{"send", "--to", "http://" + s.address + "/webhooks"}, arguments...)...)
 }
 
-// raw sends a delivery over a connection of its own, with the header fields of a
-// genuine one and what is given, and returns the status.
+// raw sends a delivery over its own connection, with the headers of a genuine
+// delivery and the given ones. It returns the status.
 func (s *site) raw(t *testing.T, contentLength int, body, moreHeaders string) string {
 	t.Helper()
 	var signed map[string]string
@@ -190,16 +190,16 @@ func (s *site) raw(t *testing.T, contentLength int, body, moreHeaders string) st
 	if _, err := io.WriteString(conn, head+"\r\n"+body); err != nil {
 		t.Fatal(err)
 	}
-	if contentLength > len(body) && body != "" { // no more will come
+	if contentLength > len(body) && body != "" { // the rest never comes
 		_ = conn.(*net.TCPConn).CloseWrite()
 	}
-	answer, _ := io.ReadAll(conn) // the end of the connection is none of an answer
+	answer, _ := io.ReadAll(conn) // an error here only means that the connection has ended
 	status, _, _ := strings.Cut(string(answer), "\r\n")
 	return status
 }
 
-// everything makes each outcome and each reason happen, the ones that alerts
-// are about often enough for them.
+// everything causes each outcome and each reason. It causes those that have an
+// alert often enough for the alert.
 func (s *site) everything(t *testing.T, round int) {
 	t.Helper()
 	id := func(name string) string { return fmt.Sprintf("--id=msg_%s_%d", name, round) }
@@ -226,8 +226,7 @@ func (s *site) everything(t *testing.T, round int) {
 	s.raw(t, 100, `{"data"`, "Connection: close\r\n") // cut short
 }
 
-// sendWhileUnderWay sends a delivery twice, the copy while the first is with the
-// backend.
+// sendWhileUnderWay sends a delivery and, while the backend handles it, a copy.
 func (s *site) sendWhileUnderWay(t *testing.T, id string) {
 	t.Helper()
 	var first sync.WaitGroup
@@ -264,7 +263,7 @@ func get(t *testing.T, url string) *http.Response {
 	return response
 }
 
-// breakStorage puts a file where the storage was.
+// breakStorage replaces the storage's directory with a file.
 func (s *site) breakStorage(t *testing.T) {
 	t.Helper()
 	if err := os.Rename(s.storage, s.storage+".away"); err != nil {

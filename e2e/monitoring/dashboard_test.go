@@ -114,7 +114,7 @@ func TestPanelsHaveIDsOfTheirOwn(t *testing.T) {
 
 func TestPanelsDoNotOverlap(t *testing.T) {
 	const columns = 24
-	taken := map[position]string{} // each cell, as a position of size zero
+	taken := map[position]string{} // one entry for each cell; its size is zero
 	for _, p := range readDashboard(t).Panels {
 		at := p.Position
 		if at.X < 0 || at.Y < 0 || at.W <= 0 || at.H <= 0 || at.X+at.W > columns {

@@ -1,5 +1,5 @@
-// Package monitoring tests docs/monitoring with a real Prometheus that scrapes a
-// real Caddy, to which everything that is counted has happened.
+// Package monitoring tests docs/monitoring with a real Prometheus. It scrapes a
+// real Caddy that has counted every kind of request.
 package monitoring
 
 import (
@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// outcomes are all that the metrics tell apart.
+// outcomes are all outcomes in the metrics.
 var outcomes = []string{"duplicate", "filtered", "forwarded", "rejected"}
 
 var reasons = []string{
@@ -27,7 +27,7 @@ var reasons = []string{
 	"missing_header", "signature_mismatch", "timestamp_too_new", "timestamp_too_old",
 }
 
-// prometheus is a running one that scrapes every second.
+// prometheus is a running Prometheus that scrapes every second.
 type prometheus struct{ address string }
 
 func newPrometheus(t *testing.T, scraped string) prometheus {
@@ -101,7 +101,7 @@ func (p prometheus) query(t *testing.T, expression string) ([]sample, error) {
 	return data.Result, err
 }
 
-// labelValues returns those of a label in the results of a query.
+// labelValues returns the values of a label in the results of a query.
 func (p prometheus) labelValues(t *testing.T, expression, label string) []string {
 	t.Helper()
 	samples, err := p.query(t, expression)
@@ -124,8 +124,8 @@ func TestMonitoring(t *testing.T) {
 	s := newSite(t)
 	p := newPrometheus(t, s.admin)
 	s.everything(t, 1)
-	// A rate needs two scrapes, so what appears with the first event is seen
-	// before it happens again.
+	// A rate needs two scrapes. So each event happens again after Prometheus
+	// has seen it once.
 	for _, label := range []struct {
 		name   string
 		values []string
@@ -162,7 +162,7 @@ func TestMonitoring(t *testing.T) {
 
 var legendLabel = regexp.MustCompile(`{{(\w+)}}`)
 
-// checkTarget demands data that is above zero somewhere, with every label that
+// checkTarget requires data that is above zero somewhere, with every label that
 // the legend names.
 func (p prometheus) checkTarget(t *testing.T, q target) error {
 	t.Helper()
@@ -221,8 +221,8 @@ type rule struct {
 	} `json:"alerts"`
 }
 
-// about is what is waiting to become an alert by now, and about what. The rest
-// would take an hour or a day.
+// about lists the alerts that are pending by now, and their subjects. The other
+// alerts would take an hour or a day.
 var about = map[string]map[string]string{
 	"ClerkWebhookSecretWrong":    {"endpoint": "mistaken"},
 	"ClerkWebhookForged":         {"endpoint": "clerk"},
@@ -270,7 +270,7 @@ func (p prometheus) checkAlerts(t *testing.T) {
 	}
 }
 
-// rules returns them once each has been evaluated.
+// rules returns the rules after each has been evaluated.
 func (p prometheus) rules(t *testing.T) (rules []rule, err error) {
 	t.Helper()
 	var data struct {
@@ -292,7 +292,7 @@ func (p prometheus) rules(t *testing.T) (rules []rule, err error) {
 	return rules, nil
 }
 
-// Some alerts cannot be waited for, but their metrics can be looked for.
+// Some alerts take too long to wait for, but this can check their metrics.
 func TestAlertsNameMetricsThatExist(t *testing.T) {
 	s := newSite(t)
 	s.send(t, "user.created")

@@ -28,7 +28,7 @@ const (
 	bodyTimeout = 2 * time.Second
 )
 
-// caddy is a Caddy built from this checkout, in a process of its own.
+// caddy is a Caddy built from this checkout, in its own process.
 type caddy struct {
 	command                          *exec.Cmd
 	admin, site, inspector, upstream string // addresses
@@ -67,8 +67,8 @@ func startCaddy(dir string, o options, upstream string) (*caddy, error) {
 	return c, c.start(filepath.Join(o.out, "caddy.log"))
 }
 
-// start returns when Caddy serves. From then on its log goes to a file and is
-// looked through.
+// start returns when Caddy serves. From then on, its log goes to a file and is
+// inspected.
 func (c *caddy) start(logFile string) error {
 	file, err := os.Create(logFile)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *caddy) start(logFile string) error {
 	}
 }
 
-// inspectLine notes lines that tell of a fault of the program itself.
+// inspectLine records lines that report a fault of the program itself.
 func (c *caddy) inspectLine(line string) {
 	for _, sign := range []string{"panic", "DATA RACE", "fatal error", "concurrent map"} {
 		if strings.Contains(line, sign) {
@@ -150,8 +150,8 @@ func (c *caddy) stop() {
 	_ = c.command.Wait()
 }
 
-// caddyfile returns the configuration of this generation: no two in a row have
-// the same options.
+// caddyfile returns the configuration of this generation. Consecutive
+// generations have different options.
 func (c *caddy) caddyfile() string {
 	g := c.generation.Add(1)
 	secrets := []string{"secret a " + secretA, "secret b " + secretB}
@@ -220,9 +220,9 @@ func (c *caddy) mustReload(ctx context.Context) {
 	}
 }
 
-// limitFiles sets how large a file Caddy may write. At 0 every write to a file
-// fails, as on a disk that is full, while files can be opened, read and removed.
-// Unlike a small disk to mount it takes no root; the error is EFBIG in place of
+// limitFiles sets how large a file Caddy may write. At 0, every write to a file
+// fails, as on a full disk. Caddy can still open, read and remove files. Unlike
+// mounting a small disk, this needs no root. The error is EFBIG instead of
 // ENOSPC.
 func (c *caddy) limitFiles(size string) {
 	command := exec.Command("prlimit", "--pid", fmt.Sprint(c.command.Process.Pid), "--fsize="+size+":unlimited")
@@ -239,5 +239,6 @@ func (c *caddy) limitFiles(size string) {
 	}
 }
 
-// oneRequest makes each request on a connection of its own, which ends with it.
+// oneRequest makes each request on its own connection and closes it after the
+// request.
 var oneRequest = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// drip keeps four senders busy that send a byte at a time and so never end
+// drip runs four senders that send one byte at a time, and so never finish
 // before body_timeout.
 func (t *traffic) drip(ctx context.Context) {
 	inParallel(4, func() {
@@ -83,8 +83,8 @@ func (t *traffic) dialWithHead(ctx context.Context, m message) (*net.TCPConn, er
 	return conn.(*net.TCPConn), err
 }
 
-// breakOff sends parts of deliveries, and whole ones whose answer it does not
-// wait for.
+// breakOff sends parts of deliveries, and complete deliveries without waiting
+// for the answer.
 func (t *traffic) breakOff(ctx context.Context) {
 	every(ctx, 50*time.Millisecond, func() {
 		m := t.newMessage()
@@ -98,14 +98,14 @@ func (t *traffic) breakOff(ctx context.Context) {
 		}
 		_, _ = conn.Write(m.body[:sent])
 		if rand.IntN(2) == 0 {
-			_ = conn.SetLinger(0) // a reset in place of an end
+			_ = conn.SetLinger(0) // a reset instead of a normal close
 		}
 		conn.Close()
 		t.broken.Add(1)
 	})
 }
 
-// forge floods the guard for five seconds, again and again.
+// forge floods the guard for five seconds, repeatedly.
 func (t *traffic) forge(ctx context.Context) {
 	every(ctx, 10*time.Second, func() {
 		flood, stop := context.WithTimeout(ctx, 5*time.Second)
@@ -116,7 +116,7 @@ func (t *traffic) forge(ctx context.Context) {
 	})
 }
 
-// forgeOnce sends one of the requests that no guard may let pass.
+// forgeOnce sends a request that the guard must never let through.
 func (t *traffic) forgeOnce(ctx context.Context) {
 	m := t.newMessage()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+t.site+"/hooks", strings.NewReader(string(m.body)))
@@ -142,9 +142,9 @@ func (t *traffic) forgeOnce(ctx context.Context) {
 	t.expectRefusal(r, "a forgery")
 }
 
-// jumpInTime sends deliveries as one whose clock jumps by some minutes, which
-// are accepted, and by more, which are not. Caddy's own clock cannot jump without
-// that of the machine: see TestClockJumps for that.
+// jumpInTime sends deliveries from a sender whose clock jumps. Jumps of some
+// minutes are accepted, larger ones are not. Caddy's own clock cannot jump
+// without that of the machine. TestClockJumps tests that.
 func (t *traffic) jumpInTime(ctx context.Context) {
 	every(ctx, 100*time.Millisecond, func() {
 		m := t.newMessage()
@@ -173,7 +173,7 @@ func (t *traffic) jumpInTime(ctx context.Context) {
 func (t *traffic) expectRefusal(r *http.Request, what string) {
 	res, err := t.client.Do(r)
 	if err != nil {
-		return // by a reload: what matters is that it did not arrive
+		return // during a reload; it did not arrive, which is all that matters
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, res.Body)
@@ -183,7 +183,7 @@ func (t *traffic) expectRefusal(r *http.Request, what string) {
 	}
 }
 
-// openStreams watches the inspector as some developers with restless tabs do.
+// openStreams watches the inspector with tabs that often open and close.
 func (t *traffic) openStreams(ctx context.Context) {
 	inParallel(6, func() {
 		for ctx.Err() == nil {
@@ -219,7 +219,7 @@ func (t *traffic) watchStream(ctx context.Context) {
 	}
 }
 
-// inParallel returns when n goroutines have done f.
+// inParallel runs f in n goroutines and waits for them.
 func inParallel(n int, f func()) {
 	var running sync.WaitGroup
 	for range n {

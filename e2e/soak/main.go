@@ -1,10 +1,10 @@
 //go:build linux
 
 // Command soak runs a Caddy with the guard, deduplication in storage, the
-// inspector and metrics while senders, upstreams, the disk and the operator do
-// what they do on bad days. It fails if a delivery is lost, handled twice or
-// forwarded unverified, if the log tells of a panic or a data race, or if
-// memory, goroutines or open files do not stay flat.
+// inspector and metrics. Meanwhile, senders, upstreams and the disk fail, and
+// the configuration is reloaded. It fails if a delivery is lost, handled twice
+// or forwarded unverified. It also fails if the log reports a panic or a data
+// race, or if memory, goroutines or open files grow.
 package main
 
 import (
@@ -88,10 +88,10 @@ func (s *soak) stop() {
 	s.upstream.stop()
 }
 
-// run goes through the phases: rest, load, rest again.
+// run has three phases: rest, load, rest again.
 func (s *soak) run() error {
 	ctx := context.Background()
-	for range 2 { // what a reload leaves for good belongs to the rest
+	for range 2 { // what a reload leaves behind for good counts as rest
 		if err := s.caddy.reload(ctx); err != nil {
 			return err
 		}
@@ -121,8 +121,8 @@ func (s *soak) run() error {
 	return errors.Join(errs...)
 }
 
-// load lets everything happen at once. When the time is over the faults end, and
-// the senders go on until what they have begun is delivered.
+// load does everything at once. When the time is over, the faults end. The
+// senders continue until everything that they have begun is delivered.
 func (s *soak) load(ctx context.Context) {
 	faults, endFaults := context.WithCancel(ctx)
 	defer endFaults()
@@ -154,7 +154,7 @@ func (s *soak) reloadConstantly(ctx context.Context) {
 	every(ctx, 4*time.Second, func() { s.caddy.mustReload(ctx) })
 }
 
-// fillDisk lets Caddy's disk be full for a while, again and again.
+// fillDisk makes Caddy's disk full for a while, repeatedly.
 func (s *soak) fillDisk(ctx context.Context) {
 	every(ctx, 15*time.Second, func() {
 		s.caddy.limitFiles("0")
@@ -163,7 +163,7 @@ func (s *soak) fillDisk(ctx context.Context) {
 	})
 }
 
-// tell prints a line each minute.
+// tell prints a line every minute.
 func (s *soak) tell(ctx context.Context) {
 	every(ctx, time.Minute, func() { fmt.Println(time.Now().UTC().Format(time.TimeOnly), s.watch.last(), s.traffic) })
 }

@@ -19,25 +19,27 @@ import (
 )
 
 const (
-	senderTimeout = time.Second      // in place of Svix's 15 seconds, for the first attempts
-	lastTimeout   = 15 * time.Second // for all later ones, since the machine may be busy
-	patience      = 4 * time.Minute  // more than a lease, less than the window
+	senderTimeout = time.Second      // instead of Svix's 15 seconds, for the first attempts
+	lastTimeout   = 15 * time.Second // for later attempts, because the machine may be busy
+	patience      = 4 * time.Minute  // longer than a lease, shorter than the window
 	maxUnderWay   = 64
 
-	// farOff is further than any tolerance of the run; jump is within all.
+	// farOff is more than any tolerance of the run. jump is less than all of
+	// them.
 	farOff = 30 * time.Minute
 	jump   = 4 * time.Minute
 )
 
-// retryDelays are the pauses of Svix's schedule, but shorter; the last repeats.
+// retryDelays are the delays of Svix's schedule, but shorter. The last one
+// repeats.
 var retryDelays = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
 
-// traffic is all that is sent to Caddy.
+// traffic is everything that is sent to Caddy.
 type traffic struct {
 	site, inspector string // addresses
 	upstream        *upstream
 	client          *http.Client
-	number          atomic.Int64 // of the last message
+	number          atomic.Int64 // number of the last message
 
 	delivered, copies, attempts, unanswered  atomic.Int64
 	forged, dripped, broken, jumped, streams atomic.Int64
@@ -63,7 +65,7 @@ func (t *traffic) fault(format string, arguments ...any) {
 	}
 }
 
-// judge holds what the senders saw against what is promised.
+// judge compares what the senders saw with what is promised.
 func (t *traffic) judge() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,7 +97,7 @@ func (t *traffic) String() string {
 		t.forged.Load(), t.dripped.Load(), t.broken.Load(), t.jumped.Load(), t.streams.Load())
 }
 
-// message is one to deliver, under one id in all attempts.
+// message is a message to deliver. All attempts have its id.
 type message struct {
 	id, secret string
 	body       []byte
@@ -129,7 +131,7 @@ func bodyOf(size int) []byte {
 	return fmt.Appendf(nil, `{"data":{"id":"user_1","padding":"%s"},"object":"event","type":"user.created"}`, padding)
 }
 
-// headers returns those of an attempt that is signed at that time.
+// headers returns the headers of an attempt that is signed at that time.
 func headers(m message, at time.Time) http.Header {
 	key, err := svix.NewWebhook(m.secret)
 	if err != nil {
@@ -168,10 +170,9 @@ func (t *traffic) attempt(ctx context.Context, m message, at time.Time) (status 
 	return res.StatusCode, nil
 }
 
-// deliver begins to deliver new messages at a rate until ctx is done, and
-// returns when all of them are delivered. It begins none while too many are
-// under way: a machine that is busy with other things must not look like a
-// guard that loses deliveries.
+// deliver begins new messages at a rate until ctx is done. It returns when all
+// of them are delivered. It begins none while too many are in progress.
+// Otherwise a busy machine would look like a guard that loses deliveries.
 func (t *traffic) deliver(ctx context.Context, rate int) {
 	var senders sync.WaitGroup
 	defer senders.Wait()
@@ -243,7 +244,7 @@ func (t *traffic) attemptWithin(timeout time.Duration, m message) (status int, e
 }
 
 // fillInspector fills the inspector's memory with accepted and rejected
-// deliveries, so that what it then takes is not mistaken for a leak.
+// deliveries, so that its growth is not mistaken for a leak.
 func (t *traffic) fillInspector(ctx context.Context) error {
 	for _, fill := range []struct {
 		secret string

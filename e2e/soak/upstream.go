@@ -20,8 +20,8 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
-// upstream is the backend. It verifies each delivery with Svix's own library and
-// then completes it or fails, in one of many ways.
+// upstream is the backend. It verifies each delivery with Svix's own library.
+// Then it completes the delivery, or fails in one of many ways.
 type upstream struct {
 	address string
 	keys    []*svix.Webhook
@@ -32,7 +32,7 @@ type upstream struct {
 	mu        sync.Mutex
 	server    *http.Server
 	completed map[string]int // by id
-	uncertain map[string]int // of these, those whose answer an outage may have cut off
+	uncertain map[string]int // completed, but an outage may have cut off the answer
 	forged    []string
 }
 
@@ -53,7 +53,7 @@ const (
 
 var kindNames = [kinds]string{"completed", "completed late", "failed", "failed late", "dropped", "broken off mid-answer", "panicked", "answered with nonsense"}
 
-// kindOf draws what to do: eight in ten requests succeed at once.
+// kindOf chooses at random. Eight in ten requests succeed at once.
 func kindOf(n int) kind {
 	switch {
 	case n < 80:
@@ -112,13 +112,13 @@ func (u *upstream) stop() {
 
 func (u *upstream) misbehave(isBad bool) { u.isBad.Store(isBad) }
 
-// goDown refuses connections for two seconds, again and again.
+// goDown refuses connections for two seconds, repeatedly.
 func (u *upstream) goDown(ctx context.Context) {
 	every(ctx, 12*time.Second, func() {
 		u.outages.Add(1)
 		u.stop()
 		sleep(ctx, 2*time.Second)
-		for u.listen() != nil { // until what held the port has let it go
+		for u.listen() != nil { // until the port is free again
 			sleep(context.Background(), 50*time.Millisecond)
 		}
 	})
@@ -175,7 +175,8 @@ func (u *upstream) verify(header http.Header, payload []byte) bool {
 	return false
 }
 
-// complete answers 2xx, after it has noted it: the sender may ask at once.
+// complete records the delivery and then answers 2xx. In this order, because
+// the sender may ask at once.
 func (u *upstream) complete(w http.ResponseWriter, id string) {
 	outages := u.outages.Load()
 	u.mu.Lock()

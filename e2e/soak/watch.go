@@ -19,29 +19,29 @@ import (
 	"time"
 )
 
-// measure is something that must stay flat.
+// measure is a value that must not grow.
 type measure struct {
 	name   string
-	source string // where Caddy's admin tells it, and
-	prefix string // after which text
+	source string // path of Caddy's admin endpoint, and
+	prefix string // the text before the value
 	unit   float64
 
-	// The median of the last third may be above that of the first by a share
-	// and by an amount, in units. Both leave room for what differs by chance.
+	// The median of the last third may exceed that of the first by a share and
+	// by an amount, in units. Both allow for chance.
 	share, slack float64
 
-	// atRest is how much more than before the load there may be after it; below
-	// zero it is not looked at.
+	// atRest is how much the value may grow from before the load to after it. A
+	// negative atRest turns this check off.
 	atRest float64
 }
 
-const heapPath = "/debug/pprof/heap?gc=1&debug=1" // after a collection
+const heapPath = "/debug/pprof/heap?gc=1&debug=1" // after a garbage collection
 
 var measures = []measure{
 	{name: "heap MB", source: heapPath, prefix: "# HeapAlloc = ", unit: 1e6, share: 0.15, slack: 8, atRest: -1},
 	{name: "RSS MB", source: "/metrics", prefix: "process_resident_memory_bytes ", unit: 1e6, share: 0.15, slack: 24, atRest: -1},
-	// Under load these two depend on how busy the machine is: a request that is
-	// under way takes some. What leaks shows at rest.
+	// Under load, these two depend on how busy the machine is, because each
+	// request in progress needs some. A leak shows at rest.
 	{name: "goroutines", source: "/metrics", prefix: "go_goroutines ", unit: 1, share: 0.25, slack: 120, atRest: 10},
 	{name: "open files", source: "/metrics", prefix: "process_open_fds ", unit: 1, share: 0.25, slack: 60, atRest: 10},
 }
@@ -69,8 +69,8 @@ type watch struct {
 
 func newWatch(c *caddy) *watch { return &watch{caddy: c} }
 
-// run takes about 300 samples in the time, but none for a fifth of it, in which
-// everything gets as large as it does.
+// run takes about 300 samples. It takes none in the first fifth of the time, in
+// which everything grows to its normal size.
 func (w *watch) run(ctx context.Context, duration time.Duration) {
 	sleep(ctx, duration/5)
 	every(ctx, max(duration/300, 500*time.Millisecond), func() {
@@ -107,8 +107,8 @@ func (w *watch) take(ctx context.Context) (sample, error) {
 	return s, nil
 }
 
-// get reads a page of Caddy's admin, which is away for a moment when the
-// configuration is loaded.
+// get reads a page of Caddy's admin endpoint. It is unavailable for a moment
+// during a reload.
 func (w *watch) get(ctx context.Context, path string) (text string, err error) {
 	for range 20 {
 		if text, err = getOnce(ctx, "http://"+w.caddy.admin+path); err == nil || ctx.Err() != nil {
@@ -147,8 +147,8 @@ func find(page, prefix string) (float64, error) {
 	return 0, cmp.Or(lines.Err(), fmt.Errorf("there is no %q", prefix))
 }
 
-// settle waits until nothing becomes less any more, or is as little as before,
-// and returns that.
+// settle waits until no value falls any more, or all are as low as before. It
+// returns the values.
 func (w *watch) settle(ctx context.Context, before *sample) (sample, error) {
 	var lowest sample
 	patience := 10 // samples
@@ -177,7 +177,7 @@ func (w *watch) settle(ctx context.Context, before *sample) (sample, error) {
 	return lowest, excess(*before, lowest)
 }
 
-// excess tells what has stayed behind after the load.
+// excess reports what remains after the load.
 func excess(before, after sample) error {
 	var errs []error
 	for i, m := range measures {
@@ -259,7 +259,7 @@ func (w *watch) save(file string) error {
 	return os.WriteFile(file, []byte(text.String()+"\n"), 0o644)
 }
 
-// saveProfiles writes what tells where memory and goroutines have gone.
+// saveProfiles writes profiles that show what uses memory and goroutines.
 func (w *watch) saveProfiles(ctx context.Context, dir string) error {
 	var errs []error
 	for name, path := range map[string]string{"goroutines.txt": "/debug/pprof/goroutine?debug=1", "heap.txt": heapPath} {

@@ -1,4 +1,4 @@
-// Runs a built Caddy with Caddyfile.example and sends it, with curl, deliveries
+// Runs a built Caddy with Caddyfile.example. Sends it deliveries with curl,
 // signed by Svix's own package. The environment variable CADDY is the path of
 // the Caddy to test.
 
@@ -20,7 +20,7 @@ const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const otherSecret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const limit = 1 << 20;
 
-// Bytes that a backend which decodes and encodes again would change.
+// A backend that decodes and encodes the body again would change these bytes.
 const body = Buffer.from('{ "data": {"id":"user_1","name":"Zo\\u00eb <& Søn>","big":1.0e2},\r\n "type":"user.created" }\n');
 
 let directory, backend, caddy, url;
@@ -154,7 +154,7 @@ function headerFlags(headers) {
 async function curl(...flags) {
   const limits = ["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"];
   const { stdout } = await promisify(execFile)("curl", [...limits, ...flags]).catch((error) => {
-    // An answer may come while curl still sends: what counts is the answer.
+    // The answer may come while curl is still sending. Only the answer counts.
     if (error.stdout && !error.stdout.endsWith("000")) return error;
     throw error;
   });

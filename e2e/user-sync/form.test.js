@@ -1,4 +1,4 @@
-// What Docker would read, against the files and the programs that it names.
+// Checks what Docker would read against the files and programs that it names.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";

@@ -1,6 +1,6 @@
-// The lives of users: the events that Clerk sends about them, and what a table
-// of users must hold in the end. It knows the end because it made the life up,
-// not by comparing times as the application does.
+// The lives of users: the events that Clerk sends about them, and the expected
+// rows in the end. This file invents each life, so it knows the expected row.
+// It does not compare times as the application does.
 
 import { caddy } from "./servers.js";
 
@@ -17,7 +17,7 @@ const birth = Date.UTC(2026, 2, 1);
 const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"; // of Clerk's and Svix's ids
 const names = ["Nadia", "Zoë", "Søren", "李", "O'Hara", '"; DROP TABLE user_records; --', "🦫"];
 
-/** Random is a generator of numbers that a seed repeats (mulberry32). */
+/** Random generates the same numbers for the same seed (mulberry32). */
 export class Random {
   #state;
   constructor(seed) {
@@ -82,9 +82,9 @@ function message(random, body) {
 function later(random, { updatedAt, timestamp, tied }) {
   const kind = random.below(10);
   if (kind < 4) return { updatedAt: updatedAt + 1 + random.below(5000), timestamp: timestamp + 5001, tied: false };
-  if (kind < 6) return { updatedAt: updatedAt + 1, timestamp: timestamp - 1, tied: false }; // told about too early
+  if (kind < 6) return { updatedAt: updatedAt + 1, timestamp: timestamp - 1, tied: false }; // an event with an earlier timestamp
   if (kind < 8 || tied) return { updatedAt, timestamp: timestamp + 1, tied: false };
-  return { updatedAt, timestamp, tied: true }; // then the id decides
+  return { updatedAt, timestamp, tied: true }; // the id decides
 }
 
 function sortIds(a, b) {

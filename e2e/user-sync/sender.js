@@ -1,4 +1,4 @@
-// Sends as Svix does, and as a forger would.
+// Sends genuine deliveries as Svix does, and forgeries.
 
 import { Webhook } from "svix";
 
@@ -23,7 +23,7 @@ export class Sender {
     };
   }
 
-  /** deliver returns the status and the text of the answer; the status is 0 without one. */
+  /** deliver returns the status and the text of the answer. Without an answer, the status is 0. */
   async deliver(message, { url = this.#url, headers = this.headers(message), signal } = {}) {
     try {
       signal ??= AbortSignal.timeout(patience);
@@ -34,7 +34,7 @@ export class Sender {
     }
   }
 
-  /** forge sends what is not genuine, in one of a few ways. */
+  /** forge sends a forgery, in one of a few ways. */
   async forge(kind, message, options = {}) {
     return this.deliver(message, { ...options, ...forgeries[kind](this, message) });
   }

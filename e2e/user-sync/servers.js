@@ -1,5 +1,5 @@
-// The real servers of the example, which the tests start and stop. What they
-// need in the environment, ./run sets.
+// The real servers of the example, which the tests start and stop. ./run sets
+// their environment.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -19,7 +19,7 @@ export async function caddy(args, env = {}) {
   return (await promisify(execFile)(CADDY, args, { env: { ...process.env, ...env }, maxBuffer: 1 << 24 })).stdout;
 }
 
-/** Server is a process that says on a line of its own that it is ready. */
+/** Server is a process that prints a line when it is ready. */
 export class Server {
   #command;
   #ready;
@@ -75,7 +75,7 @@ export class Postgres {
     await this.#control("stop", "-m", mode);
   }
 
-  /** silence stops its processes, so that it takes connections but says nothing, until the function returned is called. */
+  /** silence pauses its processes: it accepts connections but answers nothing. The returned function ends this. */
   async silence() {
     const rows = await this.query("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()");
     const postmaster = Number(readFileSync(join(this.#data, "postmaster.pid"), "utf8").split("\n")[0]);
@@ -84,7 +84,7 @@ export class Postgres {
     return () => pids.forEach((pid) => process.kill(pid, "SIGCONT"));
   }
 
-  /** connect returns a connection of the test's own. */
+  /** connect returns a connection for the test. */
   async connect() {
     const client = new pg.Client({ host: this.env.PGHOST, user: this.env.PGUSER, database: this.env.PGDATABASE });
     await client.connect();

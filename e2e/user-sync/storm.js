@@ -1,5 +1,6 @@
-// Deliveries in any order, many at once, some of them copies and some forged,
-// while servers stop and start. What is not accepted is sent again, as Svix does.
+// Sends deliveries in any order and many at once, with copies and forgeries
+// among them, while servers stop and start. Sends again what is not accepted,
+// as Svix does.
 
 import assert from "node:assert/strict";
 import { waysToForge } from "./sender.js";
@@ -8,7 +9,7 @@ const concurrency = 32;
 const longest = 90_000; // milliseconds
 
 export class Storm {
-  messages = []; // that are genuine and wanted
+  messages = []; // genuine and wanted messages
   tally = new Tally();
   #attempts = [];
   #random;
@@ -21,7 +22,7 @@ export class Storm {
     this.#accidents = accidents(servers);
   }
 
-  /** add has a message sent one to three times. */
+  /** add sends a message one to three times. */
   add({ svixId, body }) {
     const message = { svixId, body, secret: this.#random.of(["current", "current", "previous"]) };
     this.messages.push(message);
@@ -30,7 +31,7 @@ export class Storm {
     }
   }
 
-  /** addForgeries has forgeries sent, half of them under the id of a genuine message. */
+  /** addForgeries sends forgeries, half of them with the id of a genuine message. */
   addForgeries(count, body) {
     for (let i = 0; i < count; i++) {
       const svixId = this.#random.chance(0.5) ? this.#random.of(this.messages).svixId : this.#random.id("msg");
@@ -48,7 +49,7 @@ export class Storm {
     }
   }
 
-  /** rage ends when everything has been settled. */
+  /** rage ends when every message has its final answer. */
   async rage() {
     let pending = this.#attempts;
     const start = performance.now();
@@ -58,7 +59,7 @@ export class Storm {
     }
   }
 
-  /** sendAll returns the attempts that are to be made again. */
+  /** sendAll returns the attempts to repeat. */
   async #sendAll(attempts, accidents) {
     const again = [];
     const due = accidents.map(({ after, ...accident }) => ({ ...accident, at: Math.floor(after * attempts.length) }));
@@ -82,7 +83,7 @@ export class Storm {
     return again;
   }
 
-  /** settle reports whether an attempt has had the answer that it must have. */
+  /** settle reports whether an attempt got the right answer. */
   async #settle(attempt) {
     const { status, text } = await this.#make(attempt);
     this.tally.note(`${attempt.kind} ${status}`);
@@ -111,9 +112,9 @@ export class Storm {
 }
 
 /**
- * accidents returns what happens in each round, after which share of it. A
- * server stops in the middle of the traffic, which goes on; its start is waited
- * for, as the next attempt of Svix would be later than that.
+ * accidents returns what happens in each round, and after which share of it. A
+ * server stops while the traffic continues. The round waits for its restart,
+ * because Svix's next attempt would come even later.
  */
 function accidents({ postgres, guard }) {
   return [

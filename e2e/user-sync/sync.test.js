@@ -1,5 +1,5 @@
 // Events reach the example late, twice, at once, out of order and forged, while
-// its servers come and go: in the end the table must hold what is true.
+// its servers stop and start. In the end, the table must be correct.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -103,7 +103,7 @@ test("a sender that hangs up is no reason to do it twice", async () => {
 
   let copy;
   do copy = await sender.deliver(messages[0]);
-  while (copy.status === 409); // under way
+  while (copy.status === 409); // in progress
   assert.equal(copy.status, 200);
   assert.deepEqual(await rowsOf([row.id]), [row]);
   assert.equal(await count("deliveries_total", 'outcome="forwarded"'), forwarded + 1);
@@ -122,8 +122,8 @@ test("a database that says nothing is answered for in time", async () => {
   const { messages, row } = birth();
   const resume = await postgres.silence();
   try {
-    assert.equal((await sender.deliver(messages[0])).status, 503); // over a connection that it has
-    assert.equal((await sender.deliver(messages[0])).status, 503); // over one that it cannot make
+    assert.equal((await sender.deliver(messages[0])).status, 503); // over an open connection
+    assert.equal((await sender.deliver(messages[0])).status, 503); // over a connection that cannot be opened
   } finally {
     resume();
   }
@@ -192,7 +192,7 @@ async function rowsOf(ids) {
   return (await rows()).filter((row) => ids.includes(row.id));
 }
 
-/** lockTable returns what unlocks it. */
+/** lockTable returns a function that unlocks it. */
 async function lockTable() {
   const client = await postgres.connect();
   await client.query("BEGIN; LOCK TABLE user_records");
@@ -204,7 +204,7 @@ async function waitingForLock() {
   while ((await postgres.query(waiting)).length === 0);
 }
 
-/** count adds up the values of a metric of the guard that have these labels. */
+/** count adds up the values of a guard's metric with these labels. */
 async function count(name, ...labels) {
   const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line.startsWith(`caddy_clerk_webhook_${name}{`));

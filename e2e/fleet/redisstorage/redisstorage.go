@@ -1,6 +1,6 @@
-// Package redisstorage is a small Caddy storage in Redis, to test what the
-// plugin does on a networked engine. It is not for production: its locks do
-// not expire.
+// Package redisstorage is a small Caddy storage in Redis. It tests the plugin
+// with a storage on the network. Do not use it in production: its locks do not
+// expire.
 package redisstorage
 
 import (
@@ -67,7 +67,7 @@ func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 	return value, err
 }
 
-// Delete removes a key, and all below it.
+// Delete removes a key and everything below it.
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	keys, err := s.below(ctx, key)
 	if err != nil {
