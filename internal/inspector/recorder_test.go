@@ -15,8 +15,8 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
-// newDelivery returns a request such as Clerk sends, with a body of the size, as
-// a server reads it off a connection.
+// newDelivery returns a request such as Clerk sends, as a server reads it from a
+// connection. Its body has the size.
 func newDelivery(id string, size int, query string) *http.Request {
 	body := `{"data":"` + strings.Repeat("x", max(0, size-32)) + `","type":"user.created"}`
 	lines := []string{
@@ -41,14 +41,14 @@ func newDelivery(id string, size int, query string) *http.Request {
 	return r
 }
 
-// answerless is a response writer that costs nothing.
+// answerless is a response writer that keeps nothing.
 type answerless struct{ header http.Header }
 
 func (a answerless) Header() http.Header         { return a.header }
 func (a answerless) WriteHeader(int)             {}
 func (a answerless) Write(p []byte) (int, error) { return len(p), nil }
 
-// record does what a guard does with one delivery.
+// record records one delivery as a guard does.
 func recording(rc *Recorder, e *Endpoint, w http.ResponseWriter, r *http.Request, body []byte, v Decision) {
 	x := rc.Begin(e, w, r)
 	p := Progress{Decision: v, Body: body, IsRead: true}
@@ -79,29 +79,32 @@ func liveHeap() int64 {
 }
 
 func TestRecorderKeepsToItsBounds(t *testing.T) {
-	const bound = maxVerifiedBytes + maxRejectedBytes
 	for _, test := range []struct {
-		name           string
-		size, answer   int
-		query          int
-		serverName     int
-		count, writers int
-		isFull         bool // by bytes rather than by count
+		name         string
+		size, answer int
+		query        int
+		serverName   int
+		count, quick int // deliveries
+		writers      int
+		isFull       bool // in bytes, not in number
 	}{
-		{"small bodies", 200, 0, 0, 0, 100_000, 1, false},
-		{"usual bodies", 2 << 10, 100, 0, 0, 100_000, 4, true},
-		{"larger bodies", 6 << 10, 3 << 10, 0, 0, 100_000, 4, true},
-		{"large bodies", 100_000, 70_000, 0, 0, 2_000, 4, true},
-		{"bodies over the cut", 2 << 20, 0, 0, 0, 200, 2, true},
-		{"long request lines", 200, 0, 16 << 10, 0, 10_000, 4, true},
-		{"long names in TLS", 200, 0, 0, 250, 20_000, 4, false},
-		{"names in TLS that no host can have", 200, 0, 0, 60_000, 20_000, 4, false},
+		{"small bodies", 200, 0, 0, 0, 100_000, 5_500, 1, false},
+		{"usual bodies", 2 << 10, 100, 0, 0, 100_000, 5_500, 4, true},
+		{"larger bodies", 6 << 10, 3 << 10, 0, 0, 100_000, 2_500, 4, true},
+		{"large bodies", 100_000, 70_000, 0, 0, 2_000, 200, 4, true},
+		{"bodies over the limit", 2 << 20, 0, 0, 0, 200, 40, 2, true},
+		{"long request lines", 200, 0, 16 << 10, 0, 10_000, 1_600, 4, true},
+		{"long names in TLS", 200, 0, 0, 250, 20_000, 1_000, 4, false},
+		{"names in TLS that are too long for a host", 200, 0, 0, 60_000, 20_000, 500, 4, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if !testcaddy.Long {
-				test.count = min(test.count, 22_000) // still more than is kept
-			}
 			rc := NewRecorder()
+			if !testcaddy.Long {
+				test.count = test.quick
+				for _, q := range []*queue{&rc.verified, &rc.rejected} {
+					q.MaxEntries, q.MaxBytes = q.MaxEntries/4, q.MaxBytes/4
+				}
+			}
 			e := &Endpoint{Name: "default"}
 			before := liveHeap()
 			var writers sync.WaitGroup
@@ -131,14 +134,16 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 			status := rc.status()
 			kept := status.Verified.Bytes + status.Rejected.Bytes
 			t.Logf("%d and %d kept: %d bytes accounted, %d on the heap", status.Verified.Entries, status.Rejected.Entries, kept, heap)
-			if status.Verified.Bytes > maxVerifiedBytes || status.Rejected.Bytes > maxRejectedBytes || status.Verified.Entries > maxVerified || status.Rejected.Entries > maxRejected {
-				t.Errorf("over the bounds: %+v, %+v", status.Verified, status.Rejected)
+			for _, u := range []usage{status.Verified, status.Rejected} {
+				if u.Bytes > u.MaxBytes || u.Entries > u.MaxEntries {
+					t.Errorf("over the bounds: %+v", u)
+				}
 			}
-			if heap > bound*12/10 || heap > kept*12/10 {
+			if bound := status.Verified.MaxBytes + status.Rejected.MaxBytes; heap > bound*12/10 || heap > kept*12/10 {
 				t.Errorf("%d bytes on the heap for %d accounted", heap, kept)
 			}
-			if isFull := status.Verified.Bytes > maxVerifiedBytes*9/10; isFull != test.isFull {
-				t.Errorf("%d bytes used of %d", status.Verified.Bytes, maxVerifiedBytes)
+			if isFull := status.Verified.Bytes > status.Verified.MaxBytes*9/10; isFull != test.isFull {
+				t.Errorf("%d bytes used of %d", status.Verified.Bytes, status.Verified.MaxBytes)
 			}
 			if got := status.Verified.Evicted + uint64(status.Verified.Entries) + status.Rejected.Evicted + uint64(status.Rejected.Entries); got != uint64(test.count) {
 				t.Errorf("%d recorded, want %d", got, test.count)
@@ -148,7 +153,7 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 	}
 }
 
-func TestRecorderFindsWhatItKeeps(t *testing.T) {
+func TestRecorderFindsItsRecordings(t *testing.T) {
 	rc := NewRecorder()
 	rc.verified.MaxEntries, rc.rejected.MaxEntries = 50, 20
 	e := &Endpoint{Name: "default"}
@@ -172,11 +177,11 @@ func TestRecorderFindsWhatItKeeps(t *testing.T) {
 		}
 	}
 	if rc.find(1) != nil || rc.find(0) != nil || rc.find(1000) != nil {
-		t.Error("something is found that is not kept")
+		t.Error("it finds a recording that it does not have")
 	}
 }
 
-func TestRecorderCountsWhatItForgets(t *testing.T) {
+func TestEvictedRecordingsNoLongerCount(t *testing.T) {
 	rc := NewRecorder()
 	for i := range 40 {
 		id := fmt.Sprintf("msg_%d", i)
@@ -189,7 +194,7 @@ func TestRecorderCountsWhatItForgets(t *testing.T) {
 	}
 }
 
-func TestAnswersMakeRoomForThemselves(t *testing.T) {
+func TestAnswersCountTowardsTheBounds(t *testing.T) {
 	rc := NewRecorder()
 	rc.verified.MaxBytes = 50_000
 	e := &Endpoint{Name: "default"}
@@ -202,7 +207,7 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	p := Progress{Decision: v, Body: nil, IsRead: true}
 	x.Forwarded(p)
 	if rc.verified.Evicted > 0 {
-		t.Fatal("there is no room for what comes before the answer")
+		t.Fatal("there is no room for the delivery without its answer")
 	}
 	_, _ = x.Writer().Write(make([]byte, 20_000))
 	x.End(p, nil)
@@ -211,14 +216,14 @@ func TestAnswersMakeRoomForThemselves(t *testing.T) {
 	}
 }
 
-func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
+func TestClearedDeliveryStaysClearedWhenItEnds(t *testing.T) {
 	rc := NewRecorder()
 	v := decisionOf("msg_1", true)
 	x := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 100, ""))
 	p := Progress{Decision: v, Body: nil, IsRead: true}
 	x.Forwarded(p)
 	if rc.clear() != 1 {
-		t.Error("it was not there")
+		t.Error("it was not recorded")
 	}
 	x.End(p, nil)
 	if n := len(rc.snapshot().recordings); n != 0 {
@@ -226,7 +231,7 @@ func TestRecorderDoesNotTakeBackWhatWasCleared(t *testing.T) {
 	}
 }
 
-func TestSinceTellsEveryChangeOnce(t *testing.T) {
+func TestSinceReturnsEveryChangeOnce(t *testing.T) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}
 	slow := rc.Begin(e, answerless{make(http.Header)}, newDelivery("msg_slow", 100, ""))
@@ -245,11 +250,11 @@ func TestSinceTellsEveryChangeOnce(t *testing.T) {
 		t.Errorf("changed: %v", got)
 	}
 	if rest := now.since(now.version); len(rest) != 0 {
-		t.Errorf("told again: %d", len(rest))
+		t.Errorf("%d changes came again", len(rest))
 	}
 }
 
-// BenchmarkRecord is what recording adds to a delivery of 2 KB.
+// BenchmarkRecord measures what recording adds to a delivery of 2 KB.
 func BenchmarkRecord(b *testing.B) {
 	rc := NewRecorder()
 	e := &Endpoint{Name: "default"}

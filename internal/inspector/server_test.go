@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAddressesOfServers(t *testing.T) {
+func TestMatchAddr(t *testing.T) {
 	tcp := func(ip string, port int) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: port} }
 	unix := func(name string) net.Addr { return &net.UnixAddr{Name: name, Net: "unix"} }
 	for _, test := range []struct {
@@ -18,8 +18,8 @@ func TestAddressesOfServers(t *testing.T) {
 		{"the same in another form", tcp("127.0.0.1", 80), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1).To4(), Port: 80}, 2},
 		{"any interface", tcp("::", 80), tcp("192.0.2.1", 80), 1},
 		{"any interface of IPv4", tcp("0.0.0.0", 80), tcp("192.0.2.1", 80), 1},
-		{"QUIC, which tells none", tcp("::", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 2},
-		{"QUIC beside an address", tcp("192.0.2.1", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 1},
+		{"QUIC, which has no address of the connection", tcp("::", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 2},
+		{"QUIC, and a listener with an address", tcp("192.0.2.1", 443), &net.UDPAddr{IP: net.IPv6unspecified, Port: 443}, 1},
 		{"another port", tcp("127.0.0.1", 80), tcp("127.0.0.1", 81), 0},
 		{"another interface", tcp("127.0.0.1", 80), tcp("192.0.2.1", 80), 0},
 		{"a socket", unix("/run/caddy"), unix("/run/caddy"), 2},
@@ -35,14 +35,14 @@ func TestAddressesOfServers(t *testing.T) {
 	}
 }
 
-func TestAddressesAtWhichARequestCanHaveArrived(t *testing.T) {
+func TestArrivalCandidates(t *testing.T) {
 	const connection = "203.0.113.9:443"
 	for _, test := range []struct {
 		name   string
 		listen []string
 		want   []string
 	}{
-		{"the connection's, where nothing else is known", nil, []string{connection}},
+		{"the connection's, if nothing else is known", nil, []string{connection}},
 		{"the connection's, at that address", []string{"203.0.113.9:443"}, []string{connection}},
 		{"the connection's, at any address", []string{":80", ":443"}, []string{connection}},
 		{"the connection's, in a range of ports", []string{":440-450"}, []string{connection}},

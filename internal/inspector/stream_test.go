@@ -25,7 +25,7 @@ func serveInspector(t *testing.T, rc *Recorder) string {
 	return server.Listener.Addr().String()
 }
 
-// awaitStreams returns when so many streams are open.
+// awaitStreams waits until the number of open streams is want.
 func awaitStreams(t *testing.T, rc *Recorder, want int) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -40,9 +40,9 @@ func awaitStreams(t *testing.T, rc *Recorder, want int) {
 	}
 }
 
-func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
+func TestStreamDisconnectsASlowReader(t *testing.T) {
 	rc := NewRecorder()
-	e := &Endpoint{Name: strings.Repeat("n", 5000)} // so that what is told fills all buffers on its way
+	e := &Endpoint{Name: strings.Repeat("n", 5000)} // makes the changes fill all buffers between
 	for i := range maxVerified {
 		id := fmt.Sprint("msg_", i)
 		recording(rc, e, answerless{make(http.Header)}, newDelivery(id, 10, ""), []byte("{}"), decisionOf(id, true))
@@ -62,14 +62,14 @@ func TestStreamCutsOffWhoTakesLittleAtATime(t *testing.T) {
 		defer ticks.Stop()
 		for ctx.Err() == nil {
 			<-ticks.C
-			_, _ = io.CopyN(io.Discard, conn, 200_000) // so that writing goes on, for half a minute
+			_, _ = io.CopyN(io.Discard, conn, 200_000) // enough for the server to go on writing for half a minute
 		}
 	}()
 	awaitStreams(t, rc, 1)
 	awaitStreams(t, rc, 0)
 }
 
-func TestStreamLimitsTheTimeOfWritingAndNotOfWaiting(t *testing.T) {
+func TestStreamHasADeadlineOnlyWhileItWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rc := NewRecorder()
 		h := NewHandler(rc, false, zap.NewNop())
@@ -87,7 +87,7 @@ func TestStreamLimitsTheTimeOfWritingAndNotOfWaiting(t *testing.T) {
 				t.Errorf("the stream does not end with %q: %q", want, text)
 			}
 			if !w.deadline.IsZero() {
-				t.Errorf("a deadline stays after %q", want)
+				t.Errorf("the deadline was not removed after %q", want)
 			}
 		}
 		tells("id: " + rc.id(0))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestPlaceOfASyntaxError(t *testing.T) {
+func TestBodyViewShowsWhereASyntaxErrorIs(t *testing.T) {
 	for _, test := range []struct {
 		text                 string
 		valid                bool
@@ -28,7 +28,7 @@ func TestPlaceOfASyntaxError(t *testing.T) {
 	}
 }
 
-func TestCutThroughACharacter(t *testing.T) {
+func TestBodyViewLeavesOutACutCharacter(t *testing.T) {
 	for _, text := range []string{"aé", "a€", "a😀", "ab"} {
 		for end := 1; end <= len(text); end++ {
 			v := body{state: cut, size: 100, data: []byte(text[:end])}.view()

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// timedWriter fails a test in which anything is written without a deadline.
+// timedWriter is a response writer that fails the test if a write has no deadline.
 type timedWriter struct {
 	answerless
 	t         testing.TB
@@ -23,7 +23,7 @@ type timedWriter struct {
 
 	mu       sync.Mutex
 	text     strings.Builder
-	longest  int // that was written at once
+	longest  int // bytes of one write
 	deadline time.Time
 }
 
@@ -56,11 +56,11 @@ func (w *timedWriter) FlushError() error {
 
 func (w *timedWriter) checkDeadline(what string) {
 	if left := time.Until(w.deadline); left <= 0 || left > w.timeLimit {
-		w.t.Errorf("%v are left for %q", left, what)
+		w.t.Errorf("the deadline of %q is in %v", what, left)
 	}
 }
 
-// get returns what an inspector of rc writes for a path, to w.
+// get returns what an inspector of rc writes to w for a path.
 func get(rc *Recorder, path string, w *timedWriter) string {
 	h := NewHandler(rc, true, zap.NewNop())
 	defer h.Close()
@@ -68,7 +68,7 @@ func get(rc *Recorder, path string, w *timedWriter) string {
 	return w.text.String()
 }
 
-// recordSome fills a recorder with deliveries of the size.
+// recordSome records deliveries whose bodies have the size.
 func recordSome(rc *Recorder, count, size int) {
 	e := &Endpoint{Name: "default"}
 	for i := range count {
@@ -77,7 +77,7 @@ func recordSome(rc *Recorder, count, size int) {
 	}
 }
 
-func TestAnswersLimitTheTimeToTakeThem(t *testing.T) {
+func TestAnswersHaveAWriteDeadline(t *testing.T) {
 	rc := NewRecorder()
 	recordSome(rc, 3, 10)
 	last := "/api/entries/" + rc.id(3)
@@ -89,7 +89,7 @@ func TestAnswersLimitTheTimeToTakeThem(t *testing.T) {
 					t.Error("nothing was written")
 				}
 				if !w.deadline.IsZero() {
-					t.Error("a deadline stays")
+					t.Error("the deadline was not removed")
 				}
 			})
 		})
@@ -120,24 +120,24 @@ func TestHAR(t *testing.T) {
 		w := newTimedWriter(t, answerTime)
 		ids := idsOf(t, get(rc, "/api/har", w))
 		if len(ids) != count || ids[0] != "msg_0" || ids[count-1] != fmt.Sprint("msg_", count-1) {
-			t.Errorf("it has %q", ids)
+			t.Errorf("got %q", ids)
 		}
 		if w.longest > 2*size {
-			t.Errorf("%d bytes were written at once", w.longest)
+			t.Errorf("one write has %d bytes", w.longest)
 		}
 	})
-	t.Run("leaves out what is forgotten before its turn", func(t *testing.T) {
+	t.Run("leaves out entries that are deleted before they are written", func(t *testing.T) {
 		rc := NewRecorder()
 		recordSome(rc, 3, 10)
 		w := newTimedWriter(t, answerTime)
 		w.onWrite = func() { rc.clear() }
 		if ids := idsOf(t, get(rc, "/api/har", w)); len(ids) != 1 || ids[0] != "msg_0" {
-			t.Errorf("it has %q", ids)
+			t.Errorf("got %q", ids)
 		}
 	})
-	t.Run("of nothing is empty", func(t *testing.T) {
+	t.Run("can be empty", func(t *testing.T) {
 		if ids := idsOf(t, get(NewRecorder(), "/api/har", newTimedWriter(t, answerTime))); len(ids) > 0 {
-			t.Errorf("it has %q", ids)
+			t.Errorf("got %q", ids)
 		}
 	})
 }
