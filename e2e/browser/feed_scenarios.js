@@ -52,6 +52,7 @@
 			held: () => told.held++,
 			loaded() {}, changed() {}, cleared() {},
 		});
+		feed.limits = { rejected: 2500, others: 10000 };
 		const loaded = feed.load(new URLSearchParams(filter));
 		(await server.asked()).answer(entries, page);
 		await loaded;

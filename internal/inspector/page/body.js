@@ -1,12 +1,11 @@
 // Bodies of requests and answers: indented, raw, or as bytes.
 
 import { copy, h, icon, size } from "./dom.js";
-import { indexOf, pretty, scan } from "./json.js";
+import { canIndent, indexOf, pretty, scan } from "./json.js";
 import { visible } from "./visible.js";
 
 const mostColoured = 20000; // tokens: more would make the page slow
-const mostNested = 100;     // levels: indentation grows with their square
-const mostDumped = 4096;    // bytes
+const mostDumped = 4096;   // bytes
 
 let mode = "pretty"; // the last choice
 
@@ -17,13 +16,12 @@ export function bodyView(body, { what, unread }) {
 	if (body.state === "none") return h("p", { class: "note" }, `The ${what} has no body.`);
 	const binary = body.text === "" && body.base64 ? Uint8Array.from(atob(body.base64), (c) => c.charCodeAt(0)) : null;
 	const parsed = !binary && body.state === "whole" && body.json.valid ? scan(body.text) : {};
-	const canIndent = Boolean(parsed.tokens) && parsed.depth <= mostNested;
 	const note = syntaxNote(body, binary, what);
 	const content = h("div", {});
 	const show = () => {
 		for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
 		if (binary) content.replaceChildren(pre(dump(binary)));
-		else if (mode === "pretty" && canIndent) content.replaceChildren(coloured(pretty(parsed.tokens)));
+		else if (mode === "pretty" && canIndent(parsed)) content.replaceChildren(coloured(pretty(parsed.tokens)));
 		else content.replaceChildren(mode === "pretty" && note ? marked(body) : pre(body.text));
 	};
 	const choice = h("div", { class: "choice", role: "group", "aria-label": "Form of the body" },

@@ -2,7 +2,7 @@
 
 import { entryPath, get, post } from "./api.js";
 import { $, capital, h, toast } from "./dom.js";
-import { compact, pretty, scan } from "./json.js";
+import { canIndent, compact, pretty, scan } from "./json.js";
 
 for (const button of document.querySelectorAll("dialog [data-close]")) {
 	button.addEventListener("click", () => button.closest("dialog").close());
@@ -76,9 +76,8 @@ class Editor {
 	}
 
 	set(text) {
-		const { tokens, depth } = scan(text);
-		const canIndent = tokens && depth <= 100;
-		this.original = canIndent ? pretty(tokens).map((t) => t.text).join("") : text;
+		const parsed = scan(text);
+		this.original = canIndent(parsed) ? pretty(parsed.tokens).map((t) => t.text).join("") : text;
 		this.area.value = this.original;
 		this.original = this.area.value; // a textarea changes line ends
 		this.area.setSelectionRange(0, 0);

@@ -5,20 +5,13 @@ import * as filters from "./filter.js";
 
 const pageSize = 1000;
 
-// How many entries the page keeps, as many as the inspector. Rejected ones have their
-// own limit, so that a stranger cannot push out genuine ones.
-const most = { rejected: 2500, others: 10000 };
-
 const seqOf = (entry) => Number(entry.id.split("-").pop());
 const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: seqOf(entry) });
 
-// newest returns the entries within the limits, newest first.
-function newest(entries) {
-	const room = { ...most };
-	return [...entries].sort((a, b) => seqOf(b) - seqOf(a)).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
-}
-
 export class Feed {
+	// How many entries the page keeps: as many as the inspector, once its status is known.
+	// Rejected ones have their own limit, so that a stranger cannot push out genuine ones.
+	limits = { rejected: Infinity, others: Infinity };
 	paused = false;
 	#filter = new URLSearchParams();
 	#entries = new Map();
@@ -106,7 +99,7 @@ export class Feed {
 	// together while paused.
 	#changed(entry) {
 		this.#waiting.set(entry.id, entry);
-		if (this.#waiting.size > 2 * (most.rejected + most.others)) this.#waiting = new Map(newest(this.#waiting.values()).map((e) => [e.id, e]));
+		if (this.#waiting.size > 2 * (this.limits.rejected + this.limits.others)) this.#waiting = new Map(this.#newest(this.#waiting).map((e) => [e.id, e]));
 		this.#takeTimer ||= setTimeout(() => this.#take(), 30);
 	}
 
@@ -142,7 +135,7 @@ export class Feed {
 		for (const e of batch) this.#unknown.set(e.id, e);
 		this.#unknownTimer ||= setTimeout(async () => {
 			this.#unknownTimer = 0;
-			const asked = newest(this.#unknown.values());
+			const asked = this.#newest(this.#unknown);
 			const shown = this.#entries;
 			this.#unknown.clear();
 			if (asked.length === 0) return;
@@ -169,12 +162,18 @@ export class Feed {
 	}
 
 	#show(fresh) {
-		const kept = newest(this.#entries.values());
+		const kept = this.#newest(this.#entries);
 		if (kept.length < this.#entries.size) {
 			const ids = new Set(kept.map((e) => e.id));
 			for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
 		}
 		this.#on.show(kept, fresh);
+	}
+
+	// #newest returns the entries of a map within the limits, newest first.
+	#newest(entries) {
+		const room = { ...this.limits };
+		return [...entries.values()].sort((a, b) => seqOf(b) - seqOf(a)).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
 	}
 
 	#clear() {

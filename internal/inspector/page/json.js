@@ -85,6 +85,10 @@ export function indexOf(text, line, column) {
 
 export const compact = (tokens) => tokens.map((t) => t.text).join("");
 
+// canIndent reports whether text with these tokens and this depth is shown indented.
+// The size of indentation grows with the square of the depth.
+export const canIndent = ({ tokens, depth }) => Boolean(tokens) && depth <= 100;
+
 // pretty returns the tokens with white space between them.
 export function pretty(tokens) {
 	const out = [];

@@ -15,6 +15,7 @@ const form = $("#filter");
 let state = filters.parse(location.hash);
 
 const status = new Status(() => {
+	feed.limits = status.limits;
 	showEndpoints();
 	showEmpty();
 });

@@ -21,6 +21,9 @@ export class Status {
 
 	get isKnown() { return this.#now !== null; }
 
+	// limits is how many entries the inspector keeps.
+	get limits() { return { rejected: this.#now.rejected.max_entries, others: this.#now.verified.max_entries }; }
+
 	// secretsOf returns the secrets of the endpoint at which an entry arrived, or none if
 	// that is not known.
 	secretsOf(entry) {
