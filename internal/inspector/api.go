@@ -39,16 +39,16 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	h.closed, h.closeAll = context.WithCancel(context.Background())
-	for pattern, serve := range map[string]func(http.ResponseWriter, *http.Request) error{
+	for pattern, serve := range map[string]callFunc{
 		"GET /api/status":                        h.status,
 		"GET /api/entries":                       h.list,
 		"DELETE /api/entries":                    h.clear,
-		"GET /api/entries/{id}":                  h.one,
-		"GET /api/entries/{id}/curl":             h.curl,
-		"GET /api/entries/{id}/har":              h.harOfOne,
-		"GET /api/entries/{id}/http":             h.asHTTP,
-		"POST /api/entries/{id}/replay":          h.replay,
-		"POST /api/entries/{id}/sign-and-replay": h.signAndReplay,
+		"GET /api/entries/{id}":                  h.withEntry(h.one),
+		"GET /api/entries/{id}/curl":             h.withEntry(h.curl),
+		"GET /api/entries/{id}/har":              h.withEntry(h.harOfOne),
+		"GET /api/entries/{id}/http":             h.withEntry(h.asHTTP),
+		"POST /api/entries/{id}/replay":          h.withEntry(h.replay),
+		"POST /api/entries/{id}/sign-and-replay": h.withEntry(h.signAndReplay),
 		"GET /api/messages/{id}":                 h.message,
 		"GET /api/events":                        h.events,
 		"GET /api/events/{type}":                 h.event,
@@ -66,6 +66,21 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 	}
 	h.mux.Handle("/", pageHandler())
 	return h
+}
+
+// callFunc answers a call, or returns an error for the caller.
+type callFunc func(http.ResponseWriter, *http.Request) error
+
+// withEntry calls serve with the recording that the path names.
+func (h *Handler) withEntry(serve func(http.ResponseWriter, *http.Request, *Recording) error) callFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if seq, ok := h.recorder.parseID(r.PathValue("id")); ok {
+			if recording := h.recorder.find(seq); recording != nil {
+				return serve(w, r, recording)
+			}
+		}
+		return errNotFound
+	}
 }
 
 // Close ends all streams, so that they hold up neither a reload nor a stop.
@@ -146,6 +161,7 @@ func badRequest(err error) error { return &callError{http.StatusBadRequest, "bad
 func forbidden(err error) error { return &callError{http.StatusForbidden, "forbidden", err} }
 
 var (
+	errNotFound = newCallError(http.StatusNotFound, "not_found", "no entry has this id, or it is no longer kept")
 	errNoPath   = newCallError(http.StatusNotFound, "not_found", "the API has no such path, or not with this method")
 	errTooLarge = newCallError(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the body of the call is over %d bytes", maxCall))
 	errMedia    = newCallError(http.StatusUnsupportedMediaType, "media_type", "this call needs a body with Content-Type: application/json")

@@ -29,7 +29,7 @@ var (
 	errUnknownPlace    = newCallError(http.StatusConflict, "unknown_endpoint", "the URL of the endpoint is not known: give its url")
 )
 
-// example prepares to send an event as Svix would. remoteAddr is the caller's.
+// example prepares to send an event as Svix would. remoteAddr is the caller's address.
 func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error) {
 	endpoint, err := rc.chooseEndpoint(c)
 	if err != nil {
@@ -66,8 +66,8 @@ func (rc *Recorder) example(c exampleCall, remoteAddr string) (*outgoing, error)
 	return o, o.sign(secret, signature.SvixHeaders, id, time.Now())
 }
 
-// chooseEndpoint returns the endpoint that a call names, or without a name the
-// only one. Of several of one name it is the one to which the call's URL leads.
+// chooseEndpoint returns the endpoint that a call names. Without a name, it returns
+// the only endpoint. If several have the name, it returns the one at the call's URL.
 func (rc *Recorder) chooseEndpoint(c exampleCall) (*Endpoint, error) {
 	named := slices.DeleteFunc(rc.currentEndpoints(), func(e *Endpoint) bool { return c.Endpoint != "" && e.Name != c.Endpoint })
 	switch {
@@ -91,7 +91,7 @@ func (rc *Recorder) chooseEndpoint(c exampleCall) (*Endpoint, error) {
 	return nil, errSharedName
 }
 
-// locatedAt returns those of the endpoints that can be reached at such a URL.
+// locatedAt returns the endpoints whose URL is near.
 func (rc *Recorder) locatedAt(endpoints []*Endpoint, isNear func(*url.URL) bool) (near []*Endpoint) {
 	for _, e := range endpoints {
 		located, _ := rc.locate(e)

@@ -70,11 +70,7 @@ type (
 	}
 )
 
-func (h *Handler) harOfOne(w http.ResponseWriter, r *http.Request) error {
-	recording, err := h.entry(r)
-	if err != nil {
-		return err
-	}
+func (h *Handler) harOfOne(w http.ResponseWriter, _ *http.Request, recording *Recording) error {
 	h.writeHAR(w, []uint64{recording.seq})
 	return nil
 }
@@ -194,11 +190,7 @@ func unescapeQuery(text string) string {
 	return text
 }
 
-func (h *Handler) curl(w http.ResponseWriter, r *http.Request) error {
-	recording, err := h.entry(r)
-	if err != nil {
-		return err
-	}
+func (h *Handler) curl(w http.ResponseWriter, _ *http.Request, recording *Recording) error {
 	if !recording.request.body.isComplete() {
 		return errBodyCut
 	}
@@ -228,11 +220,7 @@ func curlCommand(r *Recording) string {
 
 // asHTTP serves the request as a file. The command clerk-webhook verify reads it,
 // and can look for more causes with other secrets.
-func (h *Handler) asHTTP(w http.ResponseWriter, r *http.Request) error {
-	recording, err := h.entry(r)
-	if err != nil {
-		return err
-	}
+func (h *Handler) asHTTP(w http.ResponseWriter, _ *http.Request, recording *Recording) error {
 	if !recording.request.body.isComplete() {
 		return errBodyCut
 	}

@@ -14,8 +14,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
-var errNotFound = newCallError(http.StatusNotFound, "not_found", "no entry has this id, or it is no longer kept")
-
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	f, err := h.recorder.parseFilter(r.URL.RawQuery, defaultLimit)
 	if err != nil {
@@ -43,21 +41,7 @@ func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// entry returns the recording that the path names.
-func (h *Handler) entry(r *http.Request) (*Recording, error) {
-	if seq, ok := h.recorder.parseID(r.PathValue("id")); ok {
-		if recording := h.recorder.find(seq); recording != nil {
-			return recording, nil
-		}
-	}
-	return nil, errNotFound
-}
-
-func (h *Handler) one(w http.ResponseWriter, r *http.Request) error {
-	recording, err := h.entry(r)
-	if err != nil {
-		return err
-	}
+func (h *Handler) one(w http.ResponseWriter, _ *http.Request, recording *Recording) error {
 	writeJSON(w, http.StatusOK, h.recorder.describe(recording))
 	return nil
 }

@@ -214,42 +214,29 @@ type replayCall struct {
 	Secret string `json:"secret"`
 }
 
-func (h *Handler) replay(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) replay(w http.ResponseWriter, r *http.Request, recording *Recording) error {
 	var call edits
-	return h.act(w, r, &call, func(recording *Recording) (*outgoing, error) {
-		return h.recorder.replay(recording, call)
-	})
+	return h.act(w, r, &call, func() (*outgoing, error) { return h.recorder.replay(recording, call) })
 }
 
-func (h *Handler) signAndReplay(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) signAndReplay(w http.ResponseWriter, r *http.Request, recording *Recording) error {
 	var call replayCall
-	return h.act(w, r, &call, func(recording *Recording) (*outgoing, error) {
+	return h.act(w, r, &call, func() (*outgoing, error) {
 		return h.recorder.signAndReplay(recording, call.edits, call.Secret)
 	})
 }
 
-// act reads a call about a recording, and sends what prepare makes of it.
-func (h *Handler) act(w http.ResponseWriter, r *http.Request, call any, prepare func(*Recording) (*outgoing, error)) error {
-	recording, err := h.entry(r)
-	if err != nil {
-		return err
-	}
+func (h *Handler) send(w http.ResponseWriter, r *http.Request) error {
+	var call exampleCall
+	return h.act(w, r, &call, func() (*outgoing, error) { return h.recorder.example(call, r.RemoteAddr) })
+}
+
+// act reads a call, and sends what prepare makes of it.
+func (h *Handler) act(w http.ResponseWriter, r *http.Request, call any, prepare func() (*outgoing, error)) error {
 	if err := readCall(w, r, call); err != nil {
 		return err
 	}
-	o, err := prepare(recording)
-	if err != nil {
-		return err
-	}
-	return h.deliver(w, r, o)
-}
-
-func (h *Handler) send(w http.ResponseWriter, r *http.Request) error {
-	var call exampleCall
-	if err := readCall(w, r, &call); err != nil {
-		return err
-	}
-	o, err := h.recorder.example(call, r.RemoteAddr)
+	o, err := prepare()
 	if err != nil {
 		return err
 	}

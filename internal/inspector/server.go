@@ -72,38 +72,25 @@ func listenerAddrs(listen []string) (addrs []net.Addr) {
 	return addrs
 }
 
-// findServer returns the server that listens now where a request arrived, and its
-// address there, or nil. It does not look for the server's name, because names move
-// when sites come and go. An address without an IP stands for any.
-func findServer(a arrival) (*caddyhttp.Server, net.Addr) {
+// findServer returns the server that now listens where a request arrived, and the
+// address of its listener, or nil. It does not look for a server's name, because
+// names change when sites come and go. An address without an IP matches any.
+func findServer(a arrival) (best *caddyhttp.Server, at net.Addr) {
 	app := httpApp()
 	if app == nil || a.local == nil {
 		return nil, nil
 	}
-	var (
-		best    *caddyhttp.Server
-		at      net.Addr
-		closest int
-	)
+	closest := 0
 	for _, local := range a.candidates() {
 		for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
-			if addr, match := closestListener(app.Servers[name], local); match > closest {
-				best, at, closest = app.Servers[name], addr, match
+			for _, listener := range app.Servers[name].Listeners() {
+				if match := matchAddr(listener.Addr(), local); match > closest {
+					best, at, closest = app.Servers[name], listener.Addr(), match
+				}
 			}
 		}
 	}
 	return best, at
-}
-
-// closestListener returns the server's address that is closest to that of a
-// connection, and how close it is: see matchAddr.
-func closestListener(server *caddyhttp.Server, local net.Addr) (closest net.Addr, match int) {
-	for _, listener := range server.Listeners() {
-		if m := matchAddr(listener.Addr(), local); m > match {
-			closest, match = listener.Addr(), m
-		}
-	}
-	return closest, match
 }
 
 // matchAddr returns how well a listener's address fits a connection: 0 is not at

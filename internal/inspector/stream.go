@@ -28,10 +28,10 @@ type stream struct {
 	out      *bufio.Writer // keeps its first error, which flush returns
 	control  *http.ResponseController
 	closed   context.Context
-	seen     uint64 // the version up to which everything was told
+	seen     uint64 // the version up to which all changes were sent
 }
 
-// stream tells a browser of changes until the browser goes or the handler is closed.
+// stream sends changes to a browser until the browser leaves or the handler is closed.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	changes, stop, ok := h.recorder.watch(maxStreams)
 	if !ok {
@@ -58,7 +58,7 @@ func cursorOf(r *http.Request) string {
 	return r.URL.Query().Get("cursor")
 }
 
-// resume tells what has changed since the cursor. Without a cursor it tells the
+// resume sends what has changed since the cursor. Without a cursor, it sends the
 // current one.
 func (s *stream) resume(cursor string) error {
 	now := s.recorder.snapshot().version
@@ -69,14 +69,14 @@ func (s *stream) resume(cursor string) error {
 		return s.send(func() { _, _ = fmt.Fprintf(s.out, "retry: 1000\nid: %s\n\n", s.recorder.id(now)) })
 	case !ok || version > now:
 		s.seen = now
-		return s.send(func() { s.tell("reset", now, struct{}{}) })
+		return s.send(func() { s.event("reset", now, struct{}{}) })
 	}
 	s.seen = version
 	return s.send(s.catchUp)
 }
 
-// follow tells of changes as they come. It pauses after each look, so that a flood
-// of deliveries does not make it look all the time.
+// follow sends changes as they come. It pauses after each look for changes, so that a
+// flood of deliveries does not keep it busy.
 func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 	keepAlive := time.NewTicker(streamKeepAlive)
 	defer keepAlive.Stop()
@@ -89,7 +89,7 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-s.closed.Done():
-			_ = s.send(func() { s.tell("end", s.seen, struct{}{}) })
+			_ = s.send(func() { s.event("end", s.seen, struct{}{}) })
 			return
 		case <-keepAlive.C:
 			err = s.send(func() { _, _ = fmt.Fprint(s.out, ":\n\n") })
@@ -106,25 +106,25 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 	}
 }
 
-// catchUp tells what has changed since it was called last.
+// catchUp writes what has changed since its last call.
 func (s *stream) catchUp() {
 	now := s.recorder.snapshot()
 	if now.clearedAt > s.seen {
-		s.tell("clear", now.clearedAt, struct{}{})
+		s.event("clear", now.clearedAt, struct{}{})
 	}
 	for _, summary := range s.recorder.summarizeAll(now.since(s.seen)) { // without bodies, to hold little memory
-		s.tell("entry", summary.Version, summary)
+		s.event("entry", summary.Version, summary)
 	}
 	s.seen = now.version
 }
 
-// tell writes one event. Its JSON is one line.
-func (s *stream) tell(name string, version uint64, data any) {
+// event writes one event. Its JSON is one line.
+func (s *stream) event(name string, version uint64, data any) {
 	_, _ = fmt.Fprintf(s.out, "id: %s\nevent: %s\ndata: %s\n\n", s.recorder.id(version), name, encode(data))
 }
 
-// send sends what write writes, within streamWriteTime. It removes the deadline after
-// that, which would end the stream on HTTP/2 even while nothing is written.
+// send sends what write writes, within streamWriteTime. Then it removes the deadline,
+// because on HTTP/2 a deadline ends a stream even if nothing is written.
 func (s *stream) send(write func()) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(streamWriteTime))
 	write()
