@@ -20,7 +20,7 @@ func ReadFile(t testing.TB, name string) string {
 
 // Root returns the folder of the project.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
+	_, file, _, _ := runtime.Caller(0) //nolint:dogsled // only the file matters
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 

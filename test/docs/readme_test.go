@@ -95,7 +95,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": testcaddy.OtherSecret,
 	"CLERK_PRODUCTION_SECRET":       testcaddy.Secret,
 	"CLERK_STAGING_SECRET":          testcaddy.OtherSecret,
-	"INSPECTOR_PASSWORD_HASH":       "$2a$14$3wvRSNCID1unzThH9/..U.TP.J56dv76A/Zbsq6bhJzeppgODM4Bq", // of "sesame"
+	"INSPECTOR_PASSWORD_HASH":       "$2a$04$sV6ozvjFV5jzMtRLTxPs2e5lUM7Jy10scXNis7wrx.XV2tf1dZ1Ge", // of "sesame", at the lowest cost
 }
 
 const unknownSecret = "whsec_dW5rbm93bi11bmtub3duLXVua25vd24="
