@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	stormSize = flag.Int("storm", 0, "how many deliveries TestStorm makes in each store, 0 for 20000 in memory and 4000 in storage with the build tag long, and a tenth without")
+	stormSize = flag.Int("storm", 0, "how many deliveries TestStorm makes in each store, 0 for 20000 in memory and 4000 in storage with the build tag long, and 1000 and 400 without")
 	stormSeed = flag.Uint64("storm-seed", 1, "the seed of TestStorm")
 )
 
@@ -45,13 +45,17 @@ var stormDelays = []time.Duration{0, 2 * time.Millisecond, 10 * time.Millisecond
 // off without an answer had done the work before. Such work is counted
 // separately, and nothing else may make a backend work twice.
 func TestStorm(t *testing.T) {
-	for store, size := range map[string]int{"memory": 20_000, "storage": 4_000} {
+	for store, sizes := range map[string]struct{ long, short int }{
+		"memory":  {20_000, 1000},
+		"storage": {4000, 400},
+	} {
 		t.Run(store, func(t *testing.T) {
-			switch {
-			case *stormSize > 0:
+			size := sizes.short
+			if testcaddy.Long {
+				size = sizes.long
+			}
+			if *stormSize > 0 {
 				size = *stormSize
-			case !testcaddy.Long:
-				size /= 10
 			}
 			newStorm(t, store, size).run(t)
 		})

@@ -79,6 +79,10 @@ func checkLine(t *testing.T, line string) {
 	if !ok && line != proxyLine {
 		t.Fatal("nothing is known about this command")
 	}
+	if expected.arrivals == 10_000 && !testcaddy.Long {
+		line = testcaddy.Replace(t, line, "10000", "1000")
+		expected.prints, expected.arrivals = "1000 of 1000 accepted", 1000
+	}
 	testcaddy.InstallCaddy(t)
 	backend := testcaddy.NewBackend(t, nil)
 	url := "http://" + testcaddy.FreeAddress(t)
