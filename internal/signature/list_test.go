@@ -1,6 +1,8 @@
 package signature
 
 import (
+	"encoding/base64"
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,7 +85,8 @@ func FuzzSignatureList(f *testing.F) {
 		"v1,$", "v1a,@", "v1,$ v1a,@", "v1a,@,v1,$", "v1,x, v1,$", "v1 v1,$", ",v1,$,", "v1,,$", "word,v1,$",
 		"v1,$x", "v1,$=", "V1,$", "v2,$", "v1,@", "v1a,$", "v1,\xff v1,$", "v1,$\tv1,$", "v1, $", " , ,,", "",
 		"v1," + wrongHMAC + " v1,$", strings.Repeat("v1a,@", 3),
-		strings.Repeat("v1a,"+wrongEd25519+" ", 9) + "v1a,@", strings.Repeat("v1a,"+wrongEd25519+" ", 10) + "v1a,@", strings.Repeat("v1a,x ", 12) + "v1a,@",
+		wrongEd25519List(10) + "v1a,@", wrongEd25519List(11) + "v1a,@", strings.Repeat("v1a,x ", 12) + "v1a,@",
+		strings.Repeat("v1a,"+wrongEd25519+" ", 12) + "v1a,@", impossibleEd25519List(12) + "v1a,@",
 	} {
 		f.Add(seed)
 	}
@@ -103,7 +106,7 @@ func FuzzSignatureList(f *testing.F) {
 		if got, want := symmetric.verify(h, testBody), slices.Contains(entries, entry{"v1", goodHMAC}); got != want {
 			t.Errorf("HMAC: %q verified: %v, want %v", list, got, want)
 		}
-		if got, want := public.verify(h, testBody), isAmongFirst(entries, 10, goodEd25519); got != want {
+		if got, want := public.verify(h, testBody), isAmongFirst(entries, 11, goodEd25519); got != want {
 			t.Errorf("Ed25519: %q verified: %v, want %v", list, got, want)
 		}
 		if symmetric.verify(h, append(testBody, ' ')) || public.verify(h, append(testBody, ' ')) {
@@ -112,20 +115,33 @@ func FuzzSignatureList(f *testing.F) {
 	})
 }
 
-// isAmongFirst reports whether sig is one of the first n v1a entries that have
-// the form of a signature.
+// isAmongFirst reports whether sig is one of the first n different v1a entries that
+// may be a signature.
 func isAmongFirst(entries []entry, n int, sig string) bool {
 	form := regexp.MustCompile(`^[A-Za-z0-9+/]{85}[AQgw]==$`)
+	seen := make(map[string]bool)
 	for _, e := range entries {
-		if e.version != "v1a" || !form.MatchString(e.sig) {
+		if e.version != "v1a" || !form.MatchString(e.sig) || !belowOrder(e.sig) || seen[e.sig] {
 			continue
 		}
-		if n--; n < 0 {
-			return false
-		}
+		seen[e.sig] = true
 		if e.sig == sig {
-			return true
+			return len(seen) <= n
 		}
 	}
 	return false
+}
+
+// belowOrder reports whether the second half of an Ed25519 signature is a number below
+// the order of the group, 2^252 + 27742317777372353535851937790883648493.
+func belowOrder(sig string) bool {
+	decoded, err := base64.StdEncoding.DecodeString(sig)
+	if err != nil {
+		return false
+	}
+	s := decoded[32:]
+	slices.Reverse(s) // it is little-endian
+	order, _ := new(big.Int).SetString("27742317777372353535851937790883648493", 10)
+	order.Add(order, new(big.Int).Lsh(big.NewInt(1), 252))
+	return new(big.Int).SetBytes(s).Cmp(order) < 0
 }

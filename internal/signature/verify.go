@@ -7,6 +7,9 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"hash"
+	"slices"
+
+	"filippo.io/edwards25519"
 )
 
 const (
@@ -17,9 +20,10 @@ const (
 	encodedEd25519Length = (ed25519.SignatureSize + 2) / 3 * 4
 )
 
-// maxEd25519Attempts bounds the work for one header. To check an Ed25519 signature
-// costs as much as an HMAC over 100 KB.
-const maxEd25519Attempts = 10
+// maxEd25519Attempts bounds the work for one header and key. Svix signs with the current
+// key of an endpoint and with up to ten former ones, so the entry that a receiver's key
+// made can be the eleventh.
+const maxEd25519Attempts = 11
 
 // strictBase64 accepts only one spelling of each signature.
 var strictBase64 = base64.StdEncoding.Strict()
@@ -60,18 +64,21 @@ func (k *Key) verifyHMAC(h *Headers, body []byte) bool {
 	return match == 1
 }
 
+// verifyEd25519 hashes the whole text once for each entry that may be a signature. It
+// cannot hash once for all of them: Ed25519 hashes the signature's R and the public key
+// in front of the text.
 func (k *Key) verifyEd25519(h *Headers, body []byte) bool {
 	var text []byte
-	attempts := 0
-	for version, sig, rest := nextSignature(h.Signatures); version != "" && attempts < maxEd25519Attempts; version, sig, rest = nextSignature(rest) {
-		if version != versionEd25519 || len(sig) != encodedEd25519Length {
+	tried := make([]string, 0, maxEd25519Attempts)
+	for version, sig, rest := nextSignature(h.Signatures); version != "" && len(tried) < maxEd25519Attempts; version, sig, rest = nextSignature(rest) {
+		if version != versionEd25519 || slices.Contains(tried, sig) {
 			continue
 		}
-		decoded, err := strictBase64.DecodeString(sig)
-		if err != nil || len(decoded) != ed25519.SignatureSize {
+		decoded, ok := decodeEd25519(sig)
+		if !ok {
 			continue
 		}
-		attempts++
+		tried = append(tried, sig)
 		if text == nil {
 			text = append(appendPrefix(make([]byte, 0, len(h.ID)+len(h.Timestamp)+2+len(body)), h.ID, h.Timestamp), body...)
 		}
@@ -80,6 +87,20 @@ func (k *Key) verifyEd25519(h *Headers, body []byte) bool {
 		}
 	}
 	return false
+}
+
+// decodeEd25519 refuses what is no signature for any key and text. Package ed25519
+// would hash the text before it looks at the second half, S.
+func decodeEd25519(sig string) (decoded []byte, ok bool) {
+	if len(sig) != encodedEd25519Length {
+		return nil, false
+	}
+	decoded, err := strictBase64.DecodeString(sig)
+	if err != nil || len(decoded) != ed25519.SignatureSize {
+		return nil, false
+	}
+	_, err = edwards25519.NewScalar().SetCanonicalBytes(decoded[ed25519.SignatureSize/2:])
+	return decoded, err == nil
 }
 
 // hmacState is a keyed HMAC with the memory for one computation.

@@ -13,6 +13,30 @@ import (
 // wrongEd25519 has the form of a v1a signature that no key of these tests makes.
 var wrongEd25519 = base64.StdEncoding.EncodeToString(make([]byte, 64))
 
+// wrongEd25519List returns n entries that differ. Each has the form of a v1a signature
+// that no key of these tests makes.
+func wrongEd25519List(n int) string {
+	var list strings.Builder
+	for i := range n {
+		sig := make([]byte, 64)
+		sig[32] = byte(i + 1)
+		list.WriteString("v1a," + base64.StdEncoding.EncodeToString(sig) + " ")
+	}
+	return list.String()
+}
+
+// impossibleEd25519List returns n entries that differ. Each has 64 bytes whose S is
+// not below the order of the group.
+func impossibleEd25519List(n int) string {
+	var list strings.Builder
+	for i := range n {
+		sig := make([]byte, 64)
+		sig[0], sig[63] = byte(i), 0x20
+		list.WriteString("v1a," + base64.StdEncoding.EncodeToString(sig) + " ")
+	}
+	return list.String()
+}
+
 func TestVerify(t *testing.T) {
 	current, previous, stranger := hmacSecret(t, "current"), hmacSecret(t, "previous"), hmacSecret(t, "stranger")
 	public, private := keyPair(t, "asymmetric")
@@ -63,8 +87,10 @@ func TestVerify(t *testing.T) {
 		{"a public key taken for an HMAC key, v1", []*Key{public}, "v1," + byHMAC(public.publicKey), -1},
 		{"a public key taken for an HMAC key, v1a", []*Key{public}, "v1a," + byHMAC(public.publicKey), -1},
 
-		{"v1a after nine wrong ones", []*Key{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 9) + "v1a," + byPrivate, 0},
-		{"v1a after ten wrong ones is not looked at", []*Key{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 10) + "v1a," + byPrivate, -1},
+		{"v1a by the oldest of the eleven keys that Svix signs with", []*Key{public}, wrongEd25519List(10) + "v1a," + byPrivate, 0},
+		{"v1a after eleven wrong ones is not tried", []*Key{public}, wrongEd25519List(11) + "v1a," + byPrivate, -1},
+		{"v1a after one wrong one, many times", []*Key{public}, strings.Repeat("v1a,"+wrongEd25519+" ", 40) + "v1a," + byPrivate, 0},
+		{"v1a after many whose S is not below the order of the group", []*Key{public}, impossibleEd25519List(40) + "v1a," + byPrivate, 0},
 		{"v1a after many that have no form", []*Key{public}, strings.Repeat("v1a,x v1a,AAAA v1a, ", 20) + "v1a," + byPrivate, 0},
 		{"v1a after many of other versions", []*Key{public}, strings.Repeat("v1,"+wrongHMAC+" v2,x ", 40) + "v1a," + byPrivate, 0},
 		{"v1a cut off", []*Key{public}, "v1a," + byPrivate[:84], -1},
