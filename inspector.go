@@ -26,15 +26,17 @@ func init() {
 //
 // It shows personal data, and whoever reaches it can send genuine deliveries to
 // the backend. So it answers this machine only. These get 403: peers that are not
-// on the loopback interface, requests that a proxy has forwarded, and host names
-// other than `localhost`, `127.0.0.1` and `[::1]`. A browser that calls the API
-// for a page of another site always gets 403.
+// on the loopback interface, requests of HTTP/1.0 or with headers that proxies add,
+// and host names other than `localhost`, `127.0.0.1` and `[::1]`. A relay on this
+// machine that changes nothing about a request cannot be told from you. A browser
+// that calls the API for a page of another site always gets 403.
 //
 // The deliveries are in memory only, at most 50 MB of them. They outlive config
 // reloads as long as there is an inspector or an endpoint with `inspect`.
 type Inspector struct {
 	// Answer other machines, too, under any host name. Put authentication in
-	// front of it, such as `basic_auth`. Default: false.
+	// front of it, such as `basic_auth`. A warning at every load says so.
+	// Default: false.
 	AllowRemote bool `json:"allow_remote,omitempty"`
 
 	recorder *inspector.Recorder
@@ -51,6 +53,12 @@ func (Inspector) CaddyModule() caddy.ModuleInfo {
 
 // Provision prepares the page and the API.
 func (i *Inspector) Provision(ctx caddy.Context) error {
+	if i.AllowRemote {
+		// Authentication has too many forms to be found: forward_auth, client
+		// certificates, other plugins, a named route.
+		ctx.Logger().Warn("allow_remote lets every machine that reaches the inspector read payloads and send signed deliveries: " +
+			"put authentication in front of it, such as basic_auth in the same route. This warning stays, because it cannot tell whether you have")
+	}
 	i.recorder = inspector.Acquire()
 	i.handler = inspector.NewHandler(i.recorder, i.AllowRemote, ctx.Logger())
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {

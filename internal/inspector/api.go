@@ -226,6 +226,7 @@ func writeInTime(w http.ResponseWriter, text []byte) error {
 // Why a request is refused.
 var (
 	errRemotePeer = errors.New("the inspector answers this machine only: to open it to others, set allow_remote and put authentication in front")
+	errOldHTTP    = errors.New("this request uses HTTP/1.0, as a proxy in front such as nginx does, and the inspector answers this machine only: open its address directly, or set allow_remote and put authentication in front")
 	errForwarded  = errors.New("a proxy has forwarded this request, and the inspector answers this machine only: to open it to others, set allow_remote and put authentication in front")
 	errForeign    = errors.New("the inspector answers under the names localhost, 127.0.0.1 and [::1] only: to open it under others, set allow_remote and put authentication in front")
 )
@@ -238,7 +239,11 @@ func checkLocal(r *http.Request) error {
 	if err != nil || !peer.Addr().Unmap().IsLoopback() {
 		return errRemotePeer
 	}
-	// A proxy or a tunnel on this machine is a local peer, too.
+	// A proxy or a tunnel on this machine is a local peer, too. No browser uses
+	// HTTP/1.0, but nginx forwards with it and adds no header unless told to.
+	if !r.ProtoAtLeast(1, 1) {
+		return errOldHTTP
+	}
 	for name := range r.Header {
 		if isForwarding(name) {
 			return errForwarded

@@ -353,6 +353,53 @@ func TestInspectorAndOddRequests(t *testing.T) {
 	}
 }
 
+// Proxies that add no header, such as nginx by default, forward with HTTP/1.0.
+func TestInspectorAndOldHTTP(t *testing.T) {
+	local, open := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://:"+testcaddy.Port(local)+" {\nclerk_webhook_inspector\n}\nhttp://:"+testcaddy.Port(open)+" {\nclerk_webhook_inspector {\nallow_remote\n}\n}\n", "default_bind 127.0.0.1")
+	for _, test := range []struct {
+		name, address, version string
+		status                 int
+		text                   string
+	}{
+		{"HTTP/1.1", local, "1.1", 200, `"run"`},
+		{"HTTP/1.0", local, "1.0", 403, "a proxy in front such as nginx"},
+		{"HTTP/1.0 with allow_remote", open, "1.0", 200, `"run"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			status, text := exchangeRaw(t, "tcp", test.address, "GET /api/status HTTP/"+test.version+"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+			if status != test.status || !strings.Contains(text, test.text) {
+				t.Errorf("%d, want %d and %q: %s", status, test.status, test.text, text)
+			}
+		})
+	}
+}
+
+func TestAllowRemoteWarnsAtEveryLoad(t *testing.T) {
+	const warning = "allow_remote lets every machine that reaches the inspector read payloads and send signed deliveries: put authentication in front of it, such as basic_auth in the same route. This warning stays, because it cannot tell whether you have"
+	for _, test := range []struct {
+		name, directive string
+		warnings        int
+	}{
+		{"this machine only", "clerk_webhook_inspector", 0},
+		{"allow_remote", "clerk_webhook_inspector {\nallow_remote\n}", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testcaddy.Log.Reset()
+			testcaddy.Run(t, "http://"+testcaddy.FreeAddress(t)+" {\n"+test.directive+"\n}\n")
+			entries := testcaddy.Log.Entries(t, warning)
+			if len(entries) != test.warnings {
+				t.Fatalf("%d warnings, want %d", len(entries), test.warnings)
+			}
+			for _, e := range entries {
+				if e["level"] != "warn" {
+					t.Errorf("the warning is %v", e)
+				}
+			}
+		})
+	}
+}
+
 func TestInspectorRefusesPeersOfASocket(t *testing.T) {
 	socket := filepath.Join(testcaddy.StorageDir(t), "s") // a short path, as sockets need
 	testcaddy.Run(t, "http://localhost {\nbind unix/"+socket+"\nclerk_webhook_inspector\n}\n")
