@@ -40,10 +40,11 @@ var sameThing = firstOfEach([][]string{
 	{"user_39ecC3sf4AmTuJQduiILGOWi21i", "user_3B1LthHJj28d4rw3owVgC6UxlZK"},
 	{"idn_39ecBzWPJRjM20jrSHPcoBi324H", "idn_3B1Ltcv3yJ5VCZFHMVcxjtgIlbt"},
 	{"idn_39ecC0WaXC0a5xBhdKv11q8nh1L", "idn_3B1LtdvFC3MjGVh7XZ8LxY73QYx"},
+	{"eac_39ec4VFrDcVPs48dnblmFPeHnTo", "eac_3B1Lm57b3IG40tbjBWLXPunv7TS"},
 	{"orginv_3AvheKdGDf3MiQ8xg3ukyKHIWqQ", "orginv_3B1LtdnAfBXm7vNSL0jFIhsNi9C"},
 	{"sess_3B100TgceDZWS8qsIko59KV4SUw", "sess_3B1LtgVcIgjAn6veiYyzILyVuKU"},
 	{"sess_activity_3B100UdE9jBatG1ud5nnOSJ0CwN", "sess_activity_3B1LthSDoCLFEE6h2tyhXTmRelv"},
-	{"client_3B100VAtMr7fzObaQd4yxMfiSAQ", "client_3B1Lthzt1KHKKMgMqRFt6O99tzy"},
+	{"client_39ebwvXd0pFZjUMlHD33u61CmFm", "client_3B100VAtMr7fzObaQd4yxMfiSAQ", "client_3B1Lthzt1KHKKMgMqRFt6O99tzy"},
 	{"cpayer_39ecC3vtboWzeGEZCSQcGuIljc3", "cpayer_39ecC2MjZdE4DJYwfRGx18J2bOc"},
 	{
 		"csub_item_39ecBzIy9D4Hi9A7gVu6hMpNg5X", "csub_item_39ecC5JkdAOHgQAsct1TRyV7isG", "csub_item_39ecC1JFUKHzj6ja4SuSkJ3x0cb",

@@ -198,6 +198,16 @@ func TestStoriesOfOtherThings(t *testing.T) {
 		{"a waitlist entry is invited", []string{"waitlistEntry.created", "waitlistEntry.updated"}, [][2]string{
 			{"data.id", "data.id"}, {"data.created_at", "data.created_at"}, {"data.email_address", "data.email_address"},
 		}},
+		{"a user signs in where the email address was verified", []string{"user.created", "session.created"}, [][2]string{
+			{"data.email_addresses.0.verification.verified_at_client", "data.client_id"},
+		}},
+		{"a user's phone number was verified in the same place as the email address", []string{"user.created", "user.updated"}, [][2]string{
+			{"data.email_addresses.0.verification.verified_at_client", "data.phone_numbers.0.verification.verified_at_client"},
+			{"data.external_accounts.0.external_account_id", "data.external_accounts.0.external_account_id"},
+		}},
+		{"an invitation is to the organization that was created", []string{"organization.created", "organizationInvitation.created"}, [][2]string{
+			{"data.id", "data.data.public_organization_data.id"}, {"data.slug", "data.data.public_organization_data.slug"},
+		}},
 		{"an email goes to the user", []string{"user.created", "email.created"}, [][2]string{
 			{"data.id", "data.user_id"}, {"data.primary_email_address_id", "data.email_address_id"}, {"data.email_addresses.0.email_address", "data.to_email_address"},
 		}},
