@@ -21,6 +21,7 @@ import (
 	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
 )
@@ -283,7 +284,7 @@ func (h *Handler) Cleanup() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	d := &delivery{handler: h}
 	defer d.releaseBody(r)
-	if h.inspection != nil {
+	if h.inspection != nil && !selfcheck.Is(r) {
 		return h.inspection.record(w, r, d, next, h.handle)
 	}
 	return h.handle(w, r, d, next)
@@ -312,8 +313,12 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, d *delivery, ne
 func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, why *rejection) error {
 	d.outcome, d.reason = rejected, why.Reason
 	d.publish(r)
-	h.metrics.countRejected(why.Reason)
-	h.logRejection(r, d, why)
+	if selfcheck.Is(r) {
+		selfcheck.Confirm(w, r)
+	} else {
+		h.metrics.countRejected(why.Reason)
+		h.logRejection(r, d, why)
+	}
 	if h.ReportOnly {
 		return next.ServeHTTP(w, r)
 	}

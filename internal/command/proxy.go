@@ -48,8 +48,12 @@ func newProxyCommand() *cobra.Command {
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
 Runs Caddy as a reverse proxy in front of your backend. Only genuine deliveries
-reach the path of the webhook endpoint, with or without a slash at its end.
-Requests to other paths go through unchecked, unless you give --only.
+reach the path of the webhook endpoint, and each path that begins so, such as
+/api/webhooks/ and /api/webhooks.json. Requests to other paths go through
+unchecked, unless you give --only.
+
+At the start, the command sends an unsigned delivery to the endpoint. If the
+guard does not refuse it, the command ends with an error.
 
 The proxy listens on this machine only, at http://localhost:8080. That is what a
 tunnel such as ngrok or cloudflared needs. If --from is a domain, Caddy gets a
@@ -142,14 +146,14 @@ func (p *proxy) readFlags(cmd *cobra.Command) error {
 			return fmt.Errorf("--event: %w", err)
 		}
 	}
-	if !strings.HasPrefix(p.Path, "/") {
-		return fmt.Errorf("--path %q: begin it with a slash", p.Path)
+	var err error
+	if p.Path, err = parsePath(p.Path); err != nil {
+		return err
 	}
 	if err := p.checkTokens(); err != nil {
 		return err
 	}
 	from, _ := cmd.Flags().GetString("from")
-	var err error
 	if p.Listener, err = parseSite(from); err != nil {
 		return fmt.Errorf("--from %s: %w", from, err)
 	}
@@ -164,7 +168,7 @@ func (p *proxy) readFlags(cmd *cobra.Command) error {
 
 // checkTokens finds values that a Caddyfile cannot hold.
 func (p *proxy) checkTokens() error {
-	for flag, value := range map[string]string{"name": p.Name, "path": strings.TrimSuffix(p.Path, "/")} {
+	for flag, value := range map[string]string{"name": p.Name, "path": p.Matcher()} {
 		if !canBeToken(value) {
 			return fmt.Errorf("--%s %q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", flag, value)
 		}
@@ -315,6 +319,11 @@ func (p *proxy) serve(out io.Writer) error {
 	caddy.TrapSignals()
 	if err := caddy.Load(config, true); err != nil {
 		return err
+	}
+	if !p.ReportOnly { // otherwise it would reach the backend
+		if err := p.Listener.checkGuarded(out, p.endpoint()); err != nil {
+			return err
+		}
 	}
 	p.printStart(out)
 	select {}

@@ -54,12 +54,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		{{template "withoutSignatures"}}
 	}
 {{- end}}
-{{- if .OtherPath}}
-	@webhooks path {{token .Path}} {{token .OtherPath}}
-	handle @webhooks {
-{{- else}}
-	handle {{token .Path}} {
-{{- end}}
+	handle {{token .Matcher}} {
 		clerk_webhook {
 {{- if .Name}}
 			name {{token .Name}}
@@ -126,19 +121,6 @@ func (p *proxy) caddyfile(upstream string, isEcho bool) string {
 // Plain reports whether the proxy serves HTTP only. Caddy warns that such a site
 // cannot speak the other protocols, and tells of certificates at the other sites.
 func (p *proxy) Plain() bool { return strings.HasPrefix(p.Listener.Address, "http:") }
-
-// OtherPath returns the path with a slash added at its end or taken from it, if there
-// is such a path. Many frameworks take both for the same route.
-func (p *proxy) OtherPath() string {
-	without, has := strings.CutSuffix(p.Path, "/")
-	switch {
-	case without == "" || strings.HasSuffix(p.Path, "*"):
-		return ""
-	case has:
-		return without
-	}
-	return p.Path + "/"
-}
 
 // token writes a value as one token of a Caddyfile. A placeholder is a token as it
 // is. In double quotes only a quotation mark can be escaped, and any other backslash

@@ -16,21 +16,20 @@ import (
 // printStart says what runs, and how to try it.
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
-	endpoint := p.Listener.url + p.Path
 	backend := p.to
 	if backend == "" {
 		backend = "this terminal"
 	}
-	fmt.Fprintf(out, "Guarding %s, forwarding to %s\n", colours.bold(endpoint), colours.bold(backend))
+	does := "Guarding"
+	if p.ReportOnly {
+		does = "Watching"
+	}
+	fmt.Fprintf(out, "%s %s, forwarding to %s\n", does, colours.bold(p.endpoint()), colours.bold(backend))
 	fmt.Fprintf(out, "  secrets      %s\n", p.describeSecrets())
 	fmt.Fprintf(out, "  events       %s\n", p.describeEvents())
-	if p.Only {
-		fmt.Fprintln(out, "  other paths  are refused")
-	} else {
-		fmt.Fprintln(out, "  other paths  go through unchecked")
-	}
+	fmt.Fprintf(out, "  other paths  %s\n", p.describeOtherPaths())
 	if p.ReportOnly {
-		fmt.Fprintln(out, "  report only  requests that are not genuine go through, too")
+		fmt.Fprintln(out, "  report only  requests that are not genuine go through, too, so the guard has not been tried at the start")
 	}
 	if p.Deduplicate {
 		fmt.Fprintln(out, "  copies       of a handled delivery are answered, not forwarded")
@@ -73,6 +72,16 @@ func (p *proxy) describeEvents() string {
 	return strings.Join(p.Events, ", ")
 }
 
+func (p *proxy) describeOtherPaths() string {
+	switch {
+	case p.guardsAll():
+		return "are guarded, too: each begins with /"
+	case p.Only:
+		return "are refused, but those that begin with " + p.Path + " are guarded, too"
+	}
+	return "go through unchecked, but those that begin with " + p.Path + " are guarded, too"
+}
+
 // tryCommand returns the command line that sends an event through the proxy, or "" if
 // no secret can sign.
 func (p *proxy) tryCommand() string {
@@ -81,8 +90,8 @@ func (p *proxy) tryCommand() string {
 			continue
 		}
 		line := programName() + " clerk-webhook send " + p.exampleType()
-		if endpoint := p.Listener.url + p.Path; endpoint != defaultEndpoint {
-			line += " --to " + shell.Word(strings.TrimSuffix(endpoint, "*"))
+		if endpoint := p.endpoint(); endpoint != defaultEndpoint {
+			line += " --to " + shell.Word(endpoint)
 		}
 		return line + s.flag
 	}

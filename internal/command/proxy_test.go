@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,18 +213,61 @@ func TestProxyInFrontOfABackend(t *testing.T) {
 	}
 }
 
-// Many frameworks have one handler for a path with and without a slash at its end.
-func TestProxyGuardsBothSlashes(t *testing.T) {
-	backend := newRecorder(t, ok)
-	for _, guarded := range []string{"/api/webhooks", "/hooks/"} {
-		p := startProxy(t, secretVariables, "--to", backend.URL, "--path", guarded)
-		without := strings.TrimSuffix(guarded, "/")
-		for path, want := range map[string]int{without: 400, without + "/": 400, without + "//": 400, without + "/other": 200, without + "other": 200} {
-			if status, _ := post(t, p.url+path, nil, "x"); status != want {
-				t.Errorf("--path %s: %s is answered with %d, not %d", guarded, path, status, want)
+// Many backends take more than the path itself for their webhook: a path with a slash,
+// a format or a parameter at its end.
+func TestProxyGuardsEachPathThatBeginsSo(t *testing.T) {
+	for _, tt := range []struct {
+		path            string
+		guarded         []string
+		printed, others string // the path in the URL, and what is said of other paths
+	}{
+		{"/api/webhooks", []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks//", "/api/webhooks.json", "/api/webhooks;x", "/api/webhooks%20", "/api/webhooks/extra", "/api/webhooks?token=abc", "/API/Webhooks"}, "/api/webhooks", "go through unchecked"},
+		{"/hooks/", []string{"/hooks", "/hooks/", "/hooks//", "/hooks.json", "/hooks/extra"}, "/hooks/", "go through unchecked"},
+		{"/hooks*", []string{"/hooks", "/hooks/", "/hooksextra"}, "/hooks", "go through unchecked"},
+		{"/a b", []string{"/a%20b", "/a%20b/"}, "/a%20b", "go through unchecked"},
+		{"/a%20b", []string{"/a%20b", "/a%20b/"}, "/a%20b", "go through unchecked"},
+		{"/café", []string{"/caf%C3%A9", "/caf%C3%A9.json"}, "/caf%C3%A9", "go through unchecked"},
+		{"/caf%c3%a9", []string{"/caf%C3%A9", "/caf%C3%A9.json"}, "/caf%C3%A9", "go through unchecked"},
+		{`/a[1]\b|"c"^`, []string{"/a%5B1%5D%5Cb%7C%22c%22%5E"}, "/a%5B1%5D%5Cb%7C%22c%22%5E", "go through unchecked"},
+		{"/a%3Fb%23c", []string{"/a%3Fb%23c", "/a%3Fb%23c/"}, "/a%3Fb%23c", "go through unchecked"},
+		{"/a;b=c@d:e,(f)!$&+~'", []string{"/a;b=c@d:e,(f)!$&+~'"}, "/a;b=c@d:e,%28f%29%21$&+~%27", "go through unchecked"},
+		{"/", []string{"/", "//", "/elsewhere", "/extra"}, "/", "are guarded, too"},
+	} {
+		t.Run(tt.path, func(t *testing.T) {
+			backend := newRecorder(t, ok)
+			p := startProxy(t, secretVariables, "--to", backend.URL, "--path", tt.path)
+			if !strings.HasPrefix(p.stdout.String(), "Guarding "+p.url+tt.printed+", ") || !strings.Contains(p.stdout.String(), tt.others) {
+				t.Errorf("it says\n%s", p.stdout.String())
 			}
+			for _, target := range tt.guarded {
+				if status, _ := post(t, p.url+target, nil, "x"); status != 400 {
+					t.Errorf("%s is answered with %d", target, status)
+				}
+			}
+			if got := len(backend.all()); got != 0 {
+				t.Fatalf("%d requests have reached the backend", got)
+			}
+			if tt.path == "/" {
+				return
+			}
+			if status, _ := post(t, p.url+"/elsewhere", nil, "x"); status != 200 || len(backend.all()) != 1 {
+				t.Errorf("another path is answered with %d", status)
+			}
+		})
+	}
+}
+
+func TestProxyDoesNotSayThatReportOnlyGuards(t *testing.T) {
+	backend := newRecorder(t, ok)
+	p := startProxy(t, secretVariables, "--to", backend.URL, "--report-only")
+	p.stdout.WaitFor(t, "Try it")
+	for _, says := range []string{"Watching " + p.url + "/api/webhooks, ", "has not been tried at the start"} {
+		if !strings.Contains(p.stdout.String(), says) {
+			t.Errorf("it does not say %q:\n%s", says, p.stdout.String())
 		}
-		p.stop(t)
+	}
+	if got := len(backend.all()); got != 0 {
+		t.Errorf("%d requests have reached the backend", got)
 	}
 }
 
@@ -345,9 +389,22 @@ func TestProxyStartErrors(t *testing.T) {
 		{"an empty upstream", []string{"--to", ""}, "--to is empty"},
 		{"an upstream that is the proxy", []string{"--to", "localhost:8080"}, "is the address of the proxy itself"},
 		{"an upstream that is the proxy, in capitals", []string{"--to", "LOCALHOST:8080", "--config-only"}, "is the address of the proxy itself"},
-		{"a path without a slash", []string{"--path", "api"}, "slash"},
+		{"a path without a slash", []string{"--path", "api"}, "begin it with a slash"},
+		{"a path with a query", []string{"--path", "/api/webhooks?token=abc"}, "write --path /api/webhooks, without the ? and what follows it"},
+		{"a path with a fragment", []string{"--path", "/api/webhooks#a"}, "write --path /api/webhooks, without the # and what follows it"},
+		{"a path with a wildcard in it", []string{"--path", "/api/*/webhooks", "--config-only"}, "write the part before it, --path /api/, which guards each path that begins so"},
+		{"a path with two wildcards at its end", []string{"--path", "/api/**", "--config-only"}, "write the part before it, --path /api/,"},
+		{"a path with a placeholder", []string{"--path", "/hooks/{id}", "--config-only"}, "write the part before it, --path /hooks/,"},
+		{"a path with an encoded wildcard", []string{"--path", "/hooks/a%2Ab", "--config-only"}, "write the part before it, --path /hooks/a,"},
+		{"a path with an encoded percent sign", []string{"--path", "/hooks/a%25b", "--config-only"}, "write the part before it, --path /hooks/a,"},
+		{"a path with a line break", []string{"--path", "/hooks\n", "--config-only"}, "write the part before it, --path /hooks,"},
+		{"a path with an encoded NUL", []string{"--path", "/hooks%00", "--config-only"}, "write the part before it, --path /hooks,"},
+		{"a path that is not UTF-8", []string{"--path", "/hooks%ff", "--config-only"}, "write the part before it, --path /hooks,"},
+		{"a path with a percent sign", []string{"--path", "/hooks/100%", "--config-only"}, "write %25 for a percent sign"},
+		{"a path with a doubled slash", []string{"--path", "//api//webhooks", "--config-only"}, "write --path /api/webhooks"},
+		{"a path with dots", []string{"--path", "/x/../api/./webhooks/", "--config-only"}, "write --path /api/webhooks/"},
 		{"a name that no Caddyfile can hold", []string{"--name", "a`\\", "--config-only"}, "leave one out"},
-		{"a path that no Caddyfile can hold", []string{"--path", "/`\\/", "--config-only"}, "leave one out"},
+		{"a path that no Caddyfile can hold", []string{"--path", "/`\\\"", "--config-only"}, "leave one out"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot exist", []string{"--event", "user created"}, "event pattern"},
 		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "another program listens on 127.0.0.1:" + takenPort + ": stop it, or choose another port with --inspect"},
@@ -386,23 +443,23 @@ func TestProxyConfigOnly(t *testing.T) {
 		args []string
 		has  []string
 	}{
-		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "@webhooks path /api/webhooks /api/webhooks/\n", "handle @webhooks {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN", "\tinspect\n", "http://:4040 {\n\tbind 127.0.0.1", "\tclerk_webhook_inspector\n"}},
+		{"nothing given", nil, []string{"http://:8080 {", "bind 127.0.0.1", "handle /api/webhooks* {", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET}", "reverse_proxy localhost:3000", "level WARN", "\tinspect\n", "http://:4040 {\n\tbind 127.0.0.1", "\tclerk_webhook_inspector\n"}},
 		{"everything given", []string{
 			"--to", "4000", "--from", "127.0.0.1:9000", "--path", "/a b/c", "--name", `my "shop"`, "--event", "user.*", "--event", "session.created",
 			"--secret", "new=" + sendSecret, "--secret", otherSecret, "--secret-file", secretFile, "--report-only", "--deduplicate", "--only", "--access-log", "--debug", "--inspect", "[::1]:5050",
 		}, []string{
-			"http://:9000 {", "bind 127.0.0.1\n", `@webhooks path "/a b/c" "/a b/c/"`, `name "my \"shop\""`, "events user.* session.created",
+			"http://:9000 {", "bind 127.0.0.1\n", `handle "/a b/c*" {`, `name "my \"shop\""`, "events user.* session.created",
 			"secret new {env.CLERK_WEBHOOK_SIGNING_SECRET}", "secret {env.CLERK_WEBHOOK_SIGNING_SECRET_2}", "secret {file." + secretFile + "}",
 			"report_only", "deduplicate\n", "respond 404", "Svix-Signature delete", "reverse_proxy localhost:4000", "\tdebug\n", "http://:5050 {\n\tbind ::1\n",
 		}},
 		{"a secret file whose name no Caddyfile can hold", []string{"--secret-file", oddFile}, []string{"secret {env.CLERK_WEBHOOK_SIGNING_SECRET}"}},
-		{"a path that ends with a slash", []string{"--path", "/hooks/"}, []string{"@webhooks path /hooks/ /hooks\n"}},
+		{"a path that ends with a slash", []string{"--path", "/hooks/"}, []string{"handle /hooks* {"}},
 		{"a path with a wildcard", []string{"--path", "/hooks*"}, []string{"handle /hooks* {"}},
-		{"the root", []string{"--path", "/"}, []string{"handle / {"}},
+		{"the root", []string{"--path", "/"}, []string{"handle /* {"}},
 		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {", "\tlog {\n\t\tformat filter {\n\t\t\trequest>headers>Svix-Signature delete\n"}},
 		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
 		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
-		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\t@webhooks"}},
+		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\thandle /api"}},
 		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
 		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
 		{"a port alone", []string{"--from", "9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
@@ -467,11 +524,12 @@ func TestProxyQuotesValuesInTheCaddyfile(t *testing.T) {
 			if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			path := strings.ReplaceAll(value, "\t", " ") // a path has no control characters
 			placeholder := "{file." + file + "}"
 			if strings.HasSuffix(value, `\`) { // it would escape the closing brace
 				placeholder = "{env.CLERK_WEBHOOK_SIGNING_SECRET}"
 			}
-			r := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--name", value, "--path", "/"+value, "--secret-file", file), "")
+			r := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--name", value, "--path", "/"+url.PathEscape(path), "--secret-file", file), "")
 			if r.code != 0 {
 				t.Fatalf("code %d: %s", r.code, r.stderr)
 			}
@@ -482,7 +540,7 @@ func TestProxyQuotesValuesInTheCaddyfile(t *testing.T) {
 			route := gjson.GetBytes(config, "apps.http.servers.srv0.routes.0")
 			guard := route.Get("handle.0.routes.0.handle.0")
 			for what, got := range map[string][2]string{
-				"path":   {route.Get("match.0.path.0").Str, "/" + value},
+				"path":   {route.Get("match.0.path.0").Str, "/" + path + "*"},
 				"name":   {guard.Get("name").Str, value},
 				"secret": {guard.Get("secret.0.value").Str, placeholder},
 			} {

@@ -1,0 +1,83 @@
+package command
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
+)
+
+const (
+	longestCheck     = 10 * time.Second
+	certificatePause = 200 * time.Millisecond
+)
+
+// checkGuarded sends an unsigned delivery to a URL of the site and returns an error if
+// anything but the guard answers it. As long as there is no certificate, the site
+// cannot serve anybody, so it waits for one.
+func (s site) checkGuarded(out io.Writer, url string) error {
+	client := s.client()
+	defer client.CloseIdleConnections()
+	for attempt := 0; ; attempt++ {
+		err := sendUnsigned(client, url)
+		if !isAlert(err) {
+			return err
+		}
+		if attempt == 1 {
+			fmt.Fprintf(out, "Waiting for the certificate of %s\n", s.url)
+		}
+		time.Sleep(certificatePause)
+	}
+}
+
+// isAlert reports whether the other end has broken off a TLS handshake.
+func isAlert(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "remote error"
+}
+
+func sendUnsigned(client *http.Client, url string) error {
+	r, err := selfcheck.NewRequest(context.Background(), url)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("trying whether the guard refuses an unsigned delivery: %w", err)
+	}
+	defer res.Body.Close()
+	if !selfcheck.Confirmed(res) {
+		return fmt.Errorf("%s is not guarded: an unsigned delivery was not refused by the guard, but answered with %d. Write --path as the path of your endpoint, without a query", url, res.StatusCode)
+	}
+	return nil
+}
+
+// client returns a client that connects to this process whatever the name of the site
+// is. The public address of a domain may be that of a router.
+func (s site) client() *http.Client {
+	dialer := &net.Dialer{}
+	return &http.Client{
+		Timeout:       longestCheck,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				host, port, err := net.SplitHostPort(address)
+				if err != nil {
+					return nil, err
+				}
+				if _, err := netip.ParseAddr(host); err != nil {
+					host = "localhost"
+				}
+				return dialer.DialContext(ctx, network, net.JoinHostPort(host, port))
+			},
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // it never leaves this machine
+		},
+	}
+}

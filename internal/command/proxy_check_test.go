@@ -1,0 +1,76 @@
+package command
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
+)
+
+// refuse answers as a guard does.
+func refuse(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && selfcheck.Is(r) {
+		selfcheck.Confirm(w, r)
+	}
+	w.WriteHeader(http.StatusBadRequest)
+}
+
+func TestCheckGuarded(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		answer  http.HandlerFunc
+		problem string
+	}{
+		{"the guard refuses", refuse, ""},
+		{"the backend accepts", func(http.ResponseWriter, *http.Request) {}, "is not guarded: an unsigned delivery was not refused by the guard, but answered with 200"},
+		{"the backend refuses", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }, "answered with 400"},
+		{"the backend refuses and returns the headers", func(w http.ResponseWriter, r *http.Request) {
+			for name, values := range r.Header {
+				w.Header()[name] = values
+			}
+			w.WriteHeader(http.StatusForbidden)
+		}, "answered with 403"},
+		{"the backend redirects to what is guarded", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/guarded" {
+				refuse(w, r)
+				return
+			}
+			http.Redirect(w, r, "/guarded", http.StatusTemporaryRedirect)
+		}, "answered with 307"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(tt.answer)
+			defer server.Close()
+			err := site{url: server.URL}.checkGuarded(t.Output(), server.URL+"/hook")
+			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestCheckGuardedWaitsForTheCertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(refuse))
+	server.StartTLS()
+	defer server.Close()
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	attempts := 0
+	server.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if attempts++; attempts < 3 {
+			return nil, errors.New("no certificate")
+		}
+		return nil, nil
+	}
+	var out strings.Builder
+	s := site{url: "https://hooks.example.com:" + port}
+	if err := s.checkGuarded(&out, s.url+"/hook"); err != nil || attempts != 3 {
+		t.Errorf("after %d attempts: %v", attempts, err)
+	}
+	if want := "Waiting for the certificate of " + s.url + "\n"; out.String() != want {
+		t.Errorf("it says %q, not %q", out.String(), want)
+	}
+}
