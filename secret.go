@@ -47,6 +47,10 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, err
 		if keys[i], err = s.resolve(); err != nil {
 			return nil, fmt.Errorf("secret %q: %w", s.Name, err)
 		}
+		if keys[i].Published() {
+			logger.Warn("this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret",
+				zap.String("secret", s.Name))
+		}
 		fingerprint := keys[i].Fingerprint()
 		if twin, isTwin := sameKey[fingerprint]; isTwin {
 			logger.Warn("two secrets have the same key; give the second its own once the secret is rotated",

@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	sendSecret  = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	sendSecret  = "whsec_b25seSB0aGUgdGVzdHMgb2YgY29tbWFuZHM="
 	otherSecret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 )
 
@@ -425,7 +425,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "is in milliseconds: give seconds"},
 		{"a count of zero", []string{"user.created", "--count", "0"}, 2, "sends nothing"},
 		{"a concurrency of zero", []string{"user.created", "--concurrency", "0"}, 2, "1 to 1000"},
-		{"a public key", []string{"user.created", "--secret", "whpk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}, 2, "can verify but not sign"},
+		{"a public key", []string{"user.created", "--secret", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}, 2, "can verify but not sign"},
 		{"a broken secret", []string{"user.created", "--secret", "whsec_short"}, 2, "secret"},
 		{"an unknown flag", []string{"user.created", "--colour"}, 2, "unknown flag"},
 	} {

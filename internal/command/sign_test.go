@@ -142,7 +142,7 @@ func TestSignErrors(t *testing.T) {
 		{"nothing to sign", []string{"--secret", productionSecret}, "--data"},
 		{"no secret", []string{"--data", "{}"}, "no signing secret"},
 		{"broken secret", []string{"--data", "{}", "--secret", "mine='" + productionSecret + "'"}, "quotation marks"},
-		{"public key", []string{"--data", "{}", "--secret", "whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazYeZmFjdG8="}, "can verify but not sign"},
+		{"public key", []string{"--data", "{}", "--secret", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}, "can verify but not sign"},
 		{"an id that no guard accepts", []string{"--data", "{}", "--secret", productionSecret, "--id", "a\nb"}, "svix-id"},
 		{"not a timestamp", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "noon"}, "noon"},
 		{"timestamp in milliseconds", []string{"--data", "{}", "--secret", productionSecret, "--timestamp", "1773651845000"}, "--timestamp 1773651845000 is in milliseconds: give seconds"},

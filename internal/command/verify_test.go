@@ -293,7 +293,7 @@ func TestVerifyNamesTheCause(t *testing.T) {
 		}, "signature_altered"},
 		{"signature cut short", func(r *received) { r.signature = r.signature[:20] }, "signature_altered? secret_unknown?"},
 		{"public key for an HMAC", func(r *received) {
-			r.secrets = []string{"--secret", "whpk_MCowBQYDK2VwAyEAm6WvRzQeJ4cXw5sNq3uP0L8YtKk="}
+			r.secrets = []string{"--secret", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="}
 		}, "signature_kind? secret_unknown?"},
 
 		{"secret in quotes, body re-encoded, header altered, clock wrong", func(r *received) {

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,6 +12,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"filippo.io/edwards25519"
 )
 
 // The prefixes of the Standard Webhooks specification, which Svix uses too.
@@ -75,10 +78,10 @@ func ParseSecret(s string) (*Key, error) {
 		return newPublicKey(encoded)
 	}
 	key, err := newHMACKey(strings.TrimPrefix(s, hmacPrefix))
-	if err != nil {
-		return nil, explainMistake(s, err)
+	if err != nil && err != errGuessable {
+		err = explainMistake(s, err)
 	}
-	return key, nil
+	return key, err
 }
 
 func newPublicKey(encoded string) (*Key, error) {
@@ -89,30 +92,23 @@ func newPublicKey(encoded string) (*Key, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("it decodes to %d bytes, but an Ed25519 public key (whpk_…) has exactly %d: copy all of it", len(key), ed25519.PublicKeySize)
 	}
-	if anyoneCanSign(key) {
+	point, err := new(edwards25519.Point).SetBytes(key)
+	if err != nil {
+		return nil, errors.New("it is not an Ed25519 public key, so no signature can match it: copy the sender's own key (whpk_…)")
+	}
+	if anyoneCanSign(point) {
 		return nil, errors.New("it is a weak public key, for which anyone can sign: copy the sender's own key")
 	}
 	return &Key{keyMaterial: &keyMaterial{publicKey: key}}, nil
 }
 
-// weakKeyTrials is the number of texts that are tried on a public key. A key of
-// order n accepts one forged signature in n, and n is at most 8.
-const weakKeyTrials = 64
-
-// anyoneCanSign reports whether key is one of the few points of small order, such
-// as 32 zero bytes. Anyone can make signatures for these without a private key.
-// It tries the simplest forgery, whose R is the neutral point and whose S is
-// zero. A genuine key never accepts that.
-func anyoneCanSign(key ed25519.PublicKey) bool {
-	forged := make([]byte, ed25519.SignatureSize)
-	forged[0] = 1 // the neutral point
-	for i := range weakKeyTrials {
-		if ed25519.Verify(key, []byte{byte(i)}, forged) {
-			return true
-		}
-	}
-	return false
+// anyoneCanSign reports whether a public key is one of the few points of small order,
+// such as 32 zero bytes. Anyone can make signatures for these without a private key.
+func anyoneCanSign(publicKey *edwards25519.Point) bool {
+	return new(edwards25519.Point).MultByCofactor(publicKey).Equal(edwards25519.NewIdentityPoint()) == 1
 }
+
+var errGuessable = errors.New("it is one byte or one character over and over, as in a template, so anyone can guess it: copy your endpoint's own secret")
 
 func newHMACKey(encoded string) (*Key, error) {
 	key, err := decodeKey(encoded)
@@ -122,10 +118,16 @@ func newHMACKey(encoded string) (*Key, error) {
 	if len(key) < minKeyLength {
 		return nil, fmt.Errorf("it decodes to %d bytes, but needs at least %d: copy all of it, from whsec_ to the end", len(key), minKeyLength)
 	}
+	if isRepeated(key) || isRepeated([]byte(strings.TrimRight(encoded, "="))) {
+		return nil, errGuessable
+	}
 	k := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
 	k.states.New = func() any { return newHMACState(key) }
 	return k, nil
 }
+
+// isRepeated reports whether all bytes of b are the same.
+func isRepeated(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }
 
 func decodeKey(encoded string) ([]byte, error) {
 	// The decoders of encoding/base64 would skip line breaks.

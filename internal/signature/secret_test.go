@@ -28,6 +28,8 @@ const (
 	errAssignment = "it has a name in front: give only the part after the equals sign"
 	errVariable   = "it looks like the name of an environment variable: in a configuration write {env.NAME}"
 	errBraces     = "it looks like a placeholder without its braces: write {env.NAME} or {file./path}"
+	errRepeated   = "it is one byte or one character over and over, as in a template, so anyone can guess it: copy your endpoint's own secret"
+	errNoPoint    = "it is not an Ed25519 public key, so no signature can match it: copy the sender's own key (whpk_…)"
 	errFile       = "it looks like the name of a file: in a configuration write {file./path}"
 )
 
@@ -71,6 +73,13 @@ func TestParseSecret(t *testing.T) {
 		{"only the prefix and white space", "whsec_ ", errShort(0), false},
 		{"only the prefix of a public key", "whpk_", errPublicKey(0), false},
 		{"1 byte", secretOfLength("whsec_", 1), errShort(1), false},
+		{"a key of zeros", "whsec_" + strings.Repeat("A", 32), errRepeated, false},
+		{"a key of zeros with padding", "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 32)), errRepeated, false},
+		{"a key of one letter", "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 25)), errRepeated, false},
+		{"a key of 0xff without prefix", strings.Repeat("/", 32), errRepeated, false},
+		{"a placeholder of one letter", "whsec_" + strings.Repeat("x", 32), errRepeated, false},
+		{"a key of two bytes in turn", "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("kl"), 12)), "", true},
+		{"a public key that is no point of the curve", "whpk_AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", errNoPoint, false},
 		{"23 bytes", secretOfLength("whsec_", 23), errShort(23), false},
 		{"23 bytes without prefix", secretOfLength("", 23), errShort(23), false},
 		{"public key of 31 bytes", secretOfLength("whpk_", 31), errPublicKey(31), false},
@@ -290,7 +299,7 @@ func TestGenerateSecret(t *testing.T) {
 // secretErrors is everything that ParseSecret may say.
 var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
 	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errUTF16), regexp.QuoteMeta(errNotBase64),
-	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile),
+	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile), regexp.QuoteMeta(errRepeated), regexp.QuoteMeta(errNoPoint),
 	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes, but needs at least 24: copy all of it, from whsec_ to the end`,
 	`it is a weak public key, for which anyone can sign: copy the sender's own key`,
 	`it decodes to [0-9]+ bytes, but an Ed25519 public key \(whpk_…\) has exactly 32: copy all of it`,
@@ -307,6 +316,7 @@ func FuzzParseSecret(f *testing.F) {
 		"", " ", "whsec_", "whpk_", "whsk_", "====", "whsec_====", testSecret, testSecret + "=", testSecret[:30], "\n" + testSecret + "\t",
 		secretOfLength("whsec_", 25), strings.TrimRight(secretOfLength("", 25), "="), secretOfLength("whpk_", 32), secretOfLength("whpk_", 33),
 		`"` + testSecret + `"`, testSecret[:10] + "\n" + testSecret[10:], "\ufeff" + testSecret, "\xff\xfew\x00h\x00", "whsec_" + testSecret, "WHSEC_x", "{env.X}", "é\xff\x00",
+		strings.Repeat("A", 32), strings.Repeat("x", 32), "whpk_AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 		"sk_test_x", "whsec_…", "NAME=" + testSecret, "$NAME", "env.NAME", "/run/secrets/x",
 	} {
 		f.Add(seed)
@@ -318,7 +328,7 @@ func FuzzParseSecret(f *testing.F) {
 			if !secretErrors.MatchString(err.Error()) {
 				t.Fatalf("%q: %v", s, err)
 			}
-			if svixAccepts && len(svixKey) >= 24 && !strings.ContainsAny(s, "\r\n") {
+			if svixAccepts && len(svixKey) >= 24 && err.Error() != errRepeated && !strings.ContainsAny(s, "\r\n") {
 				t.Fatalf("%q: Svix's library takes it, but: %v", s, err)
 			}
 			return
@@ -338,6 +348,9 @@ func FuzzParseSecret(f *testing.F) {
 		}
 		if len(secret.hmacKey) < 24 {
 			t.Fatalf("%q has a key of %d bytes", s, len(secret.hmacKey))
+		}
+		if len(slices.Compact(slices.Clone(secret.hmacKey))) == 1 {
+			t.Fatalf("%q has a key of one repeated byte", s)
 		}
 		if svixAccepts && !bytes.Equal(secret.hmacKey, svixKey) {
 			t.Fatalf("%q is another key for Svix's library", s)

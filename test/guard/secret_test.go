@@ -174,6 +174,22 @@ func TestEqualSecretsAreAWarning(t *testing.T) {
 	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by current")
 }
 
+func TestPublishedSecretIsAWarningAtEveryLoad(t *testing.T) {
+	const message = "this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret"
+	const publicKey = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+	config := guarded(testcaddy.FreeAddress(t), "secret example "+testcaddy.Secret+"\nsecret own "+testcaddy.OtherSecret+"\nsecret public "+publicKey)
+	for _, load := range []func(testing.TB, string, ...string){testcaddy.Run, testcaddy.Reload} {
+		load(t, config)
+		var warned []any
+		for _, warning := range testcaddy.Log.Entries(t, message) {
+			warned = append(warned, warning["level"], warning["secret"])
+		}
+		if got, want := fmt.Sprint(warned), "[warn example warn public]"; got != want {
+			t.Errorf("got the warnings %s, want %s", got, want)
+		}
+	}
+}
+
 // TestConfigIsExportedWithoutKeys reads the running configuration through
 // Caddy's admin API.
 func TestConfigIsExportedWithoutKeys(t *testing.T) {
