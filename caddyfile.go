@@ -123,7 +123,6 @@ func (h *Handler) setOption(option string, args []string) error {
 	return h.setValue(option, args[0])
 }
 
-// setValue sets an option that has one value.
 func (h *Handler) setValue(option, value string) (err error) {
 	switch option {
 	case "name":
@@ -148,7 +147,6 @@ func (h *Handler) setValue(option, value string) (err error) {
 	}
 }
 
-// setFlag sets an option that stands alone.
 func setFlag(target *bool, args []string) error {
 	if len(args) != 0 {
 		return errArguments

@@ -90,7 +90,6 @@ var ledgers = caddy.NewUsagePool()
 
 const ledgerKey = "ledger"
 
-// sharedLedger is the ledger, with the guards that use it.
 type sharedLedger struct {
 	*ledger.Ledger
 	mu     sync.Mutex
@@ -193,7 +192,6 @@ func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *deli
 	return err
 }
 
-// claimKey is the context key of the *ledger.Claim that a request holds.
 type claimKey struct{}
 
 // claimContext returns the context for the handlers behind a guard that has

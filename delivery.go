@@ -38,7 +38,6 @@ type delivery struct {
 	handler *Handler
 }
 
-// releaseBody gives the body's memory back when r has been served.
 func (d *delivery) releaseBody(r *http.Request) {
 	if d.body != nil {
 		d.body.ReleaseAfter(r.Context())
@@ -138,7 +137,6 @@ func (d *delivery) payload(path string) (value string) {
 	return oneLine(value)
 }
 
-// oneLine puts spaces in the place of control characters.
 func oneLine(text string) string {
 	line := []byte(text)
 	for i, c := range line {

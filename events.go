@@ -9,7 +9,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
-// eventFilter decides which event types go on.
 type eventFilter struct {
 	patterns []event.Pattern
 	known    map[string]eventKind // decided beforehand

@@ -109,11 +109,10 @@ func (i *inspection) release() error {
 	return i.recorder.Release()
 }
 
-// handling is how a guard handles a delivery.
 type handling func(http.ResponseWriter, *http.Request, *delivery, caddyhttp.Handler) error
 
-// record lets handle handle a delivery, and records what comes in, when it is
-// handed on, and what goes out.
+// record calls handle, and records what comes in, when it is handed on, and what goes
+// out.
 func (i *inspection) record(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, handle handling) error {
 	capture := i.recorder.Begin(i.endpoint, w, r)
 	returned := false
@@ -131,7 +130,6 @@ func (i *inspection) record(w http.ResponseWriter, r *http.Request, d *delivery,
 	return err
 }
 
-// progress is what the guard has found out so far.
 func (i *inspection) progress(d *delivery) inspector.Progress {
 	p := inspector.Progress{
 		Decision: inspector.Decision{

@@ -76,7 +76,6 @@ func registerMetrics(registry *prometheus.Registry) error {
 	return nil
 }
 
-// metrics counts for one guard.
 type metrics struct {
 	endpoint       string
 	rejections     map[reason]prometheus.Counter

@@ -334,14 +334,12 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
-// acknowledge answers a genuine delivery that is not wanted.
 func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery) error {
 	h.settle(r, d, filtered)
 	w.WriteHeader(h.Filtered)
 	return nil
 }
 
-// forward lets the next handler answer.
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
 	return h.forwardTo(response.Track(w, false), r, d, next)
 }
@@ -359,7 +357,6 @@ func (h *Handler) forwardTo(answer *response.Tracker, r *http.Request, d *delive
 	return caddyhttp.Error(http.StatusBadGateway, errUnanswered)
 }
 
-// settle publishes, counts and logs what becomes of a verified delivery.
 func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 	d.outcome = o
 	d.publish(r)

@@ -36,15 +36,14 @@ var rejectionStatus = map[reason]int{
 	signature.Mismatch:        http.StatusForbidden,
 }
 
-// rejection is why a request is not a genuine delivery.
 type rejection = signature.Error
 
 var (
-	notPost        = &rejection{Reason: methodNotAllowed, Detail: "only POST is a delivery"}
-	announcedLarge = &rejection{Reason: bodyTooLarge, Detail: "Content-Length is over max_body"}
-	largerThanMax  = &rejection{Reason: bodyTooLarge, Detail: "the body is over max_body"}
-	slowBody       = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
-	brokenBody     = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
+	errNotPost        = &rejection{Reason: methodNotAllowed, Detail: "only POST is a delivery"}
+	errAnnouncedLarge = &rejection{Reason: bodyTooLarge, Detail: "Content-Length is over max_body"}
+	errTooLarge       = &rejection{Reason: bodyTooLarge, Detail: "the body is over max_body"}
+	errSlowBody       = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
+	errBrokenBody     = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
 )
 
 // rejectionOf is for errors of the signature package that concern a delivery. Each

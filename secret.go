@@ -61,7 +61,6 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, err
 	return keys, nil
 }
 
-// nameAt returns the secret's name. That of an unnamed one is its position.
 func (s Secret) nameAt(index int) string {
 	if s.Name != "" {
 		return s.Name
@@ -100,7 +99,6 @@ func (s Secret) resolve() (*signature.Key, error) {
 	return key, key.SelfTest()
 }
 
-// explainEmpty says why a placeholder has no value and what to do.
 func explainEmpty(placeholder string) error {
 	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !holdsSecret(variable) {
 		state := "is empty"
@@ -113,7 +111,7 @@ func explainEmpty(placeholder string) error {
 		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
 	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !holdsSecret(name) {
-		return fmt.Errorf("Caddy reads {file.%s} as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
+		return fmt.Errorf("{file.%s} is read as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
 	}
 	if holdsSecret(placeholder) {
 		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")

@@ -20,7 +20,7 @@ import (
 // whatever the result is. Otherwise it can do so for a genuine delivery only.
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request, d *delivery) *rejection {
 	if r.Method != http.MethodPost { // step 1
-		return notPost
+		return errNotPost
 	}
 	if rejected := h.checkHeaders(r, d); rejected != nil { // steps 2 and 3
 		return rejected
@@ -47,7 +47,7 @@ func (h *Handler) checkHeaders(r *http.Request, d *delivery) *rejection {
 // receiveBody reads the body, bounded in size and time.
 func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *delivery) *rejection {
 	if r.ContentLength > h.MaxBody {
-		return announcedLarge
+		return errAnnouncedLarge
 	}
 	if r.ContentLength == 0 || r.Body == nil {
 		d.body, d.received = &body.Body{}, time.Now()
@@ -73,12 +73,11 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	if !h.ReportOnly {
 		body.ClearDeadline(w)
 	} else if d.received.Sub(start) > timeout {
-		return slowBody
+		return errSlowBody
 	}
 	return nil
 }
 
-// bodyFault tells apart why a body could not be read whole.
 func bodyFault(err error) *rejection {
 	var (
 		tooLarge *http.MaxBytesError
@@ -88,14 +87,13 @@ func bodyFault(err error) *rejection {
 	switch {
 	case errors.As(err, &tooLarge),
 		errors.As(err, &handled) && handled.StatusCode == http.StatusRequestEntityTooLarge:
-		return largerThanMax
+		return errTooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return slowBody
+		return errSlowBody
 	}
-	return brokenBody
+	return errBrokenBody
 }
 
-// checkSignature compares the signatures with those of every secret.
 func (h *Handler) checkSignature(d *delivery) *rejection {
 	index, err := signature.Verify(h.keys, &d.headers, d.body.Bytes())
 	d.checked = time.Now()

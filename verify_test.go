@@ -172,7 +172,7 @@ func TestHeaderRejectionsAllocateLittle(t *testing.T) {
 			prepare := func() *http.Request { return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, nil) }
 			errorDirective := testing.AllocsPerRun(500, func() {
 				prepare()
-				_ = caddyhttp.Error(http.StatusBadRequest, notPost)
+				_ = caddyhttp.Error(http.StatusBadRequest, errNotPost)
 			})
 			guard := testing.AllocsPerRun(500, func() { _ = h.ServeHTTP(w, prepare(), answerOK) })
 			t.Logf("%.0f allocations more than the error directive", guard-errorDirective)

@@ -48,7 +48,6 @@ secret).
 	})
 }
 
-// configure makes cmd the parent of all subcommands.
 func configure(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -117,7 +116,6 @@ type input struct {
 
 func newInput(cmd *cobra.Command) *input { return &input{stdin: cmd.InOrStdin()} }
 
-// read returns the whole of the file at path.
 func (in *input) read(flag, path string) ([]byte, error) {
 	if path == "-" {
 		if in.takenBy != "" {
@@ -145,13 +143,11 @@ func readBounded(flag string, r io.Reader) ([]byte, error) {
 	return content, nil
 }
 
-// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// palette colours text on a terminal.
 type palette struct{ enabled bool }
 
 // paletteFor follows the convention of NO_COLOR.

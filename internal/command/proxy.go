@@ -138,7 +138,6 @@ func (p *proxy) run(cmd *cobra.Command) error {
 	return p.serve(cmd.OutOrStdout())
 }
 
-// readFlags reads the flags that need more than their value.
 func (p *proxy) readFlags(cmd *cobra.Command) error {
 	p.Events = valuesOf(cmd, "event")
 	for _, pattern := range p.Events {
@@ -166,7 +165,6 @@ func (p *proxy) readFlags(cmd *cobra.Command) error {
 	return p.chooseSecrets(cmd)
 }
 
-// checkTokens finds values that a Caddyfile cannot hold.
 func (p *proxy) checkTokens() error {
 	for flag, value := range map[string]string{"name": p.Name, "path": p.Matcher()} {
 		if !canBeToken(value) {
@@ -176,7 +174,6 @@ func (p *proxy) checkTokens() error {
 	return nil
 }
 
-// parseTo reads an address, or a port of this machine.
 func (p *proxy) parseTo(cmd *cobra.Command) error {
 	to, _ := cmd.Flags().GetString("to")
 	if to == "" {
@@ -255,7 +252,6 @@ func filePlaceholder(path string) string {
 	return "{file." + absolute + "}"
 }
 
-// inEnvironment puts the secret at position i where the config finds it.
 func inEnvironment(i int, text string) (placeholder string, err error) {
 	variable := signature.SecretVariable
 	if i > 0 {

@@ -37,7 +37,6 @@ func (s site) checkGuarded(out io.Writer, url string) error {
 	}
 }
 
-// isAlert reports whether the other end has broken off a TLS handshake.
 func isAlert(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &operation) && operation.Op == "remote error"

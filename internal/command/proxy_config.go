@@ -104,7 +104,6 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- end}}
 `))
 
-// caddyfile returns the config that the proxy runs in front of an upstream.
 func (p *proxy) caddyfile(upstream string, isEcho bool) string {
 	var text strings.Builder
 	err := proxyConfig.Execute(&text, struct {

@@ -60,8 +60,6 @@ func (p *proxy) Matcher() string {
 	return strings.TrimSuffix(p.Path, "/") + "*"
 }
 
-// guardsAll reports whether there are no paths but those that the guard covers.
 func (p *proxy) guardsAll() bool { return p.Path == "/" }
 
-// endpoint is the URL of the guarded path.
 func (p *proxy) endpoint() string { return p.Listener.url + (&url.URL{Path: p.Path}).EscapedPath() }

@@ -16,7 +16,6 @@ import (
 
 const defaultPort = "8080"
 
-// site is where a proxy listens.
 type site struct {
 	Address string   // in a Caddyfile
 	Binds   []string // the interfaces; all if there are none
@@ -115,7 +114,6 @@ func domainSite(a httpcaddyfile.Address) site {
 	return s
 }
 
-// loopback returns this machine's addresses of "localhost".
 func loopback() []string {
 	addresses := []string{"127.0.0.1"}
 	if listener, err := net.Listen("tcp", "[::1]:0"); err == nil {
@@ -125,7 +123,6 @@ func loopback() []string {
 	return addresses
 }
 
-// isAt reports whether an upstream address is that of the site.
 func (s site) isAt(upstream string) bool {
 	if _, rest, ok := strings.Cut(upstream, "://"); ok {
 		upstream = rest
@@ -187,7 +184,6 @@ func proxyArgs(cmd *cobra.Command, args []string) error {
 	return cobra.NoArgs(cmd, args)
 }
 
-// parseInspect reads --inspect.
 func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	address, _ := cmd.Flags().GetString(inspectFlag)
 	if address == withoutInspector {

@@ -13,7 +13,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
-// printStart says what runs, and how to try it.
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
 	backend := p.to
@@ -98,7 +97,6 @@ func (p *proxy) tryCommand() string {
 	return ""
 }
 
-// exampleType returns a type of the catalogue that the proxy forwards.
 func (p *proxy) exampleType() string {
 	const usual = "user.created"
 	if len(p.Events) == 0 {

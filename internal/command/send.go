@@ -108,7 +108,6 @@ func completeTypes(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 	return event.Catalogue(), cobra.ShellCompDirectiveNoFileComp
 }
 
-// sendPlan is what to send, and where to.
 type sendPlan struct {
 	types       []string
 	data        []byte // canonical; if not nil, the only payload
@@ -251,13 +250,11 @@ func stage(eventType string) int {
 	return 1
 }
 
-// payload is a body to send, with its type.
 type payload struct {
 	eventType string
 	body      []byte
 }
 
-// payloads returns the payloads of one repetition.
 func (p *sendPlan) payloads(story *event.Story) ([]payload, error) {
 	all := make([]payload, 0, len(p.types))
 	for _, eventType := range p.types {
@@ -284,7 +281,6 @@ func (p *sendPlan) payload(story *event.Story, eventType string) (payload, error
 	return payload{eventType: string(event.TypeOf(body)), body: body}, nil
 }
 
-// run sends all deliveries and reports.
 func (p *sendPlan) run(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -347,7 +343,6 @@ func (p *sendPlan) sendStory(ctx context.Context, client *http.Client, attempts 
 	}
 }
 
-// parseTimestamp reads the value of a flag that is a time.
 func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil && s[0] != '-' && s[0] != '+' {
 		if diagnosis.InMilliseconds(seconds) {

@@ -31,7 +31,6 @@ const (
 // minutes.
 const staleness = 10 * time.Minute
 
-// signer turns payloads into the headers and body of deliveries.
 type signer struct {
 	keys      []*signature.Key
 	id        string // of every delivery, if not ""
@@ -89,7 +88,6 @@ func (s *signer) nextID() string {
 	return event.NewID("msg", time.Now())
 }
 
-// request returns a delivery of body, signed now.
 func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http.Request, error) {
 	now := time.Now()
 	signedAt := now
@@ -136,7 +134,6 @@ func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 	return strings.Join(all, " "), nil
 }
 
-// attempt is the result of sending one delivery.
 type attempt struct {
 	eventType, id string
 	status        int // 0 if there was no answer
@@ -161,7 +158,6 @@ func newSvixClient(connections int) *http.Client {
 	}
 }
 
-// send makes one delivery and waits for the whole answer.
 func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) attempt {
 	a := attempt{eventType: one.eventType, id: p.signer.nextID()}
 	r, err := p.signer.request(ctx, p.to.String(), a.id, one.body)

@@ -60,7 +60,6 @@ func newReport(cmd *cobra.Command, p *sendPlan) *report {
 	return r
 }
 
-// follow takes attempts until there are no more.
 func (r *report) follow(attempts <-chan attempt) {
 	var tick <-chan time.Time
 	if r.progress {
@@ -175,7 +174,6 @@ func (r *report) printSummary(took time.Duration) {
 
 func (r *report) rate(took time.Duration) float64 { return float64(r.sent) / took.Seconds() }
 
-// readable rounds a duration for people.
 func readable(d time.Duration) string {
 	switch {
 	case d >= time.Second:
@@ -251,7 +249,6 @@ func step(d time.Duration) int {
 	return shift<<stepBits + int(n>>shift)
 }
 
-// stepEnd returns the longest duration of a step.
 func stepEnd(step int) time.Duration {
 	shift := max(step>>stepBits-1, 0)
 	n := uint64(step - shift<<stepBits)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +56,6 @@ no secret).
 	return cmd
 }
 
-// sign returns what the command prints.
 func sign(cmd *cobra.Command) (string, error) {
 	f := cmd.Flags()
 	url, _ := f.GetString("curl")
@@ -102,7 +102,6 @@ func sign(cmd *cobra.Command) (string, error) {
 	return b.String(), nil
 }
 
-// bodyToSign reads --data: JSON, or the name of a file.
 func bodyToSign(in *input, data string) ([]byte, error) {
 	switch {
 	case data == "":
@@ -115,7 +114,6 @@ func bodyToSign(in *input, data string) ([]byte, error) {
 
 func isInline(data string) bool { return strings.HasPrefix(strings.TrimSpace(data), "{") }
 
-// signedHeaders returns the three headers of r, if they are well-formed.
 func signedHeaders(r *http.Request) ([]shell.Header, error) {
 	var lines []shell.Header
 	canonical := make(http.Header)
@@ -144,7 +142,7 @@ const maxInlineBody = 100 << 10
 
 func curlCommand(url string, headers []shell.Header, data string, body []byte) (string, error) {
 	c := shell.Curl{Silent: true, Method: http.MethodPost, URL: url, Body: body}
-	c.Headers = append(headers, shell.Header{Name: "content-type", Value: "application/json"})
+	c.Headers = append(slices.Clone(headers), shell.Header{Name: "content-type", Value: "application/json"})
 	switch isFile := data != "-" && !isInline(data); {
 	case isFile:
 		c.File = data

@@ -80,7 +80,6 @@ unreadable input, no secret).
 	return cmd
 }
 
-// readDelivery collects what the flags say.
 func readDelivery(cmd *cobra.Command) (d diagnosis.Delivery, err error) {
 	in := newInput(cmd)
 	if d.Headers, d.Body, err = readMessage(cmd, in); err != nil {
@@ -102,7 +101,6 @@ func readDelivery(cmd *cobra.Command) (d diagnosis.Delivery, err error) {
 	return d, err
 }
 
-// readMessage returns the headers and the body to check.
 func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
 	f := cmd.Flags()
 	header := make(http.Header)
@@ -131,7 +129,6 @@ func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
 	return header, body, addHeaderFlags(cmd, header)
 }
 
-// addHeaderFlags adds the headers that flags give.
 func addHeaderFlags(cmd *cobra.Command, header http.Header) error {
 	for _, line := range valuesOf(cmd, "header") {
 		name, value, ok := strings.Cut(line, ":")
@@ -230,7 +227,7 @@ func printJSON(out io.Writer, r diagnosis.Result) error {
 	if v.Findings == nil {
 		v.Findings = []diagnosis.Finding{}
 	}
-	return writeJSON(out, v) //nolint:gosec // "secret" holds its name
+	return writeJSON(out, v)
 }
 
 // maxShown bounds what is shown of the values of a delivery.
@@ -261,7 +258,6 @@ func printReport(out io.Writer, r diagnosis.Result, atIsGiven bool) error {
 	return err
 }
 
-// printDetails shows what the sender has signed.
 func printDetails(b *strings.Builder, r diagnosis.Result) {
 	fmt.Fprintf(b, "\nsecret     %s\n", r.Secret)
 	fmt.Fprintf(b, "id         %s\n", printable(r.ID, maxShown))
@@ -312,7 +308,6 @@ func cutHead(raw []byte) (head, body []byte, ok bool) {
 	return nil, nil, false
 }
 
-// isRequestLine tells "POST /path HTTP/1.1" from a header.
 func isRequestLine(line string) bool {
 	name, _, hasColon := strings.Cut(line, ":")
 	return !hasColon || strings.ContainsAny(strings.TrimSpace(name), " \t")

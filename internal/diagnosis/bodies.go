@@ -53,7 +53,6 @@ type bodyCollector struct {
 	seen   map[uint64]bool
 }
 
-// add reports whether there was room for the body.
 func (c *bodyCollector) add(body []byte, fixes ...Finding) bool {
 	if len(body) > c.left {
 		return false
@@ -150,7 +149,6 @@ func contentLength(h map[string][]string) (length int, ok bool) {
 	return length, err == nil && length >= 0
 }
 
-// firstJSON returns the JSON at the start of body, if something follows it.
 func firstJSON(body []byte) (value []byte, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var raw json.RawMessage

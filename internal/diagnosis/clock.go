@@ -44,7 +44,6 @@ func (r *Result) checkClock(h signature.Headers, d Delivery) {
 	}
 }
 
-// staleness returns the finding about a delivery of this age, if there is one.
 func staleness(age, tolerance time.Duration) (f Finding, stale bool) {
 	switch {
 	case age > tolerance:

@@ -121,7 +121,6 @@ func diagnose(d Delivery, limits budget) Result {
 	return r
 }
 
-// canonical returns h with its names in the canonical form of http.Header.
 func canonical(h map[string][]string) map[string][]string {
 	c := make(map[string][]string, len(h))
 	for _, name := range slices.Sorted(maps.Keys(h)) {

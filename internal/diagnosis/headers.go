@@ -23,7 +23,6 @@ const (
 	maxHeaderCandidates = 256
 )
 
-// header is one of the three headers.
 type header struct {
 	name         string // for messages
 	svix         string
@@ -32,7 +31,6 @@ type header struct {
 	respellings  []headerRespelling
 }
 
-// headerRespelling undoes one thing that can happen to a header's value.
 type headerRespelling struct {
 	code  Code
 	what  string
@@ -148,7 +146,6 @@ func (c *valueCollector) add(value string, fixes ...Finding) {
 	c.values = append(c.values, candidate[string]{value, fixes})
 }
 
-// renamed returns the header's values under the names that gateways and CGI give it.
 func renamed(h map[string][]string, hd header) []string {
 	var values []string
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -176,7 +173,6 @@ func unfold(value string) []string {
 	return values
 }
 
-// toSeconds reads other ways to write a time.
 func toSeconds(value string) []string {
 	if number, err := strconv.ParseFloat(value, 64); err == nil && number > 0 && number < 1e18 {
 		seconds := int64(number)
@@ -203,7 +199,6 @@ func unescape(value string) []string {
 // signatureStart matches the start of each entry in a list of signatures.
 var signatureStart = regexp.MustCompile(`v1a?,`)
 
-// restorePlus turns spaces inside entries into plus signs.
 func restorePlus(value string) []string {
 	var entries []string
 	starts := signatureStart.FindAllStringIndex(value, -1)
@@ -228,7 +223,6 @@ func restoreVersion(value string) []string {
 	return []string{"v1," + bare, "v1a," + bare}
 }
 
-// restoreBase64 writes every entry as senders do.
 func restoreBase64(value string) []string {
 	entries := strings.Fields(value)
 	for i, entry := range entries {

@@ -18,7 +18,6 @@ const maxGrowth = 4
 // for each level.
 const maxDepth = 32
 
-// spacing is the white space that an encoder writes.
 type spacing struct {
 	indent, comma, colon string
 }
@@ -33,7 +32,6 @@ var spacings = []spacing{
 	{indent: "  ", comma: ",", colon: " : "}, // Jackson and others in Java
 }
 
-// quoting appends a string, given its raw form and its value.
 type quoting func(b []byte, raw, value string) []byte
 
 // quotings are the quotings of common encoders. The first leaves strings as they are.
@@ -99,7 +97,6 @@ func encodings(original int) []candidate[encoding] {
 
 const passOn = "verify and pass on the bytes that were received, before anything parses them"
 
-// node is a JSON value.
 type node struct {
 	raw     string // of a value that is neither object nor array
 	text    string // of a string
@@ -113,7 +110,6 @@ type member struct {
 	value node
 }
 
-// parseJSON reads an object or an array that is not nested too deeply.
 func parseJSON(body []byte) (tree node, ok bool) {
 	if !json.Valid(body) {
 		return node{}, false
@@ -151,7 +147,6 @@ func parse(r gjson.Result, depth int) (n node, ok bool) {
 	return n, ok
 }
 
-// encoding is how an encoder writes JSON.
 type encoding struct {
 	spacing spacing
 	quoting quoting

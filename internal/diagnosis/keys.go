@@ -177,7 +177,6 @@ func asText(text string) []string {
 	return []string{trimmed, encoded, text}
 }
 
-// hmacSecret returns nil if the key is too short.
 func hmacSecret(key []byte) *signature.Key {
 	secret, err := signature.ParseSecret("whsec_" + base64.StdEncoding.EncodeToString(key))
 	if err != nil {

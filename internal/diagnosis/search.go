@@ -22,7 +22,6 @@ func sortByFixes[T any](all []candidate[T]) {
 	slices.SortStableFunc(all, func(a, b candidate[T]) int { return len(a.fixes) - len(b.fixes) })
 }
 
-// key is a secret to try.
 type key struct {
 	name   string
 	secret *signature.Key
@@ -52,7 +51,6 @@ const maxBody = 1 << 20
 
 type search struct{ budget budget }
 
-// match is the combination of candidates that verifies.
 type match struct {
 	headers signature.Headers
 	secret  string
@@ -79,7 +77,6 @@ func (s *search) run(d Delivery, parsed signature.Headers, keys []candidate[key]
 	return s.searchTimestamp(d, headers, keys)
 }
 
-// combine tries all combinations that have exactly the given number of fixes.
 func (s *search) combine(fixes int, headers []candidate[signature.Headers], keys []candidate[key], bodies []candidate[[]byte]) *match {
 	for _, h := range headers {
 		for _, b := range bodies {

@@ -42,7 +42,6 @@ func isMissing(err error) bool {
 	return errors.As(err, &e) && e.Reason == signature.MissingHeader
 }
 
-// explainsHeaders reports whether one of the fixes concerns a header.
 func explainsHeaders(fixes []Finding) bool {
 	codes := []Code{
 		HeaderRenamed, IDAltered, IDOtherAttempt, TimestampAltered, TimestampFormat,
@@ -64,7 +63,6 @@ func invalidSecrets(d Delivery) []Finding {
 	return findings
 }
 
-// suspiciousSignature looks at the form of the signatures.
 func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 	var hmac, publicKey, broken bool
 	for entry := range strings.FieldsSeq(h.Signatures) {
@@ -96,7 +94,6 @@ func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 	return nil
 }
 
-// suspiciousBody looks for damage that cannot be undone.
 func suspiciousBody(d Delivery) []Finding {
 	body := d.Body
 	switch length, known := contentLength(d.Headers); {
@@ -118,7 +115,6 @@ func suspiciousBody(d Delivery) []Finding {
 	return nil
 }
 
-// endsEarly reports whether body is the beginning of JSON.
 func endsEarly(body []byte) bool {
 	var value json.RawMessage
 	err := json.NewDecoder(bytes.NewReader(body)).Decode(&value)

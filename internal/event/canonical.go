@@ -40,7 +40,6 @@ func Canonical(payload []byte) ([]byte, error) {
 
 const maxDepth = 1000
 
-// depth returns how deep valid JSON nests.
 func depth(payload []byte) (deepest int) {
 	level, inString := 0, false
 	for i := 0; i < len(payload); i++ {
@@ -60,7 +59,6 @@ func depth(payload []byte) (deepest int) {
 	return deepest
 }
 
-// appendCanonical appends the value at path to dst.
 func appendCanonical(dst []byte, path string, value gjson.Result) ([]byte, error) {
 	switch {
 	case value.IsObject():

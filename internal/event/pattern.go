@@ -70,7 +70,6 @@ func (p Pattern) Nearest() string {
 	return best
 }
 
-// families returns the patterns "object.*" and "*.action" for all types.
 func families() []string {
 	var all []string
 	for _, eventType := range catalogue {

@@ -63,7 +63,6 @@ func splitPath(path string) ([]string, error) {
 	return names, nil
 }
 
-// set appends old to dst, with the value at path replaced.
 func set(dst []byte, old gjson.Result, path []string, value []byte) ([]byte, error) {
 	switch {
 	case len(path) == 0:

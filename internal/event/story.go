@@ -146,7 +146,6 @@ func (s *Story) thingOf(id string) *thing {
 	return s.things[id]
 }
 
-// payloadWriter writes one payload.
 type payloadWriter struct {
 	story     *Story
 	subjectID string // the example's id of the thing that the event is about

@@ -24,13 +24,11 @@ func keepDistance(exampleNow, now int64) timeMap {
 	return timeMap{exampleCreated: exampleNow, exampleNow: exampleNow, created: now, now: now}
 }
 
-// withCreation returns the map for another object at the same time.
 func (m timeMap) withCreation(exampleCreated, created int64) timeMap {
 	m.exampleCreated, m.created = exampleCreated, created
 	return m
 }
 
-// at returns the story's time for a time of the example.
 func (m timeMap) at(example int64) int64 {
 	keptDistance := m.now + example - m.exampleNow
 	switch {

@@ -101,7 +101,6 @@ func cutLastString(b []byte) (content, rest []byte, ok bool) {
 	return content, b[:open], true
 }
 
-// searchType looks at every member of the object.
 func searchType(payload []byte) (value []byte) {
 	if !opensObject(payload) {
 		return nil

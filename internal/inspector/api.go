@@ -68,10 +68,8 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 	return h
 }
 
-// callFunc answers a call, or returns an error for the caller.
 type callFunc func(http.ResponseWriter, *http.Request) error
 
-// withEntry calls serve with the recording that the path names.
 func (h *Handler) withEntry(serve func(http.ResponseWriter, *http.Request, *Recording) error) callFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if seq, ok := h.recorder.parseID(r.PathValue("id")); ok {
@@ -155,7 +153,6 @@ func newCallError(status int, code, text string) error {
 	return &callError{status, code, errors.New(text)}
 }
 
-// badRequest is the error for a call that says something wrong.
 func badRequest(err error) error { return &callError{http.StatusBadRequest, "bad_request", err} }
 
 func forbidden(err error) error { return &callError{http.StatusForbidden, "forbidden", err} }
@@ -167,7 +164,6 @@ var (
 	errMedia    = newCallError(http.StatusUnsupportedMediaType, "media_type", "this call needs a body with Content-Type: application/json")
 )
 
-// readCall reads the body of a call.
 func readCall(w http.ResponseWriter, r *http.Request, call any) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
@@ -188,7 +184,6 @@ func readCall(w http.ResponseWriter, r *http.Request, call any) error {
 	return nil
 }
 
-// writeError answers with an error, its status and its code.
 func writeError(w http.ResponseWriter, err error) {
 	failure := &callError{http.StatusInternalServerError, "internal", err}
 	errors.As(err, &failure)
@@ -204,7 +199,6 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_ = writeInTime(w, append(text, '\n')) // a client that has hung up needs no answer
 }
 
-// encode writes a value that can always be written as JSON.
 func encode(value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -260,7 +254,6 @@ func checkLocal(r *http.Request) error {
 	return errForeign
 }
 
-// isForwarding tells headers that proxies and tunnels add.
 func isForwarding(name string) bool {
 	switch name {
 	case "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cdn-Loop":
@@ -274,7 +267,6 @@ func isForwarding(name string) bool {
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// protect sets the headers of every answer.
 func protect(h http.Header) {
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -36,7 +36,6 @@ func (rc *Recorder) diagnose(r *Recording) diagnosis.Result {
 	return diagnosis.Diagnose(d)
 }
 
-// nameElsewhere names a secret of another endpoint.
 func nameElsewhere(s diagnosis.Secret, other, own *Endpoint) string {
 	if own != nil && own.Name == other.Name {
 		return s.Name + " of another endpoint called " + other.Name

@@ -167,7 +167,6 @@ type conditions struct {
 
 func (c conditions) areKnown() bool { return c.host != "" && c.path != "" && !c.others }
 
-// findGuard looks for the endpoint's guard below routes.
 func findGuard(routes caddyhttp.RouteList, e *Endpoint, at conditions) (conditions, bool) {
 	for _, route := range routes {
 		here := at.below(route.MatcherSets)
@@ -189,7 +188,6 @@ func findGuard(routes caddyhttp.RouteList, e *Endpoint, at conditions) (conditio
 	return conditions{}, false
 }
 
-// below adds the conditions of one of the sets of matchers.
 func (c conditions) below(sets caddyhttp.MatcherSets) conditions {
 	if len(sets) == 0 {
 		return c

@@ -13,7 +13,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// exampleCall says which event to send where.
 type exampleCall struct {
 	Type      string  `json:"type"`
 	Payload   *string `json:"payload"`
@@ -91,7 +90,6 @@ func (rc *Recorder) chooseEndpoint(c exampleCall) (*Endpoint, error) {
 	return nil, errSharedName
 }
 
-// locatedAt returns the endpoints whose URL is near.
 func (rc *Recorder) locatedAt(endpoints []*Endpoint, isNear func(*url.URL) bool) (near []*Endpoint) {
 	for _, e := range endpoints {
 		located, _ := rc.locate(e)
@@ -144,7 +142,6 @@ func (h *Handler) event(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// indent makes JSON readable.
 func indent(payload []byte) string {
 	var readable bytes.Buffer
 	if err := json.Indent(&readable, payload, "", "  "); err != nil {

@@ -199,7 +199,6 @@ func (h *Handler) curl(w http.ResponseWriter, _ *http.Request, recording *Record
 	return nil
 }
 
-// curlCommand returns a command for a POSIX shell that sends r as it was received.
 func curlCommand(r *Recording) string {
 	c := shell.Curl{Method: r.request.method, URL: r.url(), Body: r.request.body.data}
 	if strings.Contains(r.request.uri, "#") {

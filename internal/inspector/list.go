@@ -70,7 +70,6 @@ const (
 	maxValueBytes = 1000
 )
 
-// filter selects recordings. An empty field selects all.
 type filter struct {
 	values   url.Values // the parameters whose values are compared as they are
 	types    []event.Pattern

@@ -106,7 +106,6 @@ func (rc *Recorder) queueOf(r *Recording) *queue {
 	return &rc.verified
 }
 
-// changed wakes the watchers and returns the new version.
 func (rc *Recorder) changed() uint64 {
 	rc.version++
 	for watcher := range rc.watchers {
@@ -118,7 +117,6 @@ func (rc *Recorder) changed() uint64 {
 	return rc.version
 }
 
-// clear removes all recordings and returns how many there were.
 func (rc *Recorder) clear() int {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -177,7 +175,6 @@ func (s snapshot) since(version uint64) []*Recording {
 	return changed
 }
 
-// merge merges two sorted lists.
 func merge(a, b []*Recording) []*Recording {
 	all := make([]*Recording, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
@@ -202,7 +199,6 @@ func (rc *Recorder) find(seq uint64) *Recording {
 	return nil
 }
 
-// id returns the public name of a recording's number or of a version.
 func (rc *Recorder) id(n uint64) string { return fmt.Sprintf("%s-%d", rc.run, n) }
 
 // parseID reads what id has written.
@@ -221,7 +217,6 @@ type queue struct {
 	recordings []*Recording
 }
 
-// usage says how full a queue is.
 type usage struct {
 	Entries    int    `json:"entries"`
 	Bytes      int64  `json:"bytes"`

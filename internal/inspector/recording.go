@@ -55,7 +55,6 @@ type Recording struct {
 	answer           *answer // nil while the handlers behind are at work
 }
 
-// request is what came in, unchanged.
 type request struct {
 	method, protocol, host, uri, remoteAddr string
 
@@ -98,7 +97,6 @@ const (
 	aborted  answerState = "aborted" // the connection was cut off
 )
 
-// answer is what went out.
 type answer struct {
 	state  answerState
 	status int
@@ -151,7 +149,6 @@ const (
 	parsedCertificate = 16
 )
 
-// size is how much memory the recording holds.
 func (r *Recording) size() int64 {
 	size := recordingSize + addrSize + slotSize + r.request.header.size() + int64(cap(r.request.body.data))
 	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.decision.Type) + len(r.decision.MessageID))
@@ -167,10 +164,8 @@ func (r *Recording) size() int64 {
 	return size
 }
 
-// isRejected reports whether the recording counts against the room of strangers.
 func (r *Recording) isRejected() bool { return r.decision.Outcome == rejected }
 
-// age is how old the signature was at the arrival.
 func (r *Recording) age() time.Duration {
 	if r.decision.SignedAt.IsZero() {
 		return 0
@@ -195,7 +190,6 @@ func (r *Recording) status() int {
 	return r.answer.status
 }
 
-// url is what the sender asked for.
 func (r *Recording) url() string {
 	scheme := "http://"
 	if r.request.tls != nil {
@@ -213,7 +207,6 @@ const (
 	unread bodyState = "unread"
 )
 
-// body is what is kept of a body.
 type body struct {
 	state bodyState
 	data  []byte
@@ -233,7 +226,6 @@ func newBody(data []byte, limit int) body {
 	return b
 }
 
-// isComplete reports whether all of the body is here.
 func (b body) isComplete() bool { return b.state == whole || b.state == none }
 
 type bodyView struct {
@@ -244,7 +236,6 @@ type bodyView struct {
 	JSON   syntaxView `json:"json"`
 }
 
-// syntaxView says where a text stops being JSON.
 type syntaxView struct {
 	Valid   bool   `json:"valid"`
 	Message string `json:"message"`
@@ -281,7 +272,6 @@ func wholeRunes(b body) []byte {
 	return b.data
 }
 
-// syntaxOf says whether data is JSON, and otherwise where not.
 func syntaxOf(data []byte) syntaxView {
 	var value json.RawMessage
 	err := json.Unmarshal(data, &value)
@@ -302,7 +292,6 @@ func syntaxOf(data []byte) syntaxView {
 // unexpectedEnd is the error of encoding/json for a text that ends too early.
 const unexpectedEnd = "unexpected end of JSON input"
 
-// fields is a header.
 type fields []field
 
 // field is one line of a header.
@@ -345,7 +334,6 @@ func copyHeader(header http.Header) fields {
 	return all
 }
 
-// isCredential reports whether the values of a header are not kept.
 func isCredential(name string) bool {
 	switch http.CanonicalHeaderKey(name) {
 	case "Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie":
@@ -354,7 +342,6 @@ func isCredential(name string) bool {
 	return false
 }
 
-// setVerified notes which headers a right signature proves.
 func (fs fields) setVerified(set *signature.HeaderSet) {
 	for i, f := range fs {
 		fs[i].Verified = f.Name == set.ID || f.Name == set.Timestamp || f.Name == set.Signature

@@ -20,7 +20,6 @@ var (
 	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "the configuration has no secret of this endpoint that can sign: add the whsec_ secret")
 )
 
-// edits are the changes to a replay. What is nil stays as it was.
 type edits struct {
 	Body    *string            `json:"body"`
 	Type    *string            `json:"type"`
@@ -44,7 +43,6 @@ func (rc *Recorder) replaySigner(r *Recording) (secret diagnosis.Secret, signs b
 	return secret, true, nil
 }
 
-// replayability says what a replay of r would do.
 func (rc *Recorder) replayability(r *Recording) replayView {
 	secret, signs, err := rc.replaySigner(r)
 	switch {
@@ -138,7 +136,6 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	return event.Set(canonical, "type", string(quoted))
 }
 
-// editHeader sets and removes headers, but not those that the replay itself sets.
 func editHeader(header http.Header, changes map[string]*string) error {
 	changed := make(map[string]bool)
 	for name, value := range changes {
@@ -171,7 +168,6 @@ func isDecided(name string) bool {
 	return name == "Host" || slices.Contains(framing, name)
 }
 
-// idFor returns the message's id, or a new one if r has none.
 func idFor(r *Recording, e edits) string {
 	if e.NewID || r.decision.MessageID == "" {
 		return event.NewID("msg", time.Now())

@@ -69,7 +69,6 @@ func (w *answerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// answer returns what has been written, or what err makes Caddy write.
 func (w *answerWriter) answer(err error, isAborted bool) *answer {
 	a := &answer{status: w.status, header: w.header, body: body{state: none, size: w.size}}
 	if w.size > 0 {
@@ -105,7 +104,6 @@ func causeOf(err error) string {
 	return strings.Clone(strings.ToValidUTF8(text[:min(len(text), maxCause)], "")) // and not the rest with it
 }
 
-// statusOf is what Caddy makes of an error.
 func statusOf(err error) int {
 	var handlerErr caddyhttp.HandlerError
 	if errors.As(err, &handlerErr) && handlerErr.StatusCode != 0 {

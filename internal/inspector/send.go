@@ -38,7 +38,6 @@ type outgoing struct {
 	secret    string // that signed it, if any
 }
 
-// sign gives the request the three headers of a delivery that is sent now.
 func (o *outgoing) sign(secret diagnosis.Secret, set *signature.HeaderSet, id string, now time.Time) error {
 	signatures, err := secret.Key.Sign(id, now, o.body)
 	if err != nil {
@@ -59,7 +58,6 @@ func (o *outgoing) sign(secret diagnosis.Secret, set *signature.HeaderSet, id st
 // framing are the headers that say how a body comes.
 var framing = []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"}
 
-// incoming returns the request as a server would receive it.
 func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	target, err := url.ParseRequestURI(o.target.uri)
 	if err != nil {
@@ -182,7 +180,6 @@ func asksForCertificates(server *caddyhttp.Server) bool {
 	})
 }
 
-// listenerOf returns the address of the listener that u leads to.
 func listenerOf(u *url.URL) (net.Addr, error) {
 	port := 80
 	if u.Scheme == "https" {
@@ -231,7 +228,6 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request) error {
 	return h.act(w, r, &call, func() (*outgoing, error) { return h.recorder.example(call, r.RemoteAddr) })
 }
 
-// act reads a call, and sends what prepare makes of it.
 func (h *Handler) act(w http.ResponseWriter, r *http.Request, call any, prepare func() (*outgoing, error)) error {
 	if err := readCall(w, r, call); err != nil {
 		return err
@@ -243,7 +239,6 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, call any, prepare 
 	return h.deliver(w, r, o)
 }
 
-// sentView is the result of a replay or an example.
 type sentView struct {
 	Entry      string     `json:"entry"`
 	ReplayOf   string     `json:"replay_of"`

@@ -117,7 +117,6 @@ func matchAddr(listener, local net.Addr) int {
 
 func isAny(ip net.IP) bool { return len(ip) == 0 || ip.IsUnspecified() }
 
-// splitAddr returns the parts of an address of TCP or, with HTTP/3, UDP.
 func splitAddr(addr net.Addr) (ip net.IP, port int, ok bool) {
 	switch a := addr.(type) {
 	case *net.TCPAddr:
@@ -128,7 +127,6 @@ func splitAddr(addr net.Addr) (ip net.IP, port int, ok bool) {
 	return nil, 0, false
 }
 
-// portOf returns a server's port, or 0.
 func portOf(server *caddyhttp.Server) int {
 	for _, listener := range server.Listeners() {
 		if _, port, ok := splitAddr(listener.Addr()); ok {

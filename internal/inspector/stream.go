@@ -22,7 +22,6 @@ const (
 
 var errTooManyStreams = newCallError(http.StatusTooManyRequests, "busy", "too many streams are open: close a tab of the inspector")
 
-// stream is the live stream of one browser.
 type stream struct {
 	recorder *Recorder
 	out      *bufio.Writer // keeps its first error, which flush returns
@@ -31,7 +30,6 @@ type stream struct {
 	seen     uint64 // the version up to which all changes were sent
 }
 
-// stream sends changes to a browser until the browser leaves or the handler is closed.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
 	changes, stop, ok := h.recorder.watch(maxStreams)
 	if !ok {
@@ -106,7 +104,6 @@ func (s *stream) follow(ctx context.Context, changes <-chan struct{}) {
 	}
 }
 
-// catchUp writes what has changed since its last call.
 func (s *stream) catchUp() {
 	now := s.recorder.snapshot()
 	if now.clearedAt > s.seen {

@@ -27,7 +27,6 @@ type summaryView struct {
 	Passed     bool    `json:"passed"`
 }
 
-// entryView is one entry with everything about it.
 type entryView struct {
 	summaryView
 	SignedAt  *time.Time     `json:"signed_at"`
@@ -63,7 +62,6 @@ type answerView struct {
 	Error   string   `json:"error"`
 }
 
-// replayView says what a replay would do.
 type replayView struct {
 	Possible bool   `json:"possible"`
 	Signs    bool   `json:"signs"`
@@ -144,7 +142,6 @@ func (rc *Recorder) replaysOf(r *Recording) []string {
 	return ids
 }
 
-// view lists the stages that were reached, one after the other.
 func (s stages) view() []stageView {
 	views := []stageView{}
 	add := func(name string, from, to time.Duration) {

@@ -75,7 +75,6 @@ func (m *doneMarks) remove(key Key) (found bool) {
 	return found
 }
 
-// expire drops the buckets whose last mark is older than the window.
 func (m *doneMarks) expire(now time.Time) {
 	for len(m.buckets) > 0 && now.Sub(m.buckets[0].last) >= m.window {
 		m.dropOldest()

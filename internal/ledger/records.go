@@ -170,7 +170,6 @@ func (r *Records) forget(ctx context.Context, key Key) (known bool, err error) {
 	return true, r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
 }
 
-// name returns the storage key of the record that is written at this time.
 func (r *Records) name(at time.Time, key Key) string {
 	return path.Join(recordsPrefix, at.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
 }

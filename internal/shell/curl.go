@@ -76,7 +76,6 @@ func (c Curl) body() (source, option string) {
 	return decode(text) + " | ", "--data-binary @-"
 }
 
-// printable returns text as one word that a terminal shows as it is.
 func printable(text string) string {
 	if isPrintable(text) {
 		return Quote(text)
@@ -84,7 +83,6 @@ func printable(text string) string {
 	return `"$(` + decode(text) + `)"`
 }
 
-// decode returns a command that prints a text, but does not contain it.
 func decode(text string) string {
 	return "printf %s " + Quote(base64.StdEncoding.EncodeToString([]byte(text))) + " | base64 -d"
 }

@@ -103,7 +103,6 @@ func decodeEd25519(sig string) (decoded []byte, ok bool) {
 	return decoded, err == nil
 }
 
-// hmacState is a keyed HMAC with the memory for one computation.
 type hmacState struct {
 	mac     hash.Hash
 	prefix  []byte

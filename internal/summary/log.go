@@ -38,7 +38,6 @@ type Kind struct {
 	Key, Value string
 }
 
-// minute is what has happened since the last line about a kind.
 type minute struct {
 	count  int
 	latest zapcore.ObjectMarshaler

@@ -3,6 +3,8 @@ package testcaddy
 // The modules of a standard Caddy, without its file server and PHP: they bring a
 // syntax highlighter, which takes half of the time in which a Caddy starts, and
 // many tests start one for each case.
+//
+//nolint:revive // blank imports are what this file is for
 import (
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents"

@@ -69,7 +69,7 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file in UTF-16 does: save it as UTF-8; ` + whereSecretIs},
 
 		{"a placeholder that does not exist", "secret {vault.clerk}", `secret "1": the placeholder {vault.clerk} has no value: use {env.NAME} or {file./path} here`},
-		{"a file without a slash", "secret {file.sec}", `secret "1": Caddy reads {file.sec} as a part of a request's path: write {file./path/to/sec} or {file../sec}`},
+		{"a file without a slash", "secret {file.sec}", `secret "1": {file.sec} is read as a part of a request's path: write {file./path/to/sec} or {file../sec}`},
 		{"a placeholder of requests", "secret {http.request.header.X-Secret}", `secret "1": the placeholder {http.request.header.X-Secret} has no value: use {env.NAME} or {file./path} here`},
 		{"a placeholder that does not end", "secret {env.CLERK_TEST_UNSET", `secret "1": it is not base64 after the prefix: copy all of it, to the end; ` + whereSecretIs},
 		{"a secret between braces", "secret {" + testcaddy.Secret + "}", `secret "1": a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}`},
