@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,9 @@ pattern such as 'user.*', lists the types that match it. With one type, prints
 the example payload of that event. Payloads are fictional; 'send' gives them new
 ids and times.
 
+The list keeps types that Clerk has stopped sending. A note on standard error
+names them.
+
 Exit codes: 0, or 2 if Clerk sends no such event.
 `,
 		Example: `  $ caddy clerk-webhook events
@@ -29,14 +33,14 @@ Exit codes: 0, or 2 if Clerk sends no such event.
 		ValidArgsFunction: completeTypes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, _ := cmd.Flags().GetBool("json")
-			return usageError(cmd, printEvents(cmd.OutOrStdout(), args, asJSON))
+			return usageError(cmd, printEvents(cmd.OutOrStdout(), cmd.ErrOrStderr(), args, asJSON))
 		},
 	}
 	cmd.Flags().Bool("json", false, "Print the list as a JSON array, or the example on one line")
 	return cmd
 }
 
-func printEvents(out io.Writer, args []string, asJSON bool) error {
+func printEvents(out, notes io.Writer, args []string, asJSON bool) error {
 	selected := "*"
 	if len(args) > 0 {
 		selected = args[0]
@@ -45,15 +49,28 @@ func printEvents(out io.Writer, args []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if event.Pattern(selected).IsLiteral() {
-		return printExample(out, selected, asJSON)
-	}
 	slices.Sort(types)
-	if asJSON {
-		return writeJSON(out, types)
+	switch {
+	case event.Pattern(selected).IsLiteral():
+		err = printExample(out, selected, asJSON)
+	case asJSON:
+		err = writeJSON(out, types)
+	default:
+		_, err = fmt.Fprintln(out, strings.Join(types, "\n"))
 	}
+	if err != nil {
+		return err
+	}
+	return noteNoLongerSent(notes, types)
+}
+
+// noteNoLongerSent writes to notes, because scripts read the list of types.
+func noteNoLongerSent(notes io.Writer, types []string) error {
 	for _, eventType := range types {
-		if _, err := fmt.Fprintln(out, eventType); err != nil {
+		if !event.NoLongerSent(eventType) {
+			continue
+		}
+		if _, err := fmt.Fprintf(notes, "Note: Clerk no longer sends %s.\n", eventType); err != nil {
 			return err
 		}
 	}

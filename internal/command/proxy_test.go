@@ -557,6 +557,11 @@ func TestEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stopped, err := os.ReadFile("../event/examples/subscriptionItem.created.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stoppedNote = "Note: Clerk no longer sends subscriptionItem.created.\n"
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, example); err != nil {
 		t.Fatal(err)
@@ -576,11 +581,12 @@ func TestEvents(t *testing.T) {
 		code         int
 		stdout, says string
 	}{
-		{"the catalogue", nil, 0, strings.Join(all, "\n") + "\n", ""},
-		{"the catalogue as JSON", []string{"--json"}, 0, string(allJSON) + "\n", ""},
+		{"the catalogue", nil, 0, strings.Join(all, "\n") + "\n", stoppedNote},
+		{"the catalogue as JSON", []string{"--json"}, 0, string(allJSON) + "\n", stoppedNote},
 		{"a family", []string{"user.*"}, 0, "user.created\nuser.deleted\nuser.updated\n", ""},
 		{"an example as it is", []string{"user.created"}, 0, string(example), ""},
 		{"an example in one line", []string{"user.created", "--json"}, 0, compact.String() + "\n", ""},
+		{"an event that Clerk no longer sends", []string{"subscriptionItem.created"}, 0, string(stopped), stoppedNote},
 		{"an unknown event", []string{"user.creatd"}, 2, "", "did you mean user.created?"},
 		{"two events", []string{"user.created", "user.deleted"}, 2, "", "at most 1"},
 	} {
@@ -589,6 +595,9 @@ func TestEvents(t *testing.T) {
 			r := run(t, caddy(t, append([]string{"clerk-webhook", "events"}, tt.args...)...), "")
 			if r.code != tt.code || r.stdout != tt.stdout || !strings.Contains(r.stderr, tt.says) {
 				t.Errorf("code %d: %s%s", r.code, r.stdout, r.stderr)
+			}
+			if noted := strings.Contains(r.stderr, stoppedNote); noted != (tt.says == stoppedNote) {
+				t.Errorf("it must name only listed events that Clerk no longer sends: %s", r.stderr)
 			}
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// examples has a fictional payload for each event type that Clerk sends. Each file
-// has the name of its type, so the list of files is the catalogue.
+// examples has a fictional payload for each event type that Clerk sends or has sent.
+// Each file has the name of its type, so the list of files is the catalogue.
 //
 //go:embed examples/*.json
 var examples embed.FS
@@ -18,6 +18,12 @@ var examples embed.FS
 const exampleSuffix = ".json"
 
 var catalogue = readCatalogue()
+
+// noLongerSent are the types in the catalogue that Clerk's specification no longer
+// has. They stay because applications may still select and handle them.
+var noLongerSent = []string{
+	"subscriptionItem.created", // removed on 3 August 2026
+}
 
 func readCatalogue() []string {
 	entries, err := examples.ReadDir("examples")
@@ -32,8 +38,12 @@ func readCatalogue() []string {
 	return types
 }
 
-// Catalogue returns all event types that Clerk is known to send, sorted.
+// Catalogue returns all event types that Clerk is known to send or to have sent,
+// sorted.
 func Catalogue() []string { return slices.Clone(catalogue) }
+
+// NoLongerSent reports whether Clerk has stopped sending events of this type.
+func NoLongerSent(eventType string) bool { return slices.Contains(noLongerSent, eventType) }
 
 // Example returns a fictional payload of an event type, as indented JSON. It also
 // returns whether the type is in the catalogue.

@@ -27,6 +27,21 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
+func TestNoLongerSent(t *testing.T) {
+	var stopped []string
+	for _, eventType := range Catalogue() {
+		if NoLongerSent(eventType) {
+			stopped = append(stopped, eventType)
+		}
+	}
+	if !slices.Equal(stopped, []string{"subscriptionItem.created"}) {
+		t.Errorf("got %q", stopped)
+	}
+	if NoLongerSent("subscriptionItem.*") || NoLongerSent("user.craeted") {
+		t.Error("Clerk never sent them")
+	}
+}
+
 func TestExamples(t *testing.T) {
 	for _, eventType := range Catalogue() {
 		t.Run(eventType, func(t *testing.T) {
