@@ -112,6 +112,13 @@ func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (
 	fresh, cancel := context.WithTimeout(context.Background(), replayTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
+	trial, err := o.incoming(fresh)
+	if err != nil {
+		return nil, err
+	}
+	if !rc.isGuarded(server, trial.Clone(fresh)) {
+		return nil, errNotGuarded
+	}
 	r, err := o.incoming(fresh)
 	if err != nil {
 		return nil, err
@@ -254,7 +261,7 @@ type sentView struct {
 	Answer     answerView `json:"answer"`
 }
 
-const notGuarded = "no endpoint with inspect has received it: its route is gone, or inspect is off there"
+const notGuarded = "something in front of the endpoint has answered it, so the endpoint has not received it"
 
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, o *outgoing) error {
 	start := time.Now()

@@ -1,0 +1,143 @@
+package inspector_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// What the inspector sends must not reach the other sites of this Caddy, which may
+// trust this machine.
+func TestSendReachesOnlyGuardedEndpoints(t *testing.T) {
+	internal := testcaddy.NewBackend(t, nil)
+	site, other := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	guard := func(options string) string {
+		return fmt.Sprintf("clerk_webhook {\nname %s\nsecret %s\ninspect\n}\n", options, testcaddy.Secret)
+	}
+	proxy := "reverse_proxy " + internal.Address + "\n"
+	d := &desk{inspector: testcaddy.FreeAddress(t), client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	testcaddy.Run(t, fmt.Sprintf(`
+&(hooks) {
+	route {
+		%s
+		respond guarded
+	}
+}
+&(for-ever) {
+	invoke for-ever
+}
+http://:%s {
+	@named host named.internal
+	handle @named {
+		%s
+	}
+	handle /hook* {
+		%s
+		respond guarded
+	}
+	handle /unrecorded {
+		clerk_webhook {
+			secret %s
+		}
+		%s
+	}
+	handle /first {
+		route {
+			%s
+			%s
+		}
+	}
+	handle /auth {
+		forward_auth %s {
+			uri /auth
+		}
+		%s
+		respond guarded
+	}
+	handle /invoked {
+		invoke hooks
+	}
+	handle /for-ever {
+		invoke for-ever
+	}
+	handle /rewritten/* {
+		uri strip_prefix /rewritten
+		handle /hook {
+			%s
+			respond guarded
+		}
+	}
+	handle /map {
+		map {path} {kind} {
+			/map hook
+		}
+		@hook vars {kind} hook
+		route {
+			route @hook {
+				%s
+			}
+			respond guarded
+		}
+	}
+	handle {
+		%s
+	}
+}
+http://%s {
+	%s
+}
+http://%s {
+	clerk_webhook_inspector
+}
+`, guard("invoked"), testcaddy.Port(site), proxy, guard("hook"), testcaddy.Secret, proxy, proxy, guard("late"), internal.Address, guard("auth"), guard("rewritten"), guard("mapped"), proxy, other, proxy, d.inspector))
+	for _, test := range []struct {
+		name, url string
+		guarded   bool
+	}{
+		{"an endpoint", "http://localhost:" + testcaddy.Port(site) + "/hook", true},
+		{"an endpoint by another name", "http://anything.internal:" + testcaddy.Port(site) + "/hook/1", true},
+		{"an endpoint behind a rewrite", "http://" + site + "/rewritten/hook", true},
+		{"an endpoint behind a map", "http://" + site + "/map", true},
+		{"an endpoint in a named route", "http://" + site + "/invoked", true},
+		{"an endpoint behind forward_auth", "http://" + site + "/auth", true},
+		{"another path", "http://" + site + "/internal", false},
+		{"another path behind a rewrite", "http://" + site + "/rewritten/internal", false},
+		{"another host", "http://named.internal:" + testcaddy.Port(site) + "/hook", false},
+		{"another site", "http://" + other + "/hook", false},
+		{"the inspector", "http://" + d.inspector + "/api/send", false},
+		{"an endpoint without inspect", "http://" + site + "/unrecorded", false},
+		{"a proxy in front of the guard", "http://" + site + "/first", false},
+		{"a named route that invokes itself", "http://" + site + "/for-ever", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			call := map[string]any{"type": "user.created", "endpoint": "hook", "url": test.url}
+			if test.guarded {
+				var s sent
+				d.call(t, http.MethodPost, "api/send", call, http.StatusOK, &s)
+				if !s.Guarded || s.Answer.Body.Text != "guarded" {
+					t.Errorf("%+v", s)
+				}
+				internal.Take()
+				return
+			}
+			if code := d.refusal(t, http.MethodPost, "api/send", call, http.StatusConflict); code != "not_guarded" {
+				t.Errorf("code %s", code)
+			}
+			testcaddy.WantNothing(t, internal)
+		})
+	}
+}
+
+func TestReplaySaysThatSomethingInFrontHasAnswered(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	d.deliver(t, message{body: testcaddy.UserCreated})
+	id := d.last(t).ID
+	// The hash is that of "desk", at the lowest cost.
+	d.load(t, testcaddy.Replace(t, d.caddyfile("", "respond ok"), "handle /webhooks/* {", "route /webhooks/* {\nbasic_auth {\nada $2a$04$ml06oNApvh8zKzJGw9D0KOs9rNsIHmkjOisUKE0oG/a85V2LuM6ty\n}"))
+	if s := d.act(t, id, "replay", nil); s.Guarded || s.Entry != "" || s.Answer.Status != http.StatusUnauthorized || !strings.Contains(s.Note, "in front of the endpoint") {
+		t.Errorf("%+v", s)
+	}
+}
