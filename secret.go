@@ -51,6 +51,10 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, err
 			logger.Warn("this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret",
 				zap.String("secret", s.Name))
 		}
+		if keys[i].IsText() {
+			logger.Warn("this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it",
+				zap.String("secret", s.Name))
+		}
 		fingerprint := keys[i].Fingerprint()
 		if twin, isTwin := sameKey[fingerprint]; isTwin {
 			logger.Warn("two secrets have the same key; give the second its own once the secret is rotated",
@@ -104,6 +108,9 @@ func explainEmpty(placeholder string) error {
 		state := "is empty"
 		if _, isSet := os.LookupEnv(variable); !isSet {
 			state = "is not set"
+		}
+		if variable == signature.SecretVariable && strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
+			return fmt.Errorf("the placeholder {%s} has no value: the environment variable %s %s, but %s is set: rename that one, or write secret {env.%[4]s}", placeholder, variable, state, signature.TutorialVariable)
 		}
 		return fmt.Errorf("the placeholder {%s} has no value: the environment variable %s %s; set it to the endpoint's signing secret (whsec_…): %s", placeholder, variable, state, whereToFindSecret)
 	}

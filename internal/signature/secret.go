@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"unicode"
 
 	"filippo.io/edwards25519"
 )
@@ -29,6 +30,9 @@ const ByteOrderMark = "\ufeff"
 
 // SecretVariable is the environment variable that Clerk's own SDKs read.
 const SecretVariable = "CLERK_WEBHOOK_SIGNING_SECRET"
+
+// TutorialVariable is the name that many tutorials use instead.
+const TutorialVariable = "CLERK_WEBHOOK_SECRET"
 
 // minKeyLength is the length of the shortest HMAC key that the Standard Webhooks
 // specification allows, in bytes. It also excludes the empty key, with which
@@ -70,6 +74,9 @@ func ParseSecret(s string) (*Key, error) {
 	if strings.ContainsAny(s, "\"'`") {
 		return nil, errors.New("it contains quotation marks: remove them")
 	}
+	if countSecrets(s) > 1 {
+		return nil, errors.New("it holds more than one secret: give each its own option, with a variable or file of its own")
+	}
 	if strings.HasPrefix(s, privateKeyPrefix) {
 		return nil, errors.New("it is the sender's private key (whsk_…): use the public key (whpk_…) instead, and keep the private one away from receivers")
 	}
@@ -82,6 +89,18 @@ func ParseSecret(s string) (*Key, error) {
 		err = explainMistake(s, err)
 	}
 	return key, err
+}
+
+// countSecrets counts the secrets in a list that is separated by white space, commas
+// or semicolons.
+func countSecrets(list string) int {
+	count := 0
+	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' }) {
+		if strings.HasPrefix(text, hmacPrefix) || strings.HasPrefix(text, publicKeyPrefix) {
+			count++
+		}
+	}
+	return count
 }
 
 func newPublicKey(encoded string) (*Key, error) {
@@ -140,10 +159,20 @@ func decodeKey(encoded string) ([]byte, error) {
 	}
 	key, err := encoding.DecodeString(encoded)
 	if err != nil {
+		if strings.ContainsAny(encoded, "-_") && isURLEncoded(encoded) {
+			return nil, errors.New("it is base64 for URLs: replace each - by + and each _ by /")
+		}
 		// The decoder's error would tell a part of the secret.
 		return nil, errors.New("it is not base64 after the prefix: copy all of it, to the end")
 	}
 	return key, nil
+}
+
+// isURLEncoded reports whether a text is base64 in the alphabet for URLs. A prefix in it
+// would be a prefix too many.
+func isURLEncoded(encoded string) bool {
+	_, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	return err == nil && !strings.Contains(encoded, hmacPrefix) && !strings.Contains(encoded, publicKeyPrefix)
 }
 
 var variableName = regexp.MustCompile(`^\$?[A-Z][A-Z0-9_]*$`)
@@ -155,6 +184,8 @@ func explainMistake(s string, err error) error {
 	switch {
 	case strings.HasPrefix(s, "sk_") || strings.HasPrefix(s, "pk_"):
 		return errors.New("it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_")
+	case strings.HasPrefix(s, "v1,"+hmacPrefix):
+		return errors.New("it has v1, in front: remove that, so that it begins with whsec_")
 	case strings.Contains(s, "…") || strings.Contains(s, "..."):
 		return errors.New("it is an example from the documentation: use your endpoint's own secret instead")
 	case hasName && strings.HasPrefix(value, hmacPrefix):
@@ -179,6 +210,10 @@ func GenerateSecret() string {
 
 // Symmetric reports whether the key is an HMAC key, which can also sign.
 func (k *Key) Symmetric() bool { return k.hmacKey != nil }
+
+// IsText reports whether the key is the text of another secret, as when somebody encoded
+// a whole secret in base64. Some senders do sign with such a key.
+func (k *Key) IsText() bool { return bytes.HasPrefix(k.hmacKey, []byte(hmacPrefix)) }
 
 // Fingerprint returns a hash of the key. It identifies the key without telling it,
 // and does not depend on how the secret was written.

@@ -28,6 +28,9 @@ const (
 	errAssignment = "it has a name in front: give only the part after the equals sign"
 	errVariable   = "it looks like the name of an environment variable: in a configuration write {env.NAME}"
 	errBraces     = "it looks like a placeholder without its braces: write {env.NAME} or {file./path}"
+	errSeveral    = "it holds more than one secret: give each its own option, with a variable or file of its own"
+	errURL        = "it is base64 for URLs: replace each - by + and each _ by /"
+	errVersion    = "it has v1, in front: remove that, so that it begins with whsec_"
 	errRepeated   = "it is one byte or one character over and over, as in a template, so anyone can guess it: copy your endpoint's own secret"
 	errNoPoint    = "it is not an Ed25519 public key, so no signature can match it: copy the sender's own key (whpk_…)"
 	errFile       = "it looks like the name of a file: in a configuration write {file./path}"
@@ -101,11 +104,16 @@ func TestParseSecret(t *testing.T) {
 		{"a line break inside", "whsec_" + key32[:20] + "\n" + key32[20:], errWhiteSpace, false},
 		{"a carriage return inside", "whsec_" + key32[:20] + "\r" + key32[20:], errWhiteSpace, false},
 		{"a line break inside a public key", "whpk_" + key32[:20] + "\n" + key32[20:], errWhiteSpace, false},
-		{"two secrets", "whsec_" + key32 + " whsec_" + key32, errWhiteSpace, false},
+		{"two secrets", "whsec_" + key32 + " whsec_" + key32, errSeveral, false},
+		{"two secrets and a comma", "whsec_" + key32 + ",whsec_" + key32, errSeveral, false},
+		{"two secrets on two lines, one of them public", "whsec_" + key32 + "\nwhpk_" + key32, errSeveral, false},
+		{"a version in front", "v1,whsec_" + key32, errVersion, false},
+		{"a public key in the alphabet of URLs", "whpk_" + strings.NewReplacer("+", "-", "/", "_").Replace(key32), errURL, false},
+		{"the prefix twice before a short key", "whsec_whsec_" + key24, errNotBase64, false},
 
 		{"cut off so that no byte can end there", "whsec_" + key32[:41], errNotBase64, false},
 		{"a character that base64 does not have", "whsec_" + key32[:20] + "!" + key32[21:], errNotBase64, false},
-		{"the alphabet of URLs", "whsec_" + strings.NewReplacer("+", "-", "/", "_").Replace(key32), errNotBase64, false},
+		{"the alphabet of URLs", "whsec_" + strings.NewReplacer("+", "-", "/", "_").Replace(key32), errURL, false},
 		{"too much padding", "whsec_" + key32 + "=", errNotBase64, false},
 		{"padding where none belongs", "whsec_" + key24 + "=", errNotBase64, false},
 		{"padding cut off by half", "whsec_" + strings.TrimSuffix(key25, "="), errNotBase64, false},
@@ -154,6 +162,18 @@ func TestParseSecret(t *testing.T) {
 				t.Errorf("Symmetric() = %v, want %v", secret.Symmetric(), tt.symmetric)
 			}
 		})
+	}
+}
+
+func TestIsText(t *testing.T) {
+	text := "whsec_" + secretOfLength("", 32)
+	if !mustParseSecret(t, base64.StdEncoding.EncodeToString([]byte(text))).IsText() {
+		t.Error("the base64 of a whole secret is not noticed")
+	}
+	for _, secret := range []string{text, secretOfLength("whpk_", 32)} {
+		if mustParseSecret(t, secret).IsText() {
+			t.Errorf("%q is taken for the base64 of a whole secret", secret)
+		}
 	}
 }
 
@@ -299,7 +319,7 @@ func TestGenerateSecret(t *testing.T) {
 // secretErrors is everything that ParseSecret may say.
 var secretErrors = regexp.MustCompile(`^(` + strings.Join([]string{
 	regexp.QuoteMeta(errEmpty), regexp.QuoteMeta(errQuoted), regexp.QuoteMeta(errPrivate), regexp.QuoteMeta(errWhiteSpace), regexp.QuoteMeta(errUTF16), regexp.QuoteMeta(errNotBase64),
-	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile), regexp.QuoteMeta(errRepeated), regexp.QuoteMeta(errNoPoint),
+	regexp.QuoteMeta(errAPIKey), regexp.QuoteMeta(errExample), regexp.QuoteMeta(errAssignment), regexp.QuoteMeta(errVariable), regexp.QuoteMeta(errBraces), regexp.QuoteMeta(errFile), regexp.QuoteMeta(errRepeated), regexp.QuoteMeta(errNoPoint), regexp.QuoteMeta(errSeveral), regexp.QuoteMeta(errURL), regexp.QuoteMeta(errVersion),
 	`it decodes to ([0-9]|1[0-9]|2[0-3]) bytes, but needs at least 24: copy all of it, from whsec_ to the end`,
 	`it is a weak public key, for which anyone can sign: copy the sender's own key`,
 	`it decodes to [0-9]+ bytes, but an Ed25519 public key \(whpk_…\) has exactly 32: copy all of it`,

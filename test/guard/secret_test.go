@@ -40,6 +40,7 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 	t.Setenv("CLERK_TEST_EMPTY", "")
 	t.Setenv("CLERK_TEST_BLANK", " \n")
 	t.Setenv("CLERK_TEST_QUOTED", `"`+testcaddy.Secret+`"`)
+	t.Setenv("CLERK_TEST_VERSION", "v1,"+testcaddy.Secret)
 	t.Setenv("CLERK_TEST_SHORT", testcaddy.Secret[:16])
 	unsetenv(t, secretVariable)
 	empty := testcaddy.WriteSecret(t, "")
@@ -64,7 +65,8 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 		{"a file cannot be read", "secret {file." + directory + "}", `secret "1": the placeholder {file.` + directory + `} has no value: read ` + directory + `: is a directory`},
 		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
 		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
-		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it contains white space: remove it; ` + whereSecretIs},
+		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it holds more than one secret: give each its own option, with a variable or file of its own; ` + whereSecretIs},
+		{"a variable holds a version in front", "secret {env.CLERK_TEST_VERSION}", `secret "1": the value of {env.CLERK_TEST_VERSION}: it has v1, in front: remove that, so that it begins with whsec_; ` + whereSecretIs},
 
 		{"a file is UTF-16", "secret {file." + wide + "}", `secret "1": the value of {file.` + wide + `}: it contains zero bytes, as a file in UTF-16 does: save it as UTF-8; ` + whereSecretIs},
 
@@ -79,6 +81,22 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			expectLoadError(t, testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), test.options)), test.want)
 		})
+	}
+}
+
+func TestVariableOfTutorialsIsNamed(t *testing.T) {
+	unsetenv(t, secretVariable)
+	t.Setenv("CLERK_WEBHOOK_SECRET", testcaddy.Secret)
+	err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), ""))
+	expectLoadError(t, err, `secret "1": the placeholder {env.CLERK_WEBHOOK_SIGNING_SECRET} has no value: the environment variable CLERK_WEBHOOK_SIGNING_SECRET is not set, but CLERK_WEBHOOK_SECRET is set: rename that one, or write secret {env.CLERK_WEBHOOK_SECRET}`)
+}
+
+func TestSecretEncodedTwiceIsAWarning(t *testing.T) {
+	twice := base64.StdEncoding.EncodeToString([]byte(testcaddy.OtherSecret))
+	testcaddy.Run(t, guarded(testcaddy.FreeAddress(t), "secret twice "+twice+"\nsecret once "+testcaddy.OtherSecret))
+	warnings := testcaddy.Log.Entries(t, "this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it")
+	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "twice" {
+		t.Errorf("got the warnings %v", warnings)
 	}
 }
 
