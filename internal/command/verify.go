@@ -20,7 +20,7 @@ import (
 
 func newVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "verify (--request <file> | --body <file> --header <header>...) [--secret <secret>...]",
+		Use:   "verify (--request <file> | --delivery <file> | --body <file> --header <header>...) [--secret <secret>...]",
 		Short: "Check the signature of a delivery, and say why it does not match",
 		Long: `
 Checks a delivery as the guard does. If it is not valid, the command looks for
@@ -28,9 +28,9 @@ the cause: it undoes the usual mistakes with bodies, headers and secrets, and
 computes the signature again. A cause is proven if the delivery verifies
 without it.
 
-Give the delivery as a raw HTTP request (--request), or as a body (--body) with
-its headers (--header) or with the three values (--id, --timestamp,
---signature). Other headers help, too, such as Content-Length. Files are read
+Give the delivery as a raw HTTP request (--request), as a line of 'clerk webhooks
+listen --json' (--delivery), or as a body (--body) with its headers (--header)
+or with the three values (--id, --timestamp, --signature). Other headers help, too, such as Content-Length. Files are read
 byte for byte; - is standard input.
 
 You can give several secrets. The answer names the one that signed:
@@ -52,6 +52,7 @@ unreadable input, no secret).
 		Example: `  $ caddy clerk-webhook verify --request delivery.http
   $ caddy clerk-webhook verify --request - --secret production=whsec_… --secret development=whsec_… < delivery.http
   $ caddy clerk-webhook verify --body body.json --header 'svix-id: msg_…' --header 'svix-timestamp: 1773651845' --header 'svix-signature: v1,…'
+  $ caddy clerk-webhook verify --delivery delivery.json
   $ caddy clerk-webhook verify --body body.json --id msg_… --timestamp 1773651845 --signature v1,… --at 1773651850 --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			delivery, err := readDelivery(cmd)
@@ -64,6 +65,7 @@ unreadable input, no secret).
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.String("request", "", "Raw HTTP request; - is standard input")
+	f.String("delivery", "", "Delivery of 'clerk webhooks listen --json'; - is standard input")
 	f.String("body", "", "Body; - is standard input")
 	f.StringArrayP("header", "H", nil, "Header, 'Name: value' (repeatable)")
 	f.String("id", "", "Value of svix-id")
@@ -74,7 +76,7 @@ unreadable input, no secret).
 	f.Duration("tolerance", diagnosis.DefaultTolerance, "How far the timestamp may be from the clock, both ways")
 	f.String("at", "", "When the delivery was received (default: now)")
 	f.Bool("json", false, "Print the answer as JSON")
-	for _, flag := range []string{"request", "body", "other-request"} {
+	for _, flag := range []string{"request", "delivery", "body", "other-request"} {
 		_ = cmd.MarkFlagFilename(flag)
 	}
 	return cmd
@@ -102,31 +104,44 @@ func readDelivery(cmd *cobra.Command) (d diagnosis.Delivery, err error) {
 }
 
 func readMessage(cmd *cobra.Command, in *input) (http.Header, []byte, error) {
-	f := cmd.Flags()
+	flag, err := messageFlag(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	path, _ := cmd.Flags().GetString(flag)
+	body, err := in.read(flag, path)
+	if err != nil {
+		return nil, nil, err
+	}
 	header := make(http.Header)
-	var body []byte
-	switch {
-	case f.Changed("request") && f.Changed("body"):
-		return nil, nil, errors.New("--request has a body already: leave --body out")
-	case f.Changed("request"):
-		path, _ := f.GetString("request")
-		raw, err := in.read("request", path)
-		if err != nil {
-			return nil, nil, err
-		}
-		if header, body, err = parseRequest(raw); err != nil {
-			return nil, nil, fmt.Errorf("--request: %w", err)
-		}
-	case f.Changed("body"):
-		path, _ := f.GetString("body")
-		var err error
-		if body, err = in.read("body", path); err != nil {
-			return nil, nil, err
-		}
-	default:
-		return nil, nil, errors.New("nothing to check: give --request, or --body with its headers")
+	switch flag {
+	case "request":
+		header, body, err = parseRequest(body)
+	case "delivery":
+		header, body, err = parseDelivery(body)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("--%s: %w", flag, err)
 	}
 	return header, body, addHeaderFlags(cmd, header)
+}
+
+// messageFlag returns the flag that gives the body.
+func messageFlag(cmd *cobra.Command) (string, error) {
+	given := ""
+	for _, flag := range []string{"request", "delivery", "body"} {
+		switch {
+		case !cmd.Flags().Changed(flag):
+		case given != "":
+			return "", fmt.Errorf("--%s has a body already: leave --%s out", given, flag)
+		default:
+			given = flag
+		}
+	}
+	if given == "" {
+		return "", errors.New("nothing to check: give --request, --delivery, or --body with its headers")
+	}
+	return given, nil
 }
 
 func addHeaderFlags(cmd *cobra.Command, header http.Header) error {
