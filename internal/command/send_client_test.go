@@ -27,7 +27,7 @@ func TestSendTimesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, _, err := exchange(client, r); status != 0 || err == nil || err.Error() != "no answer within 15s" {
+	if status, _, err := exchange(client, r, new(string)); status != 0 || err == nil || err.Error() != "no answer within 15s" {
 		t.Errorf("got %d, %v", status, err)
 	}
 }
@@ -43,7 +43,7 @@ func TestSendReportsABrokenAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, _, err := exchange(newSvixClient(1), r)
+	status, _, err := exchange(newSvixClient(1), r, new(string))
 	if a := (attempt{status: status, err: err}); err == nil || a.accepted() {
 		t.Errorf("got %d, %v", status, err)
 	}

@@ -139,6 +139,7 @@ type attempt struct {
 	status        int // 0 if there was no answer
 	took          time.Duration
 	answer        string // its beginning
+	location      string // of a redirect
 	err           error
 }
 
@@ -166,17 +167,20 @@ func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) a
 		return a
 	}
 	start := time.Now()
-	a.status, a.answer, a.err = exchange(client, r)
+	a.status, a.answer, a.err = exchange(client, r, &a.location)
 	a.took = time.Since(start)
 	return a
 }
 
-func exchange(client *http.Client, r *http.Request) (status int, answer string, err error) {
+func exchange(client *http.Client, r *http.Request, location *string) (status int, answer string, err error) {
 	res, err := client.Do(r)
 	if err != nil {
 		return 0, "", explainNoAnswer(err)
 	}
 	defer res.Body.Close()
+	if res.StatusCode/100 == 3 {
+		*location = res.Header.Get("Location")
+	}
 	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return res.StatusCode, "", fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))

@@ -128,6 +128,9 @@ func (r *report) print(a attempt) {
 	if a.err != nil {
 		fmt.Fprintf(r.out, "  %s\n", printable(a.err.Error(), shownAnswer))
 	}
+	if a.location != "" {
+		fmt.Fprintf(r.out, "  a redirect to %s, which Svix does not follow: give the endpoint the URL that answers\n", printable(a.location, shownAnswer))
+	}
 	switch answer := strings.TrimSpace(a.answer); {
 	case answer != "":
 		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
@@ -191,11 +194,12 @@ type attemptJSON struct {
 	Status   int     `json:"status,omitempty"`
 	Millis   float64 `json:"duration_ms"`
 	Answer   string  `json:"answer,omitempty"`
+	Location string  `json:"location,omitempty"`
 	Error    string  `json:"error,omitempty"`
 }
 
 func (a attempt) toJSON() attemptJSON {
-	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.answer}
+	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.answer, Location: a.location}
 	if a.err != nil {
 		j.Error = a.err.Error()
 	}

@@ -401,6 +401,8 @@ func TestSendExitCodes(t *testing.T) {
 		{"200", []string{"user.created", "--to", backend.URL + "/200"}, 0, "200"},
 		{"204", []string{"user.created", "--to", backend.URL + "/204"}, 0, "204"},
 		{"a redirect is not followed", []string{"user.created", "--to", backend.URL + "/302"}, 1, "302"},
+		{"a redirect is explained", []string{"user.created", "--to", backend.URL + "/302"}, 1, "  a redirect to /200, which Svix does not follow"},
+		{"a redirect as JSON", []string{"user.created", "--to", backend.URL + "/302", "--json"}, 1, `"location":"/200"`},
 		{"403", []string{"user.created", "--to", backend.URL + "/403"}, 1, "403"},
 		{"403 without a reason", []string{"user.created", "--to", backend.URL + "/403"}, 1, "the guard's log and its inspector say why"},
 		{"500", []string{"user.created", "--to", backend.URL + "/500"}, 1, "500"},
