@@ -85,7 +85,7 @@ func ParseSecret(s string) (*Key, error) {
 		return newPublicKey(encoded)
 	}
 	key, err := newHMACKey(strings.TrimPrefix(s, hmacPrefix))
-	if err != nil && err != errGuessable {
+	if err != nil && !errors.Is(err, errGuessable) {
 		err = explainMistake(s, err)
 	}
 	return key, err
