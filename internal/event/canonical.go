@@ -28,18 +28,24 @@ func Canonical(payload []byte) ([]byte, error) {
 		return nil, errors.New("it is not UTF-8")
 	case bytes.HasPrefix(payload, []byte("\ufeff")):
 		return nil, errors.New("it begins with a byte order mark, which is not JSON: save it as UTF-8 without one")
+	case depth(payload) > maxDepth:
+		return nil, fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	case !gjson.ValidBytes(payload):
 		return nil, errors.New("it is not JSON")
 	case !opensObject(payload):
 		return nil, errors.New("it is not a JSON object")
-	case depth(payload) > maxDepth:
-		return nil, fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	}
 	return appendCanonical(make([]byte, 0, len(payload)), "", gjson.ParseBytes(payload))
 }
 
 const maxDepth = 1000
 
+// IsValid reports whether payload is JSON that nests at most 1000 levels deep. gjson
+// alone needs a gigabyte of stack for a few megabytes of nested arrays.
+func IsValid(payload []byte) bool { return depth(payload) <= maxDepth && gjson.ValidBytes(payload) }
+
+// depth returns how deep JSON nests. For any other text, it is at least as deep as the
+// part that is JSON.
 func depth(payload []byte) (deepest int) {
 	level, inString := 0, false
 	for i := 0; i < len(payload); i++ {

@@ -169,6 +169,9 @@ func readCall(w http.ResponseWriter, r *http.Request, call any) error {
 	if err != nil || media != "application/json" {
 		return errMedia
 	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(answerTime)) // a slow caller must not keep others out
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
 	decoder.DisallowUnknownFields()
 	var tooLarge *http.MaxBytesError

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/gjson"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
@@ -126,7 +125,7 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old := event.TypeMember(body); old.Index > 0 && gjson.ValidBytes(body) {
+	if old := event.TypeMember(body); old.Index > 0 && event.IsValid(body) {
 		return slices.Replace(slices.Clone(body), old.Index, old.Index+len(old.Raw), quoted...), nil
 	}
 	canonical, err := event.Canonical(body)

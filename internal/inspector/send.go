@@ -99,12 +99,6 @@ var (
 // send lets the running configuration handle the request, and returns what a
 // sender would get. It ends when ctx ends, and uses nothing else of ctx.
 func (rc *Recorder) send(ctx context.Context, o *outgoing, logger *zap.Logger) (*answer, error) {
-	select {
-	case rc.replays <- struct{}{}:
-		defer func() { <-rc.replays }()
-	default:
-		return nil, errBusy
-	}
 	server, _ := findServer(o.target.arrival)
 	if server == nil {
 		return nil, errGone
@@ -236,6 +230,13 @@ func (h *Handler) send(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) act(w http.ResponseWriter, r *http.Request, call any, prepare func() (*outgoing, error)) error {
+	// Reading and preparing take memory, too, so all of it counts as a replay under way.
+	select {
+	case h.recorder.replays <- struct{}{}:
+		defer func() { <-h.recorder.replays }()
+	default:
+		return errBusy
+	}
 	if err := readCall(w, r, call); err != nil {
 		return err
 	}
