@@ -128,7 +128,7 @@ func TestInspectRecordsAnswersThatAreNotWritten(t *testing.T) {
 		cause        string
 		wantError    bool // of the sender's
 	}{
-		{"no handler", "", "answered", 200, "", false},
+		{"no handler", "", "error", 502, "no handler answered", false},
 		{"an error", `error "no tea" 418`, "error", 418, "no tea", false},
 		{"no backend", "reverse_proxy 127.0.0.1:1", "error", 502, "connection refused", false},
 		{"an aborted answer", "abort", "aborted", 0, "", true},
