@@ -47,10 +47,10 @@ func newProxyCommand() *cobra.Command {
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
-Runs Caddy as a reverse proxy in front of your backend. Only genuine deliveries
-reach the path of the webhook endpoint, and each path that begins so, such as
-/api/webhooks/ and /api/webhooks.json. Requests to other paths go through
-unchecked, unless you give --only.
+Runs Caddy as a reverse proxy in front of your backend. It guards each path that
+begins with the path of the webhook endpoint, such as /api/webhooks/ and
+/api/webhooks.json. Only genuine deliveries reach your backend there. Requests to
+other paths go through unchecked, unless you give --only.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error.
@@ -68,8 +68,8 @@ answer, replays deliveries, and sends examples of events. Only this machine can
 open it. It keeps the last deliveries in memory. --inspect=off turns it off.
 
 --config-only prints the configuration and does not run it: as a Caddyfile and
-as JSON, or only one of them ('caddyfile', 'json'). It has no secret in it, but
-the names of environment variables or files that hold the secrets.
+as JSON, or only one of them ('caddyfile', 'json'). The configuration does not
+contain the secrets. It names the environment variables or files that hold them.
 
 Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 `,

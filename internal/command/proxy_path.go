@@ -26,7 +26,7 @@ func parsePath(given string) (string, error) {
 		return "", fmt.Errorf("--path %q: %w. In a path, write %%25 for a percent sign", given, err)
 	}
 	if i := strings.IndexFunc(decoded, isSpecial); i >= 0 {
-		return "", fmt.Errorf("--path %q has %q, which a path matcher of Caddy does not take literally: write the part before it, --path %s, which guards each path that begins so", given, firstRune(decoded[i:]), shell.Word(decoded[:i]))
+		return "", fmt.Errorf("--path %q has %q, which a path matcher of Caddy does not take literally: write the part before it, --path %s, which guards each path that begins with it", given, firstRune(decoded[i:]), shell.Word(decoded[:i]))
 	}
 	if cleaned := cleanPath(decoded); cleaned != decoded {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))

@@ -392,7 +392,7 @@ func TestProxyStartErrors(t *testing.T) {
 		{"a path without a slash", []string{"--path", "api"}, "begin it with a slash"},
 		{"a path with a query", []string{"--path", "/api/webhooks?token=abc"}, "write --path /api/webhooks, without the ? and what follows it"},
 		{"a path with a fragment", []string{"--path", "/api/webhooks#a"}, "write --path /api/webhooks, without the # and what follows it"},
-		{"a path with a wildcard in it", []string{"--path", "/api/*/webhooks", "--config-only"}, "write the part before it, --path /api/, which guards each path that begins so"},
+		{"a path with a wildcard in it", []string{"--path", "/api/*/webhooks", "--config-only"}, "write the part before it, --path /api/, which guards each path that begins with it"},
 		{"a path with two wildcards at its end", []string{"--path", "/api/**", "--config-only"}, "write the part before it, --path /api/,"},
 		{"a path with a placeholder", []string{"--path", "/hooks/{id}", "--config-only"}, "write the part before it, --path /hooks/,"},
 		{"a path with an encoded wildcard", []string{"--path", "/hooks/a%2Ab", "--config-only"}, "write the part before it, --path /hooks/a,"},

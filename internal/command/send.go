@@ -49,12 +49,12 @@ those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer, and no
 redirects. A type can be a pattern: '*' sends every event of Clerk.
 
 The payloads are fictional. Each run makes its own ids, times, email addresses
-and names. They agree within a run: 'user.updated' is about the user of
-'user.created'. With --count, each repetition is about other people.
+and names. Within one run, all events are about the same user or organization.
+With --count, each repetition has a new one.
 
---data sends your own payload. --set changes a value in each payload. Both
-write JSON as JavaScript's JSON.stringify does, because some backends parse a
-body, write it again and verify that. A value that is not JSON becomes a string.
+--data sends your own payload. --set changes a value in each payload. A value
+that is not JSON becomes a string. Both write compact JSON, like JavaScript's
+JSON.stringify: some backends parse the body, write it again and verify that.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
 distance from now such as -10m.
@@ -70,8 +70,8 @@ With several secrets, each of them signs each delivery. Svix does this while a
 secret is rotated.
 
 Exit codes: 0 if every delivery got a 2xx, 1 if one did not or if you stopped
-the command, 2 if nothing could be sent. With --invalid they mean the same: an
-endpoint that refuses a delivery makes it 1.
+the command, 2 if nothing could be sent. --invalid does not change them: if the
+endpoint refuses the delivery, as it should, the exit code is 1.
 `,
 		Example: `  $ caddy clerk-webhook send user.created
   $ caddy clerk-webhook send user.created user.updated user.deleted

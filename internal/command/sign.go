@@ -25,7 +25,8 @@ Signs a body with Svix's library and prints the three headers of a delivery.
 With --curl it prints a command for POSIX shells that sends the headers and the
 body.
 
-The body is signed byte for byte, with the line break at the end of a file.
+The command signs the exact bytes. If a file ends with a line break, the line
+break is signed, too.
 Guards accept a signature for five minutes.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a

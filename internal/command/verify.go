@@ -25,25 +25,31 @@ func newVerifyCommand() *cobra.Command {
 		Long: `
 Checks a delivery as the guard does. If it is not valid, the command looks for
 the cause: it undoes the usual mistakes with bodies, headers and secrets, and
-computes the signature again. A cause is proven if the delivery verifies
-without it.
+computes the signature again. A cause is proven if the delivery verifies after
+the command has undone that mistake.
 
-Give the delivery as a raw HTTP request (--request), as a line of 'clerk webhooks
-listen --json' (--delivery), or as a body (--body) with its headers (--header)
-or with the three values (--id, --timestamp, --signature). Other headers help, too, such as Content-Length. Files are read
-byte for byte; - is standard input.
+Give the delivery in one of these forms:
+
+  --request                                a raw HTTP request
+  --delivery                               a line of 'clerk webhooks listen --json'
+  --body --header                          a body and its headers
+  --body --id --timestamp --signature      a body and the three values
+
+Other headers help, too, such as Content-Length. Files are read byte for byte; -
+is standard input.
 
 You can give several secrets. The answer names the one that signed:
 --secret production=whsec_… --secret development=whsec_…. If a secret is
 malformed, give it as it is: the command looks for the mistake in it.
---other-secret and --other-request (the raw request of another attempt) make no
-delivery valid, but can explain why one is not.
+--other-secret and --other-request never make a delivery valid. They only help to
+explain why it is not valid. --other-request is the raw request of another
+attempt.
 
 The timestamp is compared with the clock, or with --at: seconds since 1970, a
 time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m.
 
 --json prints an object with valid, secret, id, timestamp, age_seconds, type and
-findings. If no signature matches, all but valid and findings are empty or 0.
+findings. If no signature matches, only valid and findings have values.
 Each finding has code, proven and message.
 
 Exit codes: 0 valid, 1 not valid, 2 if the command could not run (wrong flags,

@@ -188,7 +188,7 @@ export class Detail {
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
-		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type: it was ${answered}, and your application has not seen it.`);
+		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type. The delivery was ${answered}, and your application has not seen it.`);
 		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
@@ -202,7 +202,7 @@ export class Detail {
 	#facts(entry) {
 		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
 		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
-		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : ", as it claims"}`;
+		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : " (not verified)"}`;
 		return h("dl", { class: "facts" },
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
 			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
@@ -254,7 +254,7 @@ export class Detail {
 		const { answer } = entry;
 		const states = {
 			pending: "Your application has not answered yet.",
-			error: "Caddy's handle_errors got this status. It may have sent another answer.",
+			error: "Caddy made this error status itself. If your site has handle_errors, the sender may have got a different answer.",
 			aborted: "The connection was cut without an answer.",
 		};
 		const head = h("div", { class: "answer-head" },

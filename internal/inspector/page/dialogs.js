@@ -159,7 +159,7 @@ export function openEdit(entry, { sign, secrets, done }) {
 function whatHappens(entry, sign) {
 	if (sign) return "This signs the request with a secret of the endpoint, so your backend will trust it as a genuine delivery. Check the body first.";
 	if (entry.replay.signs) return `The replay gets a new signature by the secret “${entry.replay.secret}” and goes through the site's current route.`;
-	return "The replay keeps its original signature, which does not match a changed body. To sign it anew, use Sign and replay.";
+	return "The replay keeps the original signature. If you change the body, the signature no longer matches. To make a new one, use Sign and replay.";
 }
 
 function editableHeaders(list) {
