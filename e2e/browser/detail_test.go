@@ -212,9 +212,9 @@ func TestDetailKeepsTheFocusWhenItCannotBeLoaded(t *testing.T) {
 
 func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
 	for _, test := range []struct{ option, says string }{
-		{"", "it was acknowledged, and your application has not seen it"},
-		{"filtered 202", "it was acknowledged, and your application has not seen it"},
-		{"filtered 503", "it was answered 503, and your application has not seen it"},
+		{"", "The delivery was acknowledged, and your application has not seen it"},
+		{"filtered 202", "The delivery was acknowledged, and your application has not seen it"},
+		{"filtered 503", "The delivery was answered 503, and your application has not seen it"},
 	} {
 		t.Run(test.option, func(t *testing.T) {
 			d := newDesk(t, strings.Replace(siteAndInspector, "deduplicate\n", test.option+"\n", 1), "/")

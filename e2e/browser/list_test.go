@@ -207,7 +207,7 @@ func TestPageShowsWhyTheInspectorRefuses(t *testing.T) {
 			b.excuse("403 (Forbidden)")
 			b.sendHeaders(network.Headers{"X-Forwarded-For": "203.0.113.7"})
 			test.act(d, b)
-			b.waitForText("#problem", "set allow_remote, with authentication in front")
+			b.waitForText("#problem", "set allow_remote and put authentication in front")
 			b.waitForText("#connection", "Not live, trying again")
 			b.sendHeaders(network.Headers{})
 			b.waitUntilLive()
