@@ -150,8 +150,16 @@ function headerFlags(headers) {
   return Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]);
 }
 
-/** curl returns the status and the body of the answer. */
+/**
+ * curl returns the status and the body of the answer. It sends again, as Svix does, if
+ * the connection was closed while curl was still sending, and the answer was lost.
+ */
 async function curl(...flags) {
+  const lost = 55;
+  return curlOnce(...flags).catch((error) => (error.code === lost ? curlOnce(...flags) : Promise.reject(error)));
+}
+
+async function curlOnce(...flags) {
   const limits = ["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"];
   const { stdout } = await promisify(execFile)("curl", [...limits, ...flags]).catch((error) => {
     // The answer may come while curl is still sending. Only the answer counts.

@@ -247,8 +247,8 @@ const drainTime = 250 * time.Millisecond
 func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	switch {
 	case isRead || r.Body == nil:
-	case r.ProtoMajor > 1:
-		_ = r.Body.Close()
+	case r.ProtoMajor > 1, r.ContentLength > maxDrain:
+		_ = r.Body.Close() // net/http closes the connection once the sender has the answer
 	case r.ContentLength != 0:
 		control := http.NewResponseController(w)
 		if r.Header.Get("Expect") != "" { // reading would invite the body
