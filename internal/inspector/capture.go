@@ -60,6 +60,7 @@ func newRequest(r *http.Request) request {
 	if !ok {
 		original = *r
 	}
+	clientIP, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	// The texts are cloned, because a server cuts them out of the whole request
 	// line, which would be kept with them.
 	return request{
@@ -70,6 +71,7 @@ func newRequest(r *http.Request) request {
 		host:       strings.Clone(r.Host),
 		uri:        strings.Clone(original.URL.RequestURI()), // without the host that some clients send with it
 		remoteAddr: original.RemoteAddr,
+		clientIP:   strings.Clone(clientIP),
 		arrival:    arrivedAt(r.Context()),
 		tls:        copyTLS(r.TLS),
 		header:     copyHeader(r.Header),

@@ -57,6 +57,7 @@ type Recording struct {
 
 type request struct {
 	method, protocol, host, uri, remoteAddr string
+	clientIP                                string // behind the trusted_proxies of Caddy
 
 	major, minor int
 	arrival      arrival
@@ -151,7 +152,7 @@ const (
 
 func (r *Recording) size() int64 {
 	size := recordingSize + addrSize + slotSize + r.request.header.size() + int64(cap(r.request.body.data))
-	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.decision.Type) + len(r.decision.MessageID))
+	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.request.clientIP) + len(r.decision.Type) + len(r.decision.MessageID))
 	if r.request.tls != nil {
 		size += tlsSize
 		for _, certificate := range r.request.tls.PeerCertificates {

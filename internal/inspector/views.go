@@ -20,6 +20,7 @@ type summaryView struct {
 	Method     string    `json:"method"`
 	URL        string    `json:"url"`
 	RemoteAddr string    `json:"remote_addr"`
+	ClientIP   string    `json:"client_ip"`
 	Decision
 	Size       int64   `json:"size"`
 	Status     int     `json:"status"`
@@ -87,6 +88,7 @@ func (rc *Recorder) summarize(r *Recording) summaryView {
 		Method:     r.request.method,
 		URL:        r.url(),
 		RemoteAddr: r.request.remoteAddr,
+		ClientIP:   r.request.clientIP,
 		Decision:   r.decision,
 		Size:       r.request.body.size,
 		Status:     r.status(),

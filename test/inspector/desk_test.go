@@ -156,6 +156,7 @@ type entry struct {
 	Method     string
 	URL        string
 	RemoteAddr string `json:"remote_addr"`
+	ClientIP   string `json:"client_ip"`
 	Outcome    string
 	Reason     string
 	Verified   bool

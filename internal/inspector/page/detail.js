@@ -207,7 +207,7 @@ export class Detail {
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
 			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
 			fact("Received", timestamp(new Date(entry.time)), { title: entry.time }),
-			fact("From", [entry.remote_addr, entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
+			fact("From", [from(entry), entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
 			fact("Signed", age, { title: entry.signed_at }),
 			fact("Secret", entry.secret),
 			fact("Endpoint", entry.endpoint),
@@ -283,4 +283,10 @@ export class Detail {
 					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));
 		}));
 	}
+}
+
+// from names the peer, and the client in front of it if the peer is a trusted proxy.
+function from({ client_ip: client, remote_addr: peer }) {
+	const host = peer.replace(/^\[?([^%\]]*?)(?:%[^\]]*)?\]?:\d+$/, "$1");
+	return client === "" || client === host ? peer : `${client} via ${peer}`;
 }
