@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 func TestSubjectOfExamples(t *testing.T) {
@@ -36,8 +38,10 @@ func TestSubjectOfExamples(t *testing.T) {
 
 func TestEveryExampleHasASubject(t *testing.T) {
 	for _, eventType := range Catalogue() {
-		if payload, _ := Example(eventType); Subject(payload) == "" {
-			t.Errorf("%s has none", eventType)
+		payload, _ := Example(eventType)
+		subject, id := About(payload)
+		if want := gjson.GetBytes(payload, "data.id").Str; subject == "" || id != want {
+			t.Errorf("%s is about %q with the id %q, want %q", eventType, subject, id, want)
 		}
 	}
 }
@@ -53,6 +57,12 @@ func TestSubject(t *testing.T) {
 		{"nothing", `{"data":{}}`, ""},
 		{"no data", `{"type":"user.created"}`, ""},
 		{"data that is a list", `{"data":["a"]}`, ""},
+		{"a name that is given twice", `{"data":{"name":"a","name":"b"}}`, "b"},
+		{"addresses that are not a list", `{"data":{"email_addresses":{"a":{"email_address":"a@x"}},"id":"x"}}`, "x"},
+		{"a long text", `{"data":{"name":"` + strings.Repeat("ä", 200) + `"}}`, strings.Repeat("ä", 159) + "…"},
+		{"a long payload", `{"data":{"name":"Ada","x":"` + strings.Repeat("x", 128<<10) + `"}}`, "Ada"},
+		{"a name too far from the beginning", `{"data":{"id":"x","x":"` + strings.Repeat("x", 128<<10) + `","name":"Ada"}}`, "x"},
+		{"deep nesting", `{"data":{"id":"x","x":` + strings.Repeat("[", 1<<20), "x"},
 		{"text that is not JSON", `{"data":{"first_name":"Ada"`, ""},
 		{"no text", ``, ""},
 	} {
@@ -72,7 +82,8 @@ func FuzzSubject(f *testing.F) {
 	f.Add([]byte(`{"data":{"name":"` + strings.Repeat("é", 500) + `"}}`))
 	f.Add([]byte(`{"data":{"email_addresses":{"email_address":[]}}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if n := utf8.RuneCountInString(Subject(payload)); n > maxSubject {
+		subject, id := About(payload)
+		if n := max(utf8.RuneCountInString(subject), utf8.RuneCountInString(id)); n > maxSubject {
 			t.Errorf("it has %d characters", n)
 		}
 	})

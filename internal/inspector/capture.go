@@ -133,6 +133,7 @@ func (c *Capture) note(p Progress) {
 		limit = keptVerifiedBody
 	}
 	c.recording.request.body = newBody(p.Body, limit)
+	c.recording.subject = subjectOf(c.recording.request.body.data)
 }
 
 // after returns how long after the arrival something happened, or 0 if it did

@@ -77,6 +77,7 @@ type filter struct {
 	from, to time.Time
 	before   uint64
 	limit    int
+	failed   bool
 }
 
 // parseFilter reads the parameters of a list. limit is the default of the parameter
@@ -130,6 +131,10 @@ func (rc *Recorder) setSingle(f *filter, name, value string) (err error) {
 	case "id":
 	case "text":
 		f.text = strings.ToLower(value)
+	case "failed":
+		if f.failed = value == "true"; !f.failed {
+			return fmt.Errorf("%q is not true: leave it out to select all", value)
+		}
 	case "from":
 		f.from, err = time.Parse(time.RFC3339, value)
 	case "to":
@@ -196,6 +201,7 @@ func (f *filter) match(rc *Recorder, r *Recording) bool {
 		f.matchType(r.decision.Type) &&
 		f.matchStatus(strconv.Itoa(r.status())) &&
 		f.matchTime(r) &&
+		(!f.failed || r.isFailed()) &&
 		(id == "" || strings.Contains(rc.id(r.seq), id) || strings.Contains(r.decision.MessageID, id)) &&
 		f.matchText(r)
 }

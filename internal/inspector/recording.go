@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -51,6 +52,7 @@ type Recording struct {
 	time             time.Time
 	request          request
 	decision         Decision
+	subject          subject // as the body says
 	stages           stages
 	answer           *answer // nil while the handlers behind are at work
 }
@@ -153,6 +155,7 @@ const (
 func (r *Recording) size() int64 {
 	size := recordingSize + addrSize + slotSize + r.request.header.size() + int64(cap(r.request.body.data))
 	size += int64(len(r.request.method) + len(r.request.protocol) + len(r.request.host) + len(r.request.uri) + len(r.request.remoteAddr) + len(r.request.clientIP) + len(r.decision.Type) + len(r.decision.MessageID))
+	size += int64(len(r.subject.Type) + len(r.subject.Text) + len(r.subject.ObjectID))
 	if r.request.tls != nil {
 		size += tlsSize
 		for _, certificate := range r.request.tls.PeerCertificates {
@@ -163,6 +166,19 @@ func (r *Recording) size() int64 {
 		size += answerSize + int64(len(r.answer.err)) + r.answer.header.size() + int64(cap(r.answer.body.data))
 	}
 	return size
+}
+
+// subject says what a body is about. Unlike a decision, it does not tell whether that
+// is true.
+type subject struct {
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	ObjectID string `json:"object_id"`
+}
+
+func subjectOf(body []byte) subject {
+	text, id := event.About(body)
+	return subject{Type: string(event.TypeOf(body)), Text: text, ObjectID: id}
 }
 
 func (r *Recording) isRejected() bool { return r.decision.Outcome == rejected }
@@ -189,6 +205,11 @@ func (r *Recording) status() int {
 		return 0
 	}
 	return r.answer.status
+}
+
+// isFailed reports whether the sender has not got a 2xx.
+func (r *Recording) isFailed() bool {
+	return r.answer != nil && (r.answer.status < 200 || r.answer.status > 299)
 }
 
 func (r *Recording) url() string {

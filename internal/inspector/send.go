@@ -283,6 +283,7 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, o *outgoing) e
 	}
 	if recording := o.dispatch.recording.Load(); recording != nil {
 		v.Entry, v.Guarded, v.Note = h.recorder.id(recording.seq), true, ""
+		v.DurationMS = milliseconds(recording.stages.answered) // as in the list
 		v.Endpoint, v.Outcome, v.Reason = recording.endpoint, recording.decision.Outcome, recording.decision.Reason
 	}
 	writeJSON(w, http.StatusOK, v)

@@ -22,6 +22,7 @@ type summaryView struct {
 	RemoteAddr string    `json:"remote_addr"`
 	ClientIP   string    `json:"client_ip"`
 	Decision
+	Subject    subject `json:"subject"`
 	Size       int64   `json:"size"`
 	Status     int     `json:"status"`
 	DurationMS float64 `json:"duration_ms"`
@@ -90,6 +91,7 @@ func (rc *Recorder) summarize(r *Recording) summaryView {
 		RemoteAddr: r.request.remoteAddr,
 		ClientIP:   r.request.clientIP,
 		Decision:   r.decision,
+		Subject:    r.subject,
 		Size:       r.request.body.size,
 		Status:     r.status(),
 		DurationMS: milliseconds(r.stages.answered),

@@ -163,6 +163,10 @@ type entry struct {
 	Type       string
 	MessageID  string `json:"message_id"`
 	Secret     string
+	Subject    struct {
+		Type, Text string
+		ObjectID   string `json:"object_id"`
+	}
 	Size       int64
 	Status     int
 	DurationMS float64 `json:"duration_ms"`

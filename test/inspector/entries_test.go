@@ -40,6 +40,8 @@ func TestInspectFilters(t *testing.T) {
 		{"status=502", "b"},
 		{"status=2xx", "d c a"},
 		{"status=4xx&status=502", "e b"},
+		{"failed=true", "e b"},
+		{"failed=true&outcome=forwarded", "b"},
 		{"endpoint=default", "e d c b a"},
 		{"endpoint=other", ""},
 		{"origin=replay", ""},
@@ -68,7 +70,7 @@ func TestInspectFilters(t *testing.T) {
 			}
 		})
 	}
-	for _, parameters := range []string{"typ=user.created", "type=user/created", "status=ok", "status=12xx", "from=yesterday", "limit=0", "limit=1001", "before=17", "id=a&id=b"} {
+	for _, parameters := range []string{"typ=user.created", "type=user/created", "status=ok", "status=12xx", "from=yesterday", "limit=0", "limit=1001", "failed=no", "before=17", "id=a&id=b"} {
 		t.Run("refuses "+parameters, func(t *testing.T) {
 			var refusal struct{ Code, Error string }
 			d.call(t, http.MethodGet, "api/entries?"+parameters, nil, http.StatusBadRequest, &refusal)
