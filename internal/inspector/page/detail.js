@@ -178,7 +178,7 @@ export class Detail {
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
 			entry.passed && h("p", {}, "The report_only option let it through, so your application answered it."),
 			h("ul", {}, findings),
-			d.verified && d.secret && entry.reason === "signature_mismatch" && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
+			d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
 			d.valid && h("p", { class: "dim" }, "It verifies with the current secrets."));
 	}
 
