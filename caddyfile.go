@@ -33,7 +33,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //
 //	clerk_webhook [<matcher>] {
 //		name         <endpoint>
-//		secret       [<name>] <signing_secret>
+//		secret       [<name>] <signing_secret...>
 //		events       <pattern...>
 //		filtered     <status>
 //		tolerance    <duration>
@@ -75,7 +75,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // optionUsage says how each option is written.
 var optionUsage = map[string]string{
 	"name":         "name <endpoint>",
-	"secret":       "secret [<name>] <signing_secret>",
+	"secret":       "secret [<name>] <signing_secret...>",
 	"events":       "events <pattern...>",
 	"filtered":     "filtered <status>",
 	"tolerance":    "tolerance <duration>",
@@ -164,30 +164,46 @@ func setDuration(target *caddy.Duration, value string, least time.Duration) erro
 	return checkDuration(duration, least)
 }
 
+// addSecret takes a name, which is no secret, and the values behind it.
 func (h *Handler) addSecret(args []string) error {
 	var s Secret
-	switch len(args) {
-	case 1:
-		s.Value = args[0]
-	case 2:
-		s.Name, s.Value = args[0], args[1]
+	if len(args) > 1 && !isSecretValue(args[0]) {
+		s.Name, args = args[0], args[1:]
 		if err := checkSecretName(s.Name); err != nil {
 			return err
 		}
-	default:
+	}
+	if len(args) == 0 {
 		return errArguments
 	}
+	s.Value, s.Rotation = args[0], args[1:]
 	if err := checkUnique(h.Secret, s); err != nil {
 		return err
 	}
-	// What has placeholders can be checked only when it is provisioned.
-	if !strings.Contains(s.Value, "{") {
-		if _, err := signature.ParseSecret(s.Value); err != nil {
+	for i, value := range args {
+		err := checkSecretValue(value)
+		switch {
+		case err == nil:
+		case i > 0 && !isSecretValue(value):
+			return fmt.Errorf("value %d is not a signing secret: write a name first, and then only secrets", i+1)
+		case i > 0:
+			return fmt.Errorf("value %d: %w; %s", i+1, err, whereToFindSecret)
+		default:
 			return fmt.Errorf("%w; %s", err, whereToFindSecret)
 		}
 	}
 	h.Secret = append(h.Secret, s)
 	return nil
+}
+
+// checkSecretValue checks a value without placeholders. What has them can be checked
+// only when it is provisioned.
+func checkSecretValue(value string) error {
+	if strings.Contains(value, "{") {
+		return nil
+	}
+	_, err := signature.ParseSecret(value)
+	return err
 }
 
 func (h *Handler) addEvents(patterns []string) error {

@@ -114,7 +114,7 @@ type deduplication struct {
 	ledger  *ledger.Ledger
 	records *ledger.Records // nil for the memory store
 	window  time.Duration
-	keys    [][32]byte // fingerprints of the secrets, in their order
+	scopes  [][]fingerprint // for each secret, those of all secrets of its sender
 }
 
 func (h *Handler) provisionDeduplication(ctx caddy.Context) {
@@ -131,9 +131,7 @@ func (h *Handler) provisionDeduplication(ctx caddy.Context) {
 			h.logger.Error("removing old records of deliveries", zap.Error(err))
 		}
 	}
-	for _, key := range h.keys {
-		h.once.keys = append(h.once.keys, key.Fingerprint())
-	}
+	h.once.scopes = h.ring.scopes()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	shared.guards[h.once] = true
@@ -151,13 +149,18 @@ func (h *Handler) releaseDeduplication() error {
 	return err
 }
 
+// hasClaim reports whether a guard in front of this one has claimed the delivery.
+func (h *Handler) hasClaim(r *http.Request, d *delivery) bool {
+	claims, ok := r.Context().Value(claimKey{}).(ledger.Claims)
+	return ok && claims.Have(ledger.KeyOf(h.ring.keys[d.secret].Fingerprint(), d.headers.ID))
+}
+
 // forwardOnce forwards the delivery unless a copy of it is done or under way.
 func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
-	key := ledger.KeyOf(h.once.keys[d.secret], d.headers.ID)
-	if claimed, ok := r.Context().Value(claimKey{}).(*ledger.Claim); ok && claimed.Key() == key { // by a guard in front of this one
+	if h.hasClaim(r, d) {
 		return h.forward(w, r, d, next)
 	}
-	claim, state, at, err := h.once.ledger.Claim(r.Context(), key, h.once.window, h.once.records)
+	claim, state, at, err := h.once.ledger.ClaimAll(r.Context(), h.once.scopes[d.secret], d.headers.ID, h.once.window, h.once.records)
 	h.noteLedgerError(d, "claiming", err)
 	switch state {
 	case ledger.InProgress:
@@ -175,7 +178,7 @@ func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *deliver
 
 // forwardClaimed lets the next handler answer, and remembers whether the delivery
 // is done with that.
-func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim *ledger.Claim) error {
+func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim ledger.Claims) error {
 	ctx, cancel := claimContext(r.Context(), claim)
 	defer cancel()
 	answer := response.Track(w, true)
@@ -198,7 +201,7 @@ type claimKey struct{}
 // claimed a delivery. It ends with the claim, and not when the sender hangs up:
 // Svix hangs up after 15 seconds, and what the handlers finish then is done all
 // the same.
-func claimContext(request context.Context, claim *ledger.Claim) (context.Context, context.CancelFunc) {
+func claimContext(request context.Context, claim ledger.Claims) (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(context.WithoutCancel(request), claimKey{}, claim)
 	return context.WithDeadline(ctx, claim.Until())
 }

@@ -82,8 +82,8 @@ func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
 	}
 	var errs []error
 	for _, guard := range guards {
-		for _, fingerprint := range guard.keys {
-			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(fingerprint, id), guard.records)
+		for _, f := range slices.Concat(guard.scopes...) {
+			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(f, id), guard.records)
 			known = known || was
 			errs = append(errs, err)
 		}

@@ -96,8 +96,8 @@ func newInspection(h *Handler) *inspection {
 		recorder: inspector.Acquire(),
 		endpoint: &inspector.Endpoint{Name: h.Name, Tolerance: time.Duration(h.Tolerance), Guard: h},
 	}
-	for index, key := range h.keys {
-		i.endpoint.Secrets = append(i.endpoint.Secrets, diagnosis.Secret{Name: h.Secret[index].Name, Key: key})
+	for index, key := range h.ring.keys {
+		i.endpoint.Secrets = append(i.endpoint.Secrets, diagnosis.Secret{Name: h.ring.names[index], Key: key})
 		i.fingerprints = append(i.fingerprints, key.Fingerprint())
 	}
 	i.recorder.Register(i.endpoint)

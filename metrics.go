@@ -90,7 +90,7 @@ type secretMetrics struct {
 
 // newMetrics makes the metrics of every secret present from the start, so that
 // one that is never used shows as such.
-func newMetrics(endpoint string, secrets []Secret) *metrics {
+func newMetrics(endpoint string, secrets []string) *metrics {
 	m := &metrics{
 		endpoint:       endpoint,
 		rejections:     make(map[reason]prometheus.Counter, len(rejectionStatus)),
@@ -99,10 +99,10 @@ func newMetrics(endpoint string, secrets []Secret) *metrics {
 	for why := range rejectionStatus {
 		m.rejections[why] = collectors.deliveries.WithLabelValues(endpoint, string(rejected), string(why), "")
 	}
-	for _, s := range secrets {
+	for _, secret := range secrets {
 		m.secrets = append(m.secrets, secretMetrics{
-			verified: collectors.verified.WithLabelValues(endpoint, s.Name),
-			lastUsed: collectors.secretLastUsed.WithLabelValues(endpoint, s.Name),
+			verified: collectors.verified.WithLabelValues(endpoint, secret),
+			lastUsed: collectors.secretLastUsed.WithLabelValues(endpoint, secret),
 		})
 	}
 	return m

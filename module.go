@@ -113,7 +113,7 @@ type Handler struct {
 	// show and replay them. They hold personal data. Default: false.
 	Inspect bool `json:"inspect,omitempty"`
 
-	keys       []*signature.Key // of Secret, in the same order
+	ring       keyring // of Secret, resolved
 	filter     *eventFilter
 	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics
@@ -155,7 +155,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger().With(zap.String("endpoint", h.Name))
 
 	var err error
-	if h.keys, err = resolveSecrets(h.Secret, h.logger); err != nil {
+	if h.ring, err = resolveSecrets(h.Secret, h.logger); err != nil {
 		return err
 	}
 	if h.filter, err = newEventFilter(h.Events); err != nil {
@@ -165,7 +165,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	h.metrics = newMetrics(h.Name, h.Secret)
+	h.metrics = newMetrics(h.Name, h.ring.names)
 	h.summaries = summary.Acquire(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		h.provisionDeduplication(ctx)

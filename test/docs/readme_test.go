@@ -94,7 +94,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_SIGNING_SECRET":  testcaddy.Secret,
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": testcaddy.OtherSecret,
 	"CLERK_PRODUCTION_SECRET":       testcaddy.Secret,
-	"CLERK_STAGING_SECRET":          testcaddy.OtherSecret,
+	"CLERK_STAGING_SECRET":          "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
 	"INSPECTOR_PASSWORD_HASH":       "$2a$04$sV6ozvjFV5jzMtRLTxPs2e5lUM7Jy10scXNis7wrx.XV2tf1dZ1Ge", // of "sesame", at the lowest cost
 }
 

@@ -91,7 +91,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 			`clerk_webhook {
 				name orders
 				secret main {env.CLERK_WEBHOOK_SIGNING_SECRET}
-				secret {file.testdata/secret.txt}
+				secret {file.testdata/secret.txt} {env.CLERK_WEBHOOK_SIGNING_SECRET}
 				events user.* a-b_c
 				filtered 410
 				tolerance 1d
@@ -105,7 +105,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"name": "orders",
 				"secret": [
 					{"name": "main", "value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}"},
-					{"value": "{file.testdata/secret.txt}"}
+					{"value": "{file.testdata/secret.txt}", "rotation": ["{env.CLERK_WEBHOOK_SIGNING_SECRET}"]}
 				],
 				"events": ["user.*", "a-b_c"],
 				"filtered": 410,
@@ -117,7 +117,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"inspect": true
 			}`,
 			`{"name":"orders","secret":[{"name":"main","value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"},` +
-				`{"name":"2","value":"{file.testdata/secret.txt}"}],"events":["user.*","a-b_c"],` +
+				`{"name":"2","value":"{file.testdata/secret.txt}","rotation":["{env.CLERK_WEBHOOK_SIGNING_SECRET}"]}],"events":["user.*","a-b_c"],` +
 				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"store":"storage"},"inspect":true}`,
 		},
 		{
@@ -199,9 +199,14 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"name without a value", "name", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"name with two values", "name a b", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret with three values", "secret a b " + testcaddy.Secret, "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret with two names", "secret a b " + testcaddy.Secret, "secret: it is not base64 after the prefix: copy all of it, to the end; " + whereSecretIs + ", at Caddyfile:3"},
+		{"a name behind two secrets", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + " b", "secret: value 3 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a secret called as one in rotation", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + "\nsecret a/2 {env.OTHER}", `secret: two secrets have the name "a/2": give each its own, at Caddyfile:4`},
+		{"a secret in rotation called as an earlier one", "secret a/3 " + testcaddy.Secret + "\nsecret a {env.A} {env.B} {env.C}", `secret: two secrets have the name "a/3": give each its own, at Caddyfile:4`},
+		{"a secret in rotation that is cut off", "secret {env.A} " + testcaddy.Secret[:20], "secret: value 2: it decodes to 10 bytes, but needs at least 24: copy all of it, from whsec_ to the end; " + whereSecretIs + ", at Caddyfile:3"},
+		{"an API key as name", "secret sk_test_4711 " + testcaddy.Secret, "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
 		{"events without a value", "events", "events: wrong number of arguments: write events <pattern...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered without a value", "filtered", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered with two values", "filtered 200 204", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
@@ -271,9 +276,9 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"two secrets of one name", "secret a " + testcaddy.Secret + "\nsecret a {env.OTHER}", `secret: two secrets have the name "a": give each its own, at Caddyfile:4`},
 		{"a secret called by the position of another", "secret 2 " + testcaddy.Secret + "\nsecret {env.OTHER}", `secret: two secrets have the name "2": give each its own, at Caddyfile:4`},
-		{"a secret in place of its name", "secret " + testcaddy.Secret + " production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
-		{"a secret without prefix in place of its name", "secret MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
-		{"a placeholder in place of its name", "secret {env.CLERK} production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
+		{"a secret in place of its name", "secret " + testcaddy.Secret + " production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a secret without prefix in place of its name", "secret MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a placeholder in place of its name", "secret {env.CLERK} production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
 		{"an empty secret name", `secret "" ` + testcaddy.Secret, "secret: a name cannot be empty, at Caddyfile:3"},
 		{"a secret name that is too long", "secret " + strings.Repeat("n-", 51) + " " + testcaddy.Secret, "secret: a name may have at most 100 bytes, at Caddyfile:3"},
 
@@ -350,6 +355,9 @@ func TestJSONMistakes(t *testing.T) {
 		{"a secret of white space", `"secret": [{"name": "main", "value": " \t"}]`, `secret "main": it is empty; ` + whereSecretIs},
 		{"a secret that is not base64", `"secret": [{"value": "whsec_%%%"}]`, `secret "1": it is not base64 after the prefix: copy all of it, to the end; ` + whereSecretIs},
 		{"a secret that is too short", `"secret": [{"value": "whsec_AAAA"}]`, `secret "1": it decodes to 3 bytes, but needs at least 24: copy all of it, from whsec_ to the end; ` + whereSecretIs},
+		{"an empty secret in rotation", `"secret": [{"value": "` + testcaddy.Secret + `", "rotation": [""]}]`, `secret "1/2": it is empty; ` + whereSecretIs},
+		{"a secret in rotation without its variable", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `", "rotation": ["` + testcaddy.OtherSecret + `", "{vault.x}"]}]`, `secret "a/3": the placeholder {vault.x} has no value: use {env.NAME} or {file./path} here`},
+		{"a secret called as one in rotation", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `", "rotation": ["` + testcaddy.OtherSecret + `"]}, {"name": "a/2", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a/2": give each its own`},
 		{"two secrets of one name", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `"}, {"name": "a", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a": give each its own`},
 		{"a secret called by the position of another", `"secret": [{"name": "2", "value": "` + testcaddy.Secret + `"}, {"value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "2": give each its own`},
 		{"a secret in place of its name", `"secret": [{"name": "` + testcaddy.Secret + `", "value": "production"}]`, "secret: a secret is given where its name belongs: write the name first"},

@@ -269,3 +269,32 @@ func TestRefusedConfigTellsNoSecret(t *testing.T) {
 		})
 	}
 }
+
+// TestSecretsInRotation checks that each value on a line verifies, and that names tell
+// which one did.
+func TestSecretsInRotation(t *testing.T) {
+	t.Setenv("CLERK_TEST_NEW", testcaddy.Secret)
+	const third = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+	for _, test := range []struct{ name, options, first, second string }{
+		{"with a name", "secret production {env.CLERK_TEST_NEW} " + testcaddy.OtherSecret, "production", "production/2"},
+		{"without a name", "secret " + third + "\nsecret {env.CLERK_TEST_NEW} " + testcaddy.OtherSecret, "2", "2/2"},
+		{"without a prefix", "secret " + strings.TrimPrefix(testcaddy.Secret, "whsec_") + " " + strings.TrimPrefix(testcaddy.OtherSecret, "whsec_"), "1", "1/2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address, endpoint := testcaddy.FreeAddress(t), testcaddy.NewEndpoint()
+			testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nname "+endpoint+"\n"+test.options+"\n}\nrespond \"{http.clerk_webhook.secret}\""))
+			checkAnswer(t, address, testcaddy.Secret, 200, test.first)
+			checkAnswer(t, address, testcaddy.OtherSecret, 200, test.second)
+			checkAnswer(t, address, testcaddy.OtherSecret, 200, test.second)
+			samples := testcaddy.Scrape(t, address)
+			for secret, want := range map[string]float64{test.first: 1, test.second: 2} {
+				if got := samples[testcaddy.SecretLabels(testcaddy.VerifiedTotal, endpoint, secret)]; got != want {
+					t.Errorf("%s verified %v deliveries, want %v", secret, got, want)
+				}
+				if got := samples[testcaddy.SecretLabels(testcaddy.SecretLastUsed, endpoint, secret)]; got == 0 {
+					t.Errorf("%s was never used", secret)
+				}
+			}
+		})
+	}
+}
