@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -94,7 +95,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_SIGNING_SECRET":  testcaddy.Secret,
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": testcaddy.OtherSecret,
 	"CLERK_PRODUCTION_SECRET":       testcaddy.Secret,
-	"CLERK_STAGING_SECRET":          "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
+	"CLERK_STAGING_SECRET":          testcaddy.OtherSecret,
 	"INSPECTOR_PASSWORD_HASH":       "$2a$04$sV6ozvjFV5jzMtRLTxPs2e5lUM7Jy10scXNis7wrx.XV2tf1dZ1Ge", // of "sesame", at the lowest cost
 }
 
@@ -105,6 +106,7 @@ type promise struct {
 	name    string
 	method  string // "" is POST
 	path    string // "" is /api/webhooks
+	id      string // "" is msg_1
 	secret  string // "" signs with testSecret
 	body    string // "" is userCreated
 	status  int
@@ -156,7 +158,13 @@ var promises = map[string][]promise{
 	},
 	"Rotating a secret": {
 		{name: "current", status: 200, backend: "localhost:3000"},
-		{name: "previous", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
+		{name: "previous", id: "msg_2", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
+		{name: "neither", secret: unknownSecret, status: 403},
+	},
+	"Secrets in rotation": {
+		{name: "current", status: 200, backend: "localhost:3000"},
+		{name: "the same event, signed with the previous one", secret: testcaddy.OtherSecret, status: 200},
+		{name: "previous", id: "msg_2", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
 		{name: "neither", secret: unknownSecret, status: 403},
 	},
 	"Secrets from files": {
@@ -258,7 +266,12 @@ func secretFile(t testing.TB) string {
 
 func (s *site) request(t testing.TB, p promise) *http.Request {
 	t.Helper()
-	r := testcaddy.SignedRequest(t, s.url+valueOr(p.path, "/api/webhooks"), valueOr(p.secret, testcaddy.Secret), valueOr(p.body, testcaddy.UserCreated))
+	id, secret, body := valueOr(p.id, "msg_1"), valueOr(p.secret, testcaddy.Secret), valueOr(p.body, testcaddy.UserCreated)
+	r := testcaddy.SignedRequest(t, s.url+valueOr(p.path, "/api/webhooks"), secret, body)
+	timestamp, signature := testcaddy.Sign(t, secret, id, time.Now(), body)
+	r.Header.Set("Svix-Id", id)
+	r.Header.Set("Svix-Timestamp", timestamp)
+	r.Header.Set("Svix-Signature", signature)
 	r.Method = valueOr(p.method, http.MethodPost)
 	return r
 }
