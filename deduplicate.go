@@ -212,7 +212,7 @@ func (h *Handler) noteLedgerError(d *delivery, step string, err error) {
 	if err == nil {
 		return
 	}
-	collectors.ledgerErrors.Inc()
+	ledgerErrors.Inc()
 	h.summaries.Note(summary.Kind{Level: zapcore.ErrorLevel, Message: "keeping the ledger of deliveries", Key: "step", Value: step},
 		deliveryEvent{id: d.headers.ID, err: err})
 }

@@ -165,7 +165,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	h.metrics = newMetrics(h.Name, h.ring.names)
+	h.metrics = acquireMetrics(h.Name, h.ring.names)
 	h.summaries = summary.Acquire(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		h.provisionDeduplication(ctx)
@@ -276,6 +276,9 @@ func (h *Handler) Cleanup() error {
 	}
 	if h.once != nil {
 		errs = append(errs, h.releaseDeduplication())
+	}
+	if h.metrics != nil {
+		errs = append(errs, h.metrics.release())
 	}
 	return errors.Join(errs...)
 }
