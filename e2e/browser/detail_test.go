@@ -68,7 +68,7 @@ func TestDetail(t *testing.T) {
 		b.waitForText("#tab-attempts", "3")
 		b.click("#tab-attempts")
 		outcomes := evaluate[[]string](b, `[...document.querySelectorAll(".timeline li")].map((l) => l.querySelector("b").innerText + " " + l.querySelector(".status").innerText)`)
-		if want := []string{"Forwarded 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
+		if want := []string{"App error 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
 			t.Errorf("the timeline is %q, want %q", outcomes, want)
 		}
 		b.click(".timeline li:first-child button")

@@ -3,7 +3,7 @@
 
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
-import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { eventOf } from "./list.js";
 import { visible } from "./visible.js";
 
@@ -12,6 +12,7 @@ const tabs = ["payload", "headers", "answer", "attempts"];
 export class Detail {
 	id = "";
 	entry = null;
+	search = ""; // is marked in what is shown
 	#root = $("#detail");
 	#tab = "payload";
 	#shown = "";
@@ -143,7 +144,7 @@ export class Detail {
 
 	#head(entry) {
 		return h("header", { class: "detail-head" },
-			h("span", { class: "badge " + outcomeKind(entry) }, outcomeIcon(entry), capital(entry.outcome)),
+			h("span", { class: "badge " + outcomeKind(entry) }, outcomeIcon(entry), outcomeText(entry)),
 			h("h2", { id: "detail-title" }, eventOf(entry)),
 			h("span", { class: "status " + statusKind(entry), title: "Status of the answer" }, statusText(entry)),
 			this.#closeButton());
@@ -277,7 +278,7 @@ export class Detail {
 			const says = [a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), a.message_id !== entry.message_id && "another id"];
 			return h("li", { class: current ? "current" : "" },
 				h("button", { type: "button", id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
-					outcomeIcon(a), h("b", {}, capital(a.outcome)),
+					outcomeIcon(a), h("b", {}, outcomeText(a)),
 					h("span", { class: "status " + statusKind(a) }, statusText(a)),
 					h("span", { class: "dim" }, says.filter(Boolean).join(" · ")),
 					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));
