@@ -337,8 +337,19 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
+// untyped is told because it is probably a mistake: Clerk's payloads all have a type.
+var untyped = summary.Kind{
+	Level:   zapcore.WarnLevel,
+	Message: "deliveries filtered that have no type",
+	Key:     "reason",
+	Value:   `the payload's top level has no "type" that is text, so no pattern of events matches it: leave events out to forward it`,
+}
+
 func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery) error {
 	h.settle(r, d, filtered)
+	if d.kind.name == "" {
+		h.summaries.Note(untyped, deliveryEvent{id: d.headers.ID})
+	}
 	w.WriteHeader(h.Filtered)
 	return nil
 }
