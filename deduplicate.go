@@ -43,8 +43,9 @@ const (
 //
 // A delivery is done when a handler behind the guard has answered it with a 2xx.
 // Copies of it then get 200 and are not forwarded. While the delivery is under
-// way, copies get 409, so that the sender tries again. That takes two minutes at
-// most. After any other answer, an error or a panic, the next copy is forwarded.
+// way, copies get 409, so that the sender tries again. Svix does so, but not after a
+// manual resend. A delivery is under way for two minutes at most. After any other
+// answer, an error or a panic, the next copy is forwarded.
 type Deduplicate struct {
 	// How long to remember a delivery that is done, from 1s to 31 days. Svix
 	// retries for about 28 hours. Default: 48h.

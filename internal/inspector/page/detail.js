@@ -190,7 +190,7 @@ export class Detail {
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
 		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type. The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. Svix does not do that after a manual resend.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
