@@ -90,21 +90,13 @@ var optionUsage = map[string]string{
 // last argument, which may be a secret.
 var errArguments = errors.New("wrong number of arguments")
 
-// shown quotes a token for an error, unless it has a secret in it.
-func shown(token string) string {
-	if holdsSecret(token) {
-		return "a signing secret"
-	}
-	return "'" + token + "'"
-}
-
 // setOption sets an option. It checks the values here, because an error can name
 // the line here.
 func (h *Handler) setOption(option string, args []string) error {
 	if option == "secret" {
 		return h.addSecret(args)
 	}
-	if slices.ContainsFunc(args, holdsSecret) {
+	if slices.ContainsFunc(args, signature.HasPrefix) {
 		return errors.New("a signing secret does not belong here: give it to the option secret")
 	}
 	switch option {
@@ -130,7 +122,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 		return checkName(value)
 	case "filtered":
 		if h.Filtered, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("'%s' is not a status from 200 to 599", value)
+			return fmt.Errorf("%s is not a status from 200 to 599", shown(value))
 		}
 		return checkFiltered(h.Filtered)
 	case "tolerance":
@@ -138,7 +130,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 	case "max_body":
 		size, err := humanize.ParseBytes(value)
 		if err != nil || size == 0 || size > largestMaxBody {
-			return fmt.Errorf("'%s' is not a size above zero and below 2GiB, such as 1MiB", value)
+			return fmt.Errorf("%s is not a size above zero and below 2GiB, such as 1MiB", shown(value))
 		}
 		h.MaxBody = int64(size)
 		return nil
@@ -158,7 +150,7 @@ func setFlag(target *bool, args []string) error {
 func setDuration(target *caddy.Duration, value string, least time.Duration) error {
 	duration, err := caddy.ParseDuration(value)
 	if err != nil || duration <= 0 {
-		return fmt.Errorf("'%s' is not a duration above zero, such as 15s or 5m", value)
+		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", shown(value))
 	}
 	*target = caddy.Duration(duration)
 	return checkDuration(duration, least)
@@ -228,13 +220,13 @@ func (h *Handler) setDeduplicate(args []string) error {
 			h.Deduplicate.Store = arg
 		case i == 0:
 			if err := setDuration(&h.Deduplicate.Window, arg, 0); err != nil {
-				return fmt.Errorf("'%s' is not a window: write a duration above zero, such as 48h, before memory or storage", arg)
+				return fmt.Errorf("%s is not a window: write a duration above zero, such as 48h, before memory or storage", shown(arg))
 			}
 			if err := checkWindow(time.Duration(h.Deduplicate.Window)); err != nil {
 				return err
 			}
 		default:
-			return fmt.Errorf("'%s' is not a store for deliveries: use memory or storage", arg)
+			return fmt.Errorf("%s is not a store for deliveries: use memory or storage", shown(arg))
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ func (d *Deduplicate) validate() error {
 		return err
 	}
 	if d.Store != storeMemory && d.Store != storeStorage {
-		return fmt.Errorf("'%s' is not a store for deliveries: use memory or storage", d.Store)
+		return fmt.Errorf("%s is not a store for deliveries: use memory or storage", shown(d.Store))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
 )
@@ -49,6 +50,12 @@ func (Inspector) CaddyModule() caddy.ModuleInfo {
 		ID:  "http.handlers.clerk_webhook_inspector",
 		New: func() caddy.Module { return new(Inspector) },
 	}
+}
+
+// UnmarshalJSON decodes the option. It repeats no signing secret that is given by mistake.
+func (i *Inspector) UnmarshalJSON(raw []byte) error {
+	type options Inspector // without this method
+	return config.Decode(raw, (*options)(i), nil)
 }
 
 // Provision prepares the page and the API.

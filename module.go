@@ -4,10 +4,12 @@
 package clerkwebhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
@@ -145,6 +148,27 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON decodes the options. It refuses a signing secret in an option that is
+// not for secrets, without repeating it.
+func (h *Handler) UnmarshalJSON(raw []byte) error {
+	type options Handler // without this method
+	return config.Decode(raw, (*options)(h), checkJSONDuration, "secret[].value", "secret[].rotation[]")
+}
+
+// checkJSONDuration names the option in the error of a duration, which Caddy does not.
+func checkJSONDuration(option string, value json.Token) error {
+	if !slices.Contains([]string{"tolerance", "body_timeout", "deduplicate.window"}, option) {
+		return nil
+	}
+	switch text := value.(type) {
+	case float64, nil: // in nanoseconds, or not set
+		return nil
+	case string:
+		return setDuration(new(caddy.Duration), text, 0)
+	}
+	return errors.New(`write a duration such as "5m"`)
+}
+
 // Provision sets defaults, resolves the secrets and registers the metrics.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
@@ -232,7 +256,7 @@ func checkName(name string) error {
 		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
-	case holdsSecret(name):
+	case signature.HasPrefix(name):
 		return errors.New("a name is public: do not put a signing secret into it")
 	case strings.Contains(name, "{"):
 		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")

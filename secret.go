@@ -167,7 +167,7 @@ func resolve(value string) (*signature.Key, error) {
 }
 
 func explainEmpty(placeholder string) error {
-	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !holdsSecret(variable) {
+	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !signature.HasPrefix(variable) {
 		state := "is empty"
 		if _, isSet := os.LookupEnv(variable); !isSet {
 			state = "is not set"
@@ -180,10 +180,10 @@ func explainEmpty(placeholder string) error {
 	if path, ok := strings.CutPrefix(placeholder, "file."); ok && !strings.HasPrefix(path, "whsec_") {
 		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
-	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !holdsSecret(name) {
+	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !signature.HasPrefix(name) {
 		return fmt.Errorf("{file.%s} is read as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
 	}
-	if holdsSecret(placeholder) {
+	if signature.HasPrefix(placeholder) {
 		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
 	}
 	return fmt.Errorf("the placeholder {%s} has no value: use {env.NAME} or {file./path} here", placeholder)
@@ -207,16 +207,19 @@ func checkSecretName(name string) error {
 
 // isSecretValue tells a secret from a name.
 func isSecretValue(text string) bool {
-	_, err := signature.ParseSecret(text)
-	return err == nil || holdsSecret(text) || strings.Contains(text, "{")
+	return mayBeSecret(text) || strings.Contains(text, "{")
 }
 
-// holdsSecret reports whether a text that must not have a secret has one.
-func holdsSecret(text string) bool {
-	for _, prefix := range []string{"whsec_", "whpk_", "whsk_"} {
-		if strings.Contains(text, prefix) {
-			return true
-		}
+// mayBeSecret reports whether a text may be a signing secret, also one without a prefix.
+func mayBeSecret(text string) bool {
+	_, err := signature.ParseSecret(text)
+	return err == nil || signature.HasPrefix(text)
+}
+
+// shown quotes a text of the configuration for an error, unless it may be a secret.
+func shown(text string) string {
+	if mayBeSecret(text) {
+		return "a signing secret"
 	}
-	return false
+	return "'" + text + "'"
 }

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -297,4 +299,85 @@ func TestSecretsInRotation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefusedJSONTellsNoSecret gives the secret in every place of the JSON where it does
+// not belong, also where it is only part of a text.
+func TestRefusedJSONTellsNoSecret(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	const guard, inspector = `{"handler": "clerk_webhook", %s}`, `{"handler": "clerk_webhook_inspector", %s}`
+	for _, test := range []struct{ handler, options, option string }{
+		{guard, `"name": "SECRET"`, "name"},
+		{guard, `"name": "whsec\u005fKEY"`, "name"},
+		{guard, `"events": ["user.*", "SECRET"]`, "events[]"},
+		{guard, `"events": "SECRET"`, "events"},
+		{guard, `"filtered": "SECRET"`, "filtered"},
+		{guard, `"tolerance": "SECRET"`, "tolerance"},
+		{guard, `"max_body": "SECRET"`, "max_body"},
+		{guard, `"body_timeout": "1s SECRET"`, "body_timeout"},
+		{guard, `"report_only": "SECRET"`, "report_only"},
+		{guard, `"inspect": ["SECRET"]`, "inspect[]"},
+		{guard, `"deduplicate": "SECRET"`, "deduplicate"},
+		{guard, `"deduplicate": {"window": "SECRET"}`, "deduplicate.window"},
+		{guard, `"deduplicate": {"store": "SECRET"}`, "deduplicate.store"},
+		{guard, `"deduplicate": {"store": {"a": [{"b": "SECRET"}]}}`, "deduplicate.store.a[].b"},
+		{guard, `"deduplicate": {"SECRET": true}`, "the name of an option"},
+		{guard, `"SECRET": "x"`, "the name of an option"},
+		{guard, `"secrets": ["SECRET"]`, "secrets[]"},
+		{guard, `"secret": "SECRET"`, "secret"},
+		{guard, `"secret": ["SECRET"]`, "secret[]"},
+		{guard, `"secret": [{"name": "SECRET", "value": "x"}]`, "secret[].name"},
+		{guard, `"secret": [{"SECRET": "x"}]`, "the name of an option"},
+		{guard, `"secret": [{"key": "SECRET"}]`, "secret[].key"},
+		{guard, `"secret": [{"value": "SECRET?"}]`, `secret \"1\"`},
+		{guard, `"secret": [{"value": ["SECRET"]}]`, "secret[].value[]"},
+		{guard, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": ["SECRET?"]}]`, `secret \"1/2\"`},
+		{guard, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": "SECRET"}]`, "secret[].rotation"},
+		{guard, `"tolerance": "KEY"`, "tolerance"}, // without its prefix
+		{guard, `"deduplicate": {"window": "KEY"}`, "deduplicate.window"},
+		{inspector, `"allow_remote": "SECRET"`, "allow_remote"},
+		{inspector, `"SECRET": true`, "the name of an option"},
+		{inspector, `"secret": "SECRET"`, "secret"},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": ["SECRET"]`, "clerk_event"},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": "SECRET"`, ""},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": [{"SECRET": 1}]`, ""},
+		{`{"handler": "clerk_webhook"}`, `"expression": "clerk_event('SECRET')"`, "clerk_event"},
+	} {
+		t.Run(test.options, func(t *testing.T) {
+			key := strings.TrimPrefix(testcaddy.OtherSecret, "whsec_")
+			options := strings.NewReplacer("SECRET?", testcaddy.OtherSecret+"?", `"SECRET`, `"`+testcaddy.OtherSecret, "'SECRET", "'"+testcaddy.OtherSecret, " SECRET", " "+testcaddy.OtherSecret, "KEY", key).Replace(test.options)
+			route := `{"handle": [` + strings.ReplaceAll(test.handler, "%s", options) + `]}`
+			if !strings.Contains(test.handler, "%s") {
+				route = `{"match": [{` + options + `}], "handle": [` + test.handler + `]}`
+			}
+			err := testcaddy.TryRunJSON(t, loggedConfig(t, "["+route+"]"))
+			if err == nil {
+				t.Cleanup(func() { _ = caddy.Stop() })
+				t.Fatal("the configuration was taken")
+			}
+			expectNoKey(t, err.Error())
+			expectNoKey(t, testcaddy.Log.String())
+			if quoted := strconv.Quote(err.Error()); !strings.Contains(quoted, test.option) {
+				t.Errorf("the error does not name %s: %s", test.option, quoted)
+			}
+		})
+	}
+}
+
+// TestEventThatMayBeASecretIsNotLogged has an event pattern that is a secret without its
+// prefix, or another sender's type that only looks like one.
+func TestEventThatMayBeASecretIsNotLogged(t *testing.T) {
+	key := strings.TrimPrefix(testcaddy.Secret, "whsec_")
+	testcaddy.Run(t, guarded(testcaddy.FreeAddress(t), "secret "+testcaddy.OtherSecret+"\nevents "+key))
+	const want = "events: no event that Clerk is known to send matches what may be a signing secret"
+	if warnings := testcaddy.Log.Entries(t, want); len(warnings) != 1 {
+		t.Errorf("got the warnings %v", warnings)
+	}
+}
+
+// loggedConfig is routesConfig with its log in testcaddy.Log.
+func loggedConfig(t testing.TB, routes string) []byte {
+	t.Helper()
+	const logging = `{"logging": {"logs": {"default": {"writer": {"output": "clerk_webhook_test"}, "level": "INFO"}}}, `
+	return append([]byte(logging), bytes.TrimPrefix(routesConfig(t, routes), []byte("{"))...)
 }
