@@ -1,6 +1,7 @@
 package clerkwebhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,15 +19,48 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook", parseCaddyfile)
+	httpcaddyfile.RegisterDirective("clerk_webhook", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseDirective does what RegisterHandlerDirective does, and refuses a matcher that
+// would leave the endpoint unguarded.
+func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	helper.Next() // the directive's name
+	matchers, err := helper.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPaths(matchers["path"]); err != nil {
+		helper.Next()
+		return nil, helper.WrapErr(err)
+	}
 	h := new(Handler)
-	return h, h.UnmarshalCaddyfile(helper.Dispenser)
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	return helper.NewRoute(matchers, h), nil
+}
+
+// checkPaths refuses a path with a query or a fragment. A path matcher compares with
+// the path alone, so it would not match the requests that it seems to.
+func checkPaths(matcher json.RawMessage) error {
+	if matcher == nil {
+		return nil
+	}
+	var paths []string
+	if err := json.Unmarshal(matcher, &paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if end := strings.IndexAny(path, "?#"); end >= 0 {
+			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s*, and a * for any other characters",
+				shown(path), path[end], path[:end])
+		}
+	}
+	return nil
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

@@ -302,6 +302,9 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path without its slash", "clerk_webhook webhooks/clerk", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'webhooks/clerk', at Caddyfile:2"},
 		{"a second path", "clerk_webhook /a /b", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not '/b', at Caddyfile:2"},
 		{"an option", "clerk_webhook report_only", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'report_only', at Caddyfile:2"},
+		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
+		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
+		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other*, and a * for any other characters, at Caddyfile:3"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a signing secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
