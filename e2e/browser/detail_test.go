@@ -157,6 +157,7 @@ func TestDetailSaysWhatHappenedToADelivery(t *testing.T) {
 		{"the application is down", "reverse_proxy 127.0.0.1:1", false, "connection refused"},
 		{"the application fails", `respond "the database is away" 503`, false, "the database is away"},
 		{"the application redirects", "route {\nredir https://example.com/sign-in\n}", false, "Location: https://example.com/sign-in"},
+		{"the application redirects to a sign-in page", "route {\nredir https://example.com/sign-in\n}", false, "Svix does not follow redirects"},
 		{"the type is filtered", "respond ok", false, "your application has not seen it"},
 		{"report_only let it through", "respond ok", true, "Would be rejected: signature mismatch"},
 	} {

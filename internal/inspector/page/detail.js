@@ -178,6 +178,7 @@ export class Detail {
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
 			entry.passed && h("p", {}, "The report_only option let it through, so your application answered it."),
+			notesOf(entry).map((note) => h("p", {}, note)),
 			h("ul", {}, findings),
 			d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
 			d.valid && h("p", { class: "dim" }, "It verifies with the current secrets."));
@@ -189,15 +190,16 @@ export class Detail {
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
-		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type. The delivery was ${answered}, and your application has not seen it.`);
+		const notes = notesOf(entry);
+		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
 		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. Svix does not do that after a manual resend.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
-		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)));
+		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)), ...notes);
 		const text = answer.body.text.trim();
 		const to = answer.headers.find((f) => f.name === "Location")?.value;
-		return box(`Your application answered ${entry.status}`, to && h("code", {}, "Location: " + visible(to)), text && h("code", {}, visible(text.slice(0, 300)) + (text.length > 300 ? "…" : "")));
+		return box(`Your application answered ${entry.status}`, to && h("code", {}, "Location: " + visible(to)), text && h("code", {}, visible(text.slice(0, 300)) + (text.length > 300 ? "…" : "")), ...notes);
 	}
 
 	#facts(entry) {
@@ -291,3 +293,5 @@ function from({ client_ip: client, remote_addr: peer }) {
 	const host = peer.replace(/^\[?([^%\]]*?)(?:%[^\]]*)?\]?:\d+$/, "$1");
 	return client === "" || client === host ? peer : `${client} via ${peer}`;
 }
+
+const notesOf = (entry) => entry.notes.map((note) => capital(note.message) + ".");
