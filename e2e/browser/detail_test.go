@@ -228,6 +228,43 @@ func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
 	}
 }
 
+// The answer of a rejection is a status that Caddy's error routes may turn into another
+// answer.
+func TestTheAnswerOfAnErrorSaysWhoMadeIt(t *testing.T) {
+	for _, test := range []struct{ name, with, says string }{
+		{"the endpoint", otherSecret, "The endpoint refused the request with this status. If your site has handle_errors, the sender may have got another answer."},
+		{"a handler behind it", secret, "A handler behind the endpoint failed with this status. If your site has handle_errors, the sender may have got another answer."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t, strings.Replace(siteAndInspector, "{$BACKEND}", "127.0.0.1:1", 1), "/")
+			d.deliverSigned(test.with, "msg_ada", user("user.created", "Ada"), time.Now())
+			b := openPage(d)
+			b.within(t)
+			b.openRow("msg_ada")
+			b.click("#tab-answer")
+			b.waitForText("#panel", test.says)
+			b.is("nothing else is said of it", `document.querySelectorAll("#panel .note").length === 1`)
+		})
+	}
+}
+
+// Timestamps have whole seconds, so nobody knows the milliseconds.
+func TestTheTimeOfSigningHasWholeSeconds(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_now", user("user.created", "Ada"))
+	d.deliverSigned(secret, "msg_before", user("user.created", "Ada"), time.Now().Add(-10*time.Second))
+	d.deliverSigned(secret, "msg_after", user("user.created", "Ada"), time.Now().Add(100*time.Second))
+	b := openPage(d)
+	for id, says := range map[string]string{
+		"msg_now":    "^(less than 1 s|about [1-3] s) before arrival$",
+		"msg_before": "^about 1[0-3] s before arrival$",
+		"msg_after":  "^about 1 min (3[7-9]|40) s after arrival$",
+	} {
+		b.openRow(id)
+		b.is(id, fmt.Sprintf(`new RegExp(%q).test([...document.querySelectorAll(".facts dt")].find((e) => e.innerText === "Signed").nextElementSibling.innerText)`, says))
+	}
+}
+
 func TestOnlyProvenFindingsAreMarkedAsProven(t *testing.T) {
 	d := newDesk(t)
 	d.deliverReencoded("msg_changed", user("user.created", "Ada"), time.Now())

@@ -205,7 +205,7 @@ export class Detail {
 	#facts(entry) {
 		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
 		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
-		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : " (not verified)"}`;
+		const age = entry.signed_at && signedAgo(entry.age_ms) + (entry.verified ? "" : " (not verified)");
 		return h("dl", { class: "facts" },
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
 			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
@@ -255,9 +255,10 @@ export class Detail {
 
 	#answer(entry, title, linked = false) {
 		const { answer } = entry;
+		const refused = entry.passed ? "A handler behind the endpoint failed with this status." : "The endpoint refused the request with this status.";
 		const states = {
 			pending: "Your application has not answered yet.",
-			error: "Caddy made this error status itself. If your site has handle_errors, the sender may have got a different answer.",
+			error: refused + " If your site has handle_errors, the sender may have got another answer.",
 			aborted: "The connection was cut without an answer.",
 		};
 		const head = h("div", { class: "answer-head" },
@@ -265,10 +266,9 @@ export class Detail {
 			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
 			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
 			linked && h("button", { type: "button", class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
-		const unread = entry.outcome === "forwarded" ? "The answer's body was not recorded." : "The endpoint answered with a status only.";
 		return h("section", { class: "answer" }, head,
 			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
-			answer.state === "pending" || answer.state === "aborted" ? "" : bodyView(answer.body, { what: "answer", unread }),
+			answer.state === "answered" && bodyView(answer.body, { what: "answer" }),
 			answer.headers.length > 0 && this.#headers(answer.headers));
 	}
 
@@ -295,3 +295,9 @@ function from({ client_ip: client, remote_addr: peer }) {
 }
 
 const notesOf = (entry) => entry.notes.map((note) => capital(note.message) + ".");
+
+// signedAgo says when a delivery was signed, in whole seconds as its timestamp has them.
+function signedAgo(ms) {
+	if (ms >= 0 && ms < 1000) return "less than 1 s before arrival";
+	return `about ${span(Math.floor(ms / 1000) * 1000)} ${ms < 0 ? "after" : "before"} arrival`;
+}
