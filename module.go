@@ -105,8 +105,9 @@ type Handler struct {
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
 
 	// Verify, set placeholders, count and log, but let every request through with
-	// its whole body. Deliveries that verify are still filtered. Use it to watch
-	// before you enforce. Default: false.
+	// its whole body. Of a body that takes longer than body_timeout, the next
+	// handler can read what has come, and then gets an error. Deliveries that
+	// verify are still filtered. Use it to watch before you enforce. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
 	// Forward each delivery once. Default: off.
