@@ -96,6 +96,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": testcaddy.OtherSecret,
 	"CLERK_PRODUCTION_SECRET":       testcaddy.Secret,
 	"CLERK_STAGING_SECRET":          testcaddy.OtherSecret,
+	"OTEL_TRACES_EXPORTER":          "none",                                                         // unless a test has a collector
 	"INSPECTOR_PASSWORD_HASH":       "$2a$04$sV6ozvjFV5jzMtRLTxPs2e5lUM7Jy10scXNis7wrx.XV2tf1dZ1Ge", // of "sesame", at the lowest cost
 }
 
@@ -185,6 +186,22 @@ var promises = map[string][]promise{
 		{name: "the rest goes elsewhere", method: http.MethodGet, path: "/", status: 200, backend: "localhost:3000"},
 	},
 	"A header that only Caddy sets": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Traces with OpenTelemetry": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Fields in the access log": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"The reason in Clerk's message attempts": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Without headers that replace the path": {
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
 	},
@@ -440,6 +457,10 @@ func checkCommands(t *testing.T, b block) {
 		checkTry(t, b.text)
 	case "Install":
 		checkInstall(t, b)
+	case "A secret that is text":
+		checkTextSecret(t, b.text)
+	case "Clerk's own relay":
+		checkRelay(t, b.text)
 	case "Performance":
 		checkIsInCI(t, strings.TrimSpace(b.text)) // which runs a short form of it
 	default:
