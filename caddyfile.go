@@ -1,7 +1,6 @@
 package clerkwebhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,75 +9,48 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
 func init() {
-	httpcaddyfile.RegisterDirective("clerk_webhook", parseDirective)
+	httpcaddyfile.RegisterHandlerDirective("clerk_webhook", parseCaddyfile)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-// parseDirective does what RegisterHandlerDirective does, and refuses a matcher that
-// would leave the endpoint unguarded.
-func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
-	helper.Next() // the directive's name
-	matchers, err := helper.ExtractMatcherSet()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkPaths(matchers["path"]); err != nil {
-		helper.Next()
-		return nil, helper.WrapErr(err)
-	}
+func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h := new(Handler)
-	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
-		return nil, err
-	}
-	return helper.NewRoute(matchers, h), nil
-}
-
-// checkPaths refuses a path with a query or a fragment. A path matcher compares with
-// the path alone, so it would not match the requests that it seems to.
-func checkPaths(matcher json.RawMessage) error {
-	if matcher == nil {
-		return nil
-	}
-	var paths []string
-	if err := json.Unmarshal(matcher, &paths); err != nil {
-		return err
-	}
-	for _, path := range paths {
-		if end := strings.IndexAny(path, "?#"); end >= 0 {
-			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s*, and a * for any other characters",
-				shown(path), path[end], path[:end])
-		}
-	}
-	return nil
+	return h, h.UnmarshalCaddyfile(helper.Dispenser)
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
 //
 //	clerk_webhook [<matcher>] {
 //		name         <endpoint>
-//		secret       [<name>] <signing_secret...>
+//		secret       [<name>] <signing_secret>
 //		events       <pattern...>
 //		filtered     <status>
 //		tolerance    <duration>
 //		max_body     <size>
 //		body_timeout <duration>
 //		report_only
-//		deduplicate  [<window>] [memory|storage]
+//		deduplicate  [<window>] [<store> [<args...>]] {
+//			on_failure forward|refuse
+//			<the store's own options>
+//		}
 //		inspect
 //	}
 //
-// Every line is optional; secret and events may be repeated.
+// Every line is optional; secret and events may be repeated. The stores are memory,
+// storage and those that are built in besides.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
@@ -95,6 +67,12 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return d.Errf("%s is given twice: keep one", option)
 		}
 		seen[option] = true
+		if option == "deduplicate" { // its store reads a part of it
+			if err := h.setDeduplicate(d.NewFromNextSegment()); err != nil {
+				return err
+			}
+			continue
+		}
 		err := h.setOption(option, d.RemainingArgs())
 		if errors.Is(err, errArguments) {
 			return d.Errf("%s: wrong number of arguments: write %s (a {$NAME} that is not set becomes nothing)", option, usage)
@@ -109,14 +87,14 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // optionUsage says how each option is written.
 var optionUsage = map[string]string{
 	"name":         "name <endpoint>",
-	"secret":       "secret [<name>] <signing_secret...>",
+	"secret":       "secret [<name>] <signing_secret>",
 	"events":       "events <pattern...>",
 	"filtered":     "filtered <status>",
 	"tolerance":    "tolerance <duration>",
 	"max_body":     "max_body <size>",
 	"body_timeout": "body_timeout <duration>",
 	"report_only":  "report_only, alone",
-	"deduplicate":  "deduplicate [<window>] [memory|storage]",
+	"deduplicate":  "deduplicate [<window>] [<store> [<args...>]]",
 	"inspect":      "inspect, alone",
 }
 
@@ -124,20 +102,28 @@ var optionUsage = map[string]string{
 // last argument, which may be a secret.
 var errArguments = errors.New("wrong number of arguments")
 
+var errSecretElsewhere = errors.New("a signing secret does not belong here: give it to the option secret")
+
+// shown quotes a token for an error, unless it has a secret in it.
+func shown(token string) string {
+	if holdsSecret(token) {
+		return "a signing secret"
+	}
+	return "'" + token + "'"
+}
+
 // setOption sets an option. It checks the values here, because an error can name
 // the line here.
 func (h *Handler) setOption(option string, args []string) error {
 	if option == "secret" {
 		return h.addSecret(args)
 	}
-	if slices.ContainsFunc(args, signature.HasPrefix) {
-		return errors.New("a signing secret does not belong here: give it to the option secret")
+	if slices.ContainsFunc(args, holdsSecret) {
+		return errSecretElsewhere
 	}
 	switch option {
 	case "events":
 		return h.addEvents(args)
-	case "deduplicate":
-		return h.setDeduplicate(args)
 	case "report_only":
 		return setFlag(&h.ReportOnly, args)
 	case "inspect":
@@ -156,7 +142,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 		return checkName(value)
 	case "filtered":
 		if h.Filtered, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("%s is not a status from 200 to 599", shown(value))
+			return fmt.Errorf("'%s' is not a status from 200 to 599", value)
 		}
 		return checkFiltered(h.Filtered)
 	case "tolerance":
@@ -164,7 +150,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 	case "max_body":
 		size, err := humanize.ParseBytes(value)
 		if err != nil || size == 0 || size > largestMaxBody {
-			return fmt.Errorf("%s is not a size above zero and below 2GiB, such as 1MiB", shown(value))
+			return fmt.Errorf("'%s' is not a size above zero and below 2GiB, such as 1MiB", value)
 		}
 		h.MaxBody = int64(size)
 		return nil
@@ -184,52 +170,36 @@ func setFlag(target *bool, args []string) error {
 func setDuration(target *caddy.Duration, value string, least time.Duration) error {
 	duration, err := caddy.ParseDuration(value)
 	if err != nil || duration <= 0 {
-		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", shown(value))
+		return fmt.Errorf("'%s' is not a duration above zero, such as 15s or 5m", value)
 	}
 	*target = caddy.Duration(duration)
 	return checkDuration(duration, least)
 }
 
-// addSecret takes a name, which is no secret, and the values behind it.
 func (h *Handler) addSecret(args []string) error {
 	var s Secret
-	if len(args) > 1 && !isSecretValue(args[0]) {
-		s.Name, args = args[0], args[1:]
+	switch len(args) {
+	case 1:
+		s.Value = args[0]
+	case 2:
+		s.Name, s.Value = args[0], args[1]
 		if err := checkSecretName(s.Name); err != nil {
 			return err
 		}
-	}
-	if len(args) == 0 {
+	default:
 		return errArguments
 	}
-	s.Value, s.Rotation = args[0], args[1:]
 	if err := checkUnique(h.Secret, s); err != nil {
 		return err
 	}
-	for i, value := range args {
-		err := checkSecretValue(value)
-		switch {
-		case err == nil:
-		case i > 0 && !isSecretValue(value):
-			return fmt.Errorf("value %d is not a signing secret: write a name first, and then only secrets", i+1)
-		case i > 0:
-			return fmt.Errorf("value %d: %w; %s", i+1, err, whereToFindSecret)
-		default:
+	// What has placeholders can be checked only when it is provisioned.
+	if !strings.Contains(s.Value, "{") {
+		if _, err := signature.ParseSecret(s.Value); err != nil {
 			return fmt.Errorf("%w; %s", err, whereToFindSecret)
 		}
 	}
 	h.Secret = append(h.Secret, s)
 	return nil
-}
-
-// checkSecretValue checks a value without placeholders. What has them can be checked
-// only when it is provisioned.
-func checkSecretValue(value string) error {
-	if strings.Contains(value, "{") {
-		return nil
-	}
-	_, err := signature.ParseSecret(value)
-	return err
 }
 
 func (h *Handler) addEvents(patterns []string) error {
@@ -243,27 +213,86 @@ func (h *Handler) addEvents(patterns []string) error {
 	return nil
 }
 
-func (h *Handler) setDeduplicate(args []string) error {
+// setDeduplicate takes the window and the line on_failure, and leaves everything else
+// to the store.
+func (h *Handler) setDeduplicate(d *caddyfile.Dispenser) error {
+	d.Next() // deduplicate
 	h.Deduplicate = new(Deduplicate)
-	if len(args) > 2 {
-		return errArguments
+	var line, block []caddyfile.Token
+	for d.NextArg() {
+		line = append(line, d.Token())
 	}
-	for i, arg := range args {
-		switch {
-		case i == len(args)-1 && (arg == storeMemory || arg == storeStorage):
-			h.Deduplicate.Store = arg
-		case i == 0:
-			if err := setDuration(&h.Deduplicate.Window, arg, 0); err != nil {
-				return fmt.Errorf("%s is not a window: write a duration above zero, such as 48h, before memory or storage", shown(arg))
-			}
-			if err := checkWindow(time.Duration(h.Deduplicate.Window)); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("%s is not a store for deliveries: use memory or storage", shown(arg))
+	if len(line) > 0 && looksLikeWindow(line[0].Text) {
+		if err := h.Deduplicate.setWindow(line[0].Text); err != nil {
+			return d.Errf("deduplicate: %w", err)
+		}
+		line = line[1:]
+	}
+	for d.NextBlock(0) {
+		if d.Val() != "on_failure" {
+			block = append(block, d.NextSegment()...)
+		} else if err := h.Deduplicate.setOnFailure(d.RemainingArgs()); err != nil {
+			return d.Errf("deduplicate: %w", err)
 		}
 	}
+	if slices.ContainsFunc(slices.Concat(line, block), func(t caddyfile.Token) bool { return holdsSecret(t.Text) }) {
+		return d.Errf("deduplicate: %w", errSecretElsewhere)
+	}
+	return h.Deduplicate.setStore(d, line, block)
+}
+
+// looksLikeWindow reports whether an argument cannot be the name of a store.
+func looksLikeWindow(argument string) bool {
+	return argument == "" || strings.ContainsAny(argument[:1], "+-.0123456789")
+}
+
+func (c *Deduplicate) setWindow(value string) error {
+	if err := setDuration(&c.Window, value, 0); err != nil {
+		return fmt.Errorf("'%s' is not a window: write a duration above zero, such as 48h, before the store", value)
+	}
+	return checkWindow(time.Duration(c.Window))
+}
+
+func (c *Deduplicate) setOnFailure(args []string) error {
+	switch {
+	case c.OnFailure != "":
+		return errors.New("on_failure is given twice: keep one")
+	case len(args) != 1:
+		return errors.New("on_failure: wrong number of arguments: write on_failure forward or on_failure refuse")
+	}
+	c.OnFailure = args[0]
+	return checkOnFailure(c.OnFailure)
+}
+
+// setStore lets a store read its name, its arguments and its block.
+func (c *Deduplicate) setStore(d *caddyfile.Dispenser, line, block []caddyfile.Token) error {
+	if len(line) == 0 {
+		if len(block) > 0 {
+			return d.Errf("deduplicate: its block has an option of a store, but no store is named: write deduplicate [<window>] <store>")
+		}
+		return nil
+	}
+	name := line[0].Text
+	if err := checkStore(name); err != nil {
+		return d.Errf("deduplicate: %w", err)
+	}
+	if len(block) > 0 {
+		line = slices.Concat(line, []caddyfile.Token{brace("{", line[len(line)-1])}, block, []caddyfile.Token{brace("}", block[len(block)-1])})
+	}
+	forStore := caddyfile.NewDispenser(line)
+	forStore.Next()
+	store, err := caddyfile.UnmarshalModule(forStore, stores.Namespace+"."+name)
+	if err != nil {
+		return fmt.Errorf("deduplicate: %w", err)
+	}
+	c.StoreRaw = caddyconfig.JSONModuleObject(store, storeKey, name, nil)
 	return nil
+}
+
+// brace returns a brace in the line of a token.
+func brace(text string, of caddyfile.Token) caddyfile.Token {
+	of.Text = text
+	return of
 }
 
 func parseInspector(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

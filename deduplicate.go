@@ -2,80 +2,99 @@ package clerkwebhook
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/summary"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/memory"
+	_ "github.com/caddyclerk/caddy-clerk-webhook/stores/storage" // so that it can be configured
 )
 
 const (
 	duplicate outcome = "duplicate"
+	refused   outcome = "refused"
 
 	// The reasons of a duplicate.
 	inProgress reason = "in_progress"
 	done       reason = "done"
+
+	// The reason of a refused delivery.
+	storeFailed reason = "store_failed"
 )
 
 const (
-	storeMemory  = "memory"
-	storeStorage = "storage"
+	storeMemory = "memory"
+
+	onFailureForward = "forward"
+	onFailureRefuse  = "refuse"
+
+	// refusedRetryAfter is when a refused delivery may come again, in seconds.
+	refusedRetryAfter = 5
 
 	defaultWindow = caddy.Duration(48 * time.Hour)
 
 	// largestWindow bounds how many days of records each delivery is looked up in.
 	largestWindow = 31 * 24 * time.Hour
 	leastWindow   = time.Second
-
-	// maxMarks bounds the memory for done deliveries. A million take about 40 MiB.
-	maxMarks = 1_000_000
 )
 
 // Deduplicate forwards each delivery once.
 //
 // A delivery is done when a handler behind the guard has answered it with a 2xx.
 // Copies of it then get 200 and are not forwarded. While the delivery is under
-// way, copies get 409, so that the sender tries again. Svix does so, but not after a
-// manual resend. A delivery is under way for two minutes at most. After any other
-// answer, an error or a panic, the next copy is forwarded.
+// way, copies get 409, so that the sender tries again. That takes two minutes at
+// most. After any other answer, an error or a panic, the next copy is forwarded.
 type Deduplicate struct {
 	// How long to remember a delivery that is done, from 1s to 31 days. Svix
 	// retries for about 28 hours. Default: 48h.
 	Window caddy.Duration `json:"window,omitempty"`
 
+	// What to do with a delivery if the store fails or takes longer than a second.
+	// `forward` loses no delivery, but can repeat one. `refuse` answers 503, so
+	// that the sender tries again, and repeats none. Claims then last two minutes,
+	// so what an instance was handling when it was killed waits for that long. The
+	// memory store cannot fail. Default: `forward`.
+	OnFailure string `json:"on_failure,omitempty"`
+
 	// Where to remember deliveries. `memory` is exact in one process and forgets
-	// when it ends. `storage` also writes a record of each delivery to Caddy's
-	// configured storage. The record survives a restart, and a fleet can share it.
-	// Two copies that reach two instances within one round trip to the storage can
-	// still both be forwarded. Default: `memory`.
-	Store string `json:"store,omitempty"`
+	// when it ends. `storage` also writes to Caddy's configured storage which
+	// deliveries are done, so that a restart forgets none. Other stores are for a
+	// fleet. Default: `memory`.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=http.handlers.clerk_webhook.stores inline_key=module"`
 }
 
-func (d *Deduplicate) setDefaults() {
-	if d.Window == 0 {
-		d.Window = defaultWindow
+func (c *Deduplicate) setDefaults() {
+	if c.Window == 0 {
+		c.Window = defaultWindow
 	}
-	if d.Store == "" {
-		d.Store = storeMemory
+	if c.OnFailure == "" {
+		c.OnFailure = onFailureForward
+	}
+	if c.StoreRaw == nil {
+		c.StoreRaw = caddyconfig.JSON(map[string]string{storeKey: storeMemory}, nil)
 	}
 }
 
-func (d *Deduplicate) validate() error {
-	if err := checkWindow(time.Duration(d.Window)); err != nil {
+func (c *Deduplicate) validate() error {
+	if err := checkWindow(time.Duration(c.Window)); err != nil {
 		return err
 	}
-	if d.Store != storeMemory && d.Store != storeStorage {
-		return fmt.Errorf("%s is not a store for deliveries: use memory or storage", shown(d.Store))
-	}
-	return nil
+	return checkOnFailure(c.OnFailure)
 }
 
 func checkWindow(window time.Duration) error {
@@ -85,110 +104,140 @@ func checkWindow(window time.Duration) error {
 	return checkDuration(window, leastWindow)
 }
 
-// ledgers holds the one *sharedLedger of the process while any guard uses it. So a
-// config reload changes nothing for the deliveries under way.
-var ledgers = caddy.NewUsagePool()
-
-const ledgerKey = "ledger"
-
-type sharedLedger struct {
-	*ledger.Ledger
-	mu     sync.Mutex
-	guards map[*deduplication]bool
+func checkOnFailure(value string) error {
+	if value != onFailureForward && value != onFailureRefuse {
+		return errors.New("on_failure is forward or refuse")
+	}
+	return nil
 }
 
-// longestWindow returns the longest window of all guards with records in the
-// storage.
-func (s *sharedLedger) longestWindow() (longest time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for guard := range s.guards {
-		if guard.records != nil {
-			longest = max(longest, guard.window)
-		}
+const storeKey = "module" // has a store's name in JSON
+
+// storeName returns the name of the configured store.
+func (c *Deduplicate) storeName() (string, error) {
+	var store struct {
+		Module string `json:"module"`
 	}
-	return longest
+	if err := json.Unmarshal(c.StoreRaw, &store); err != nil || store.Module == "" {
+		return "", errors.New(`a store is an object that names its module, such as {"module": "memory"}`)
+	}
+	return store.Module, checkStore(store.Module)
+}
+
+// checkStore returns an error unless this build has the store.
+func checkStore(name string) error {
+	var names []string
+	for _, module := range caddy.GetModules(stores.Namespace) {
+		names = append(names, module.ID.Name())
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	if name == "redis" || name == "postgres" {
+		const plugin = "github.com/caddyclerk/caddy-clerk-webhook"
+		return fmt.Errorf("this Caddy is built without the store %s: build it with xcaddy build --with %s --with %[2]s/stores/%[1]s", name, plugin)
+	}
+	return fmt.Errorf("'%s' is not a store of this Caddy, which has %s", name, strings.Join(names, ", "))
 }
 
 // deduplication is what a guard needs to forward each delivery once.
 type deduplication struct {
-	ledger  *ledger.Ledger
-	records *ledger.Records // nil for the memory store
-	window  time.Duration
-	scopes  [][]fingerprint // for each secret, those of all secrets of its sender
+	*ledger.Ledger
+	store   string     // its name
+	refuses bool       // deliveries if the store fails
+	keys    [][32]byte // fingerprints of the secrets, in their order
 }
 
-func (h *Handler) provisionDeduplication(ctx caddy.Context) {
-	value, _ := ledgers.LoadOrStore(ledgerKey, &sharedLedger{
-		Ledger: ledger.NewLedger(time.Now, maxMarks),
-		guards: make(map[*deduplication]bool),
-	})
-	shared := value.(*sharedLedger)
-	h.once = &deduplication{ledger: shared.Ledger, window: time.Duration(h.Deduplicate.Window)}
-	if h.Deduplicate.Store == storeStorage {
-		h.once.records = ledger.NewRecords(ledger.LastingStorage(ctx), h.once.window, time.Now)
-		h.once.records.LongestWindow = shared.longestWindow
-		h.once.records.CleanFailed = func(err error) {
-			h.logger.Error("removing old records of deliveries", zap.Error(err))
-		}
+// deduplications has the guards that forward each delivery once, for the admin API.
+var deduplications = struct {
+	mu     sync.Mutex
+	guards map[*deduplication]bool
+}{guards: make(map[*deduplication]bool)}
+
+func (h *Handler) provisionDeduplication(ctx caddy.Context) error {
+	config := h.Deduplicate
+	name, err := config.storeName()
+	if err != nil {
+		return err
 	}
-	h.once.scopes = h.ring.scopes()
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	shared.guards[h.once] = true
+	raw := config.StoreRaw
+	module, err := ctx.LoadModule(config, "StoreRaw")
+	if err != nil {
+		return err
+	}
+	config.StoreRaw = raw // which LoadModule has emptied
+	store, ok := module.(stores.Store)
+	if !ok {
+		return fmt.Errorf("the module %s is not a store: it is %T", name, module)
+	}
+	if windowed, ok := store.(stores.Windowed); ok {
+		windowed.SetWindow(time.Duration(config.Window))
+	}
+	if _, ok := store.(*memory.Store); ok {
+		if config.OnFailure == onFailureRefuse {
+			return errors.New("on_failure refuse has no effect with memory, which cannot fail: remove it, or name another store")
+		}
+		store = nil // every ledger asks the memory first
+	} else {
+		presentStore(name)
+	}
+	h.once = &deduplication{store: name, refuses: config.OnFailure == onFailureRefuse}
+	h.once.Ledger = ledger.NewLedger(ledger.AcquireMemory(), store, time.Duration(config.Window), h.once.refuses, h.noteStoreCall)
+	for _, key := range h.keys {
+		h.once.keys = append(h.once.keys, key.Fingerprint())
+	}
+	deduplications.mu.Lock()
+	defer deduplications.mu.Unlock()
+	deduplications.guards[h.once] = true
+	return nil
 }
 
 func (h *Handler) releaseDeduplication() error {
-	ledgers.Range(func(_, value any) bool {
-		shared := value.(*sharedLedger)
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		delete(shared.guards, h.once)
-		return true
-	})
-	_, err := ledgers.Delete(ledgerKey)
-	return err
-}
-
-// hasClaim reports whether a guard in front of this one has claimed the delivery.
-func (h *Handler) hasClaim(r *http.Request, d *delivery) bool {
-	claims, ok := r.Context().Value(claimKey{}).(ledger.Claims)
-	return ok && claims.Have(ledger.KeyOf(h.ring.keys[d.secret].Fingerprint(), d.headers.ID))
+	deduplications.mu.Lock()
+	defer deduplications.mu.Unlock()
+	delete(deduplications.guards, h.once)
+	return ledger.ReleaseMemory()
 }
 
 // forwardOnce forwards the delivery unless a copy of it is done or under way.
 func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
-	if h.hasClaim(r, d) {
+	key := ledger.KeyOf(h.once.keys[d.secret], d.headers.ID)
+	if claimed, ok := r.Context().Value(claimKey{}).(*ledger.Claim); ok && claimed.Key() == key { // by a guard in front of this one
 		return h.forward(w, r, d, next)
 	}
-	claim, state, at, err := h.once.ledger.ClaimAll(r.Context(), h.once.scopes[d.secret], d.headers.ID, h.once.window, h.once.records)
-	h.noteLedgerError(d, "claiming", err)
-	switch state {
-	case ledger.InProgress:
+	claim, state, at, err := h.once.Claim(r.Context(), key, d.headers.ID)
+	switch {
+	case state == stores.InProgress:
 		d.reason = inProgress
 		h.settle(r, d, duplicate)
 		return respond(w, http.StatusConflict, "Another copy of this delivery is being handled. Svix retries by itself, but not after a manual resend: "+
 			"if the delivery does not show as delivered, send it again in two minutes.\n")
-	case ledger.Done:
+	case state == stores.Done:
 		d.reason = done
 		h.settle(r, d, duplicate)
 		return respond(w, http.StatusOK, "Duplicate: this delivery was handled at "+at.UTC().Format(time.RFC3339)+" and not forwarded again.\n")
+	case err != nil && h.once.refuses:
+		claim.Release(r.Context())
+		d.reason = storeFailed
+		h.settle(r, d, refused)
+		w.Header().Set("Retry-After", strconv.Itoa(refusedRetryAfter))
+		return respond(w, http.StatusServiceUnavailable, "The store of deliveries cannot be asked whether this one is a copy, so it is not forwarded now. Svix retries by itself.\n")
 	}
 	return h.forwardClaimed(w, r, d, next, claim)
 }
 
 // forwardClaimed lets the next handler answer, and remembers whether the delivery
 // is done with that.
-func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim ledger.Claims) error {
+func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim *ledger.Claim) error {
 	ctx, cancel := claimContext(r.Context(), claim)
 	defer cancel()
 	answer := response.Track(w, true)
 	isDone := false
 	defer func() {
 		if isDone {
-			h.noteLedgerError(d, "marking as done", claim.Done(r.Context()))
+			claim.Done(r.Context())
 		} else { // also after a panic
-			h.noteLedgerError(d, "releasing", claim.Release(r.Context()))
+			claim.Release(r.Context())
 		}
 	}()
 	err := h.forwardTo(answer, r.WithContext(ctx), d, next)
@@ -202,20 +251,23 @@ type claimKey struct{}
 // claimed a delivery. It ends with the claim, and not when the sender hangs up:
 // Svix hangs up after 15 seconds, and what the handlers finish then is done all
 // the same.
-func claimContext(request context.Context, claim ledger.Claims) (context.Context, context.CancelFunc) {
+func claimContext(request context.Context, claim *ledger.Claim) (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(context.WithoutCancel(request), claimKey{}, claim)
 	return context.WithDeadline(ctx, claim.Until())
 }
 
-// noteLedgerError tells that the ledger could not be kept. The delivery is handled
-// all the same.
-func (h *Handler) noteLedgerError(d *delivery, step string, err error) {
-	if err == nil {
+// noteStoreCall measures a call of the store, and tells if it failed.
+func (h *Handler) noteStoreCall(call ledger.Call) {
+	countStoreCall(h.once.store, call)
+	if call.Err == nil {
 		return
 	}
-	ledgerErrors.Inc()
-	h.summaries.Note(summary.Kind{Level: zapcore.ErrorLevel, Message: "keeping the ledger of deliveries", Key: "step", Value: step},
-		deliveryEvent{id: d.headers.ID, err: err})
+	message := "the store of deliveries failed"
+	if errors.Is(call.Err, stores.ErrLost) {
+		message = "another instance took a delivery over, so it may be handled twice"
+	}
+	h.summaries.Note(summary.Kind{Level: zapcore.ErrorLevel, Message: message, Key: "step", Value: string(call.Step)},
+		deliveryEvent{id: call.ID, err: call.Err})
 }
 
 func respond(w http.ResponseWriter, status int, text string) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
 // A handler that takes longer than the lease is told to stop, and then the next
@@ -33,7 +34,7 @@ func TestHandlersAreBoundedByTheLease(t *testing.T) {
 		go func() {
 			ended <- h.ServeHTTP(httptest.NewRecorder(), deliveryAt(t, time.Now(), "{}").WithContext(ctx), slow)
 		}()
-		time.Sleep(ledger.Lease - time.Second)
+		time.Sleep(stores.LongestClaim - time.Second)
 		synctest.Wait()
 		if status := answerTo(t, h, slow); status != http.StatusConflict {
 			t.Errorf("just before the end of the lease a copy gets %d, want 409", status)
@@ -41,8 +42,8 @@ func TestHandlersAreBoundedByTheLease(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the handler ended with %v", err)
 		}
-		if took := time.Since(start); took != ledger.Lease {
-			t.Errorf("it ended after %s, want %s", took, ledger.Lease)
+		if took := time.Since(start); took != stores.LongestClaim {
+			t.Errorf("it ended after %s, want %s", took, stores.LongestClaim)
 		}
 		quick := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 			handled++
@@ -64,7 +65,7 @@ func TestHandlerThatOverrunsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := deduplicating(t)
 		stubborn := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
-			time.Sleep(ledger.Lease + time.Minute)
+			time.Sleep(stores.LongestClaim + time.Minute)
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		})
@@ -74,7 +75,7 @@ func TestHandlerThatOverrunsTheLease(t *testing.T) {
 		})
 		ended := make(chan int, 1)
 		go func() { ended <- answerTo(t, h, stubborn) }()
-		time.Sleep(ledger.Lease + time.Second)
+		time.Sleep(stores.LongestClaim + time.Second)
 		if status := answerTo(t, h, failing); status != http.StatusInternalServerError {
 			t.Errorf("a copy after the lease gets %d, want the handler's 500", status)
 		}
@@ -96,9 +97,8 @@ func deduplicating(t *testing.T) *Handler {
 	h.Deduplicate = new(Deduplicate)
 	h.Deduplicate.setDefaults()
 	h.once = &deduplication{
-		ledger: ledger.NewLedger(time.Now, 1000),
-		window: time.Duration(h.Deduplicate.Window),
-		scopes: h.ring.scopes(),
+		Ledger: ledger.NewLedger(ledger.NewMemory(1000), nil, time.Duration(h.Deduplicate.Window), false, nil),
+		keys:   [][32]byte{h.keys[0].Fingerprint()},
 	}
 	t.Cleanup(func() { h.once = nil }) // it was not taken from those that guards share
 	return h
@@ -114,19 +114,6 @@ func answerTo(t *testing.T, h *Handler, next caddyhttp.Handler) int {
 	return w.Code
 }
 
-// Each guard's records are removed by whichever guard gets to it first.
-func TestRecordsAreKeptForTheLongestWindow(t *testing.T) {
-	guard := func(window time.Duration) *deduplication {
-		records := ledger.NewRecords(nil, window, time.Now)
-		return &deduplication{records: records, window: window}
-	}
-	inMemory := &deduplication{window: 30 * 24 * time.Hour}
-	shared := &sharedLedger{guards: map[*deduplication]bool{guard(48 * time.Hour): true, guard(480 * time.Hour): true, inMemory: true}}
-	if longest := shared.longestWindow(); longest != 480*time.Hour {
-		t.Errorf("they are kept for %s, want 480h", longest)
-	}
-}
-
 type otherKey struct{}
 
 // claimed returns the context of a claim that has just been granted. It is below a
@@ -136,11 +123,11 @@ func claimed(t *testing.T) (ctx context.Context, claim *ledger.Claim, end, hangU
 	request, hangUp := context.WithCancel(t.Context())
 	request = context.WithValue(request, caddy.CtxKey("key"), "Caddy's")
 	request = context.WithValue(request, otherKey{}, "another's")
-	granted, _, _, err := ledger.NewLedger(time.Now, 1).Claim(request, ledger.Key{}, time.Hour, nil)
+	granted, _, _, err := ledger.NewLedger(ledger.NewMemory(1), nil, time.Hour, false, nil).Claim(request, stores.Key{}, "msg_1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, end = claimContext(request, ledger.Claims{granted})
+	ctx, end = claimContext(request, granted)
 	return ctx, granted, end, hangUp
 }
 
@@ -156,16 +143,16 @@ func TestClaimContextOutlivesTheRequest(t *testing.T) {
 			if ctx.Err() != nil || context.Cause(ctx) != nil {
 				t.Errorf("%s is over with the request: %v, %v", name, ctx.Err(), context.Cause(ctx))
 			}
-			if ctx.Value(caddy.CtxKey("key")) != "Caddy's" || ctx.Value(otherKey{}) != "another's" || ctx.Value(claimKey{}).(ledger.Claims)[0] != claim {
+			if ctx.Value(caddy.CtxKey("key")) != "Caddy's" || ctx.Value(otherKey{}) != "another's" || ctx.Value(claimKey{}) != claim {
 				t.Errorf("%s lacks values", name)
 			}
-			if at, ok := ctx.Deadline(); !ok || !at.Equal(start.Add(ledger.Lease)) {
+			if at, ok := ctx.Deadline(); !ok || !at.Equal(start.Add(stores.LongestClaim)) {
 				t.Errorf("%s ends at %s, %t", name, at, ok)
 			}
 		}
 		<-below.Done()
-		if took := time.Since(start); took != ledger.Lease {
-			t.Errorf("it ended after %s, want %s", took, ledger.Lease)
+		if took := time.Since(start); took != stores.LongestClaim {
+			t.Errorf("it ended after %s, want %s", took, stores.LongestClaim)
 		}
 		for name, ctx := range map[string]context.Context{"itself": lease, "a context made of it": below} {
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {

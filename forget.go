@@ -69,21 +69,16 @@ func serveForget(w http.ResponseWriter, r *http.Request) error {
 // forgetDelivery lets the delivery of this id be handled again by every guard
 // that deduplicates, and reports whether any had it as done.
 func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
-	var guards []*deduplication
-	ledgers.Range(func(_, value any) bool {
-		shared := value.(*sharedLedger)
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		guards = slices.Collect(maps.Keys(shared.guards))
-		return true
-	})
+	deduplications.mu.Lock()
+	guards := slices.Collect(maps.Keys(deduplications.guards))
+	deduplications.mu.Unlock()
 	if len(guards) == 0 {
 		return false, errNoDeduplication
 	}
 	var errs []error
 	for _, guard := range guards {
-		for _, f := range slices.Concat(guard.scopes...) {
-			was, err := guard.ledger.Forget(ctx, ledger.KeyOf(f, id), guard.records)
+		for _, fingerprint := range guard.keys {
+			was, err := guard.Forget(ctx, ledger.KeyOf(fingerprint, id))
 			known = known || was
 			errs = append(errs, err)
 		}

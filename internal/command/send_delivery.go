@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -102,8 +101,10 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	if err != nil {
 		return nil, err
 	}
-	if body, err = s.spoil(body); err != nil {
-		return nil, err
+	if s.invalid == invalidBody {
+		if body, err = event.Set(body, "data.changed_after_signing", "true"); err != nil {
+			return nil, err
+		}
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -118,19 +119,6 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 		r.Header["svix-signature"] = []string{signatures}
 	}
 	return r, nil
-}
-
-// spoil changes a body that is signed already, if that is asked for.
-func (s *signer) spoil(body []byte) ([]byte, error) {
-	switch s.invalid {
-	case invalidBody:
-		return event.Set(body, "data.changed_after_signing", "true")
-	case reformatted:
-		var indented bytes.Buffer
-		err := json.Indent(&indented, body, "", "  ")
-		return indented.Bytes(), err
-	}
-	return body, nil
 }
 
 // sign returns a signature of each key, as Svix does while a secret is rotated.
@@ -148,15 +136,11 @@ func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 
 type attempt struct {
 	eventType, id string
-	answer
-	took time.Duration
-	err  error
-}
-
-type answer struct {
-	status   int    // 0 if there was none
-	text     string // its beginning
-	location string // of a redirect
+	status        int // 0 if there was no answer
+	took          time.Duration
+	answer        string // its beginning
+	location      string // of a redirect
+	err           error
 }
 
 // accepted reports whether Svix would count the delivery as delivered.
@@ -183,28 +167,25 @@ func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) a
 		return a
 	}
 	start := time.Now()
-	a.answer, a.err = exchange(client, r)
+	a.status, a.answer, a.err = exchange(client, r, &a.location)
 	a.took = time.Since(start)
 	return a
 }
 
-// exchange returns what is known of the answer, also with an error.
-func exchange(client *http.Client, r *http.Request) (a answer, err error) {
+func exchange(client *http.Client, r *http.Request, location *string) (status int, answer string, err error) {
 	res, err := client.Do(r)
 	if err != nil {
-		return a, explainNoAnswer(err)
+		return 0, "", explainNoAnswer(err)
 	}
 	defer res.Body.Close()
-	a.status = res.StatusCode
-	if a.status/100 == 3 {
-		a.location = res.Header.Get("Location")
+	if res.StatusCode/100 == 3 {
+		*location = res.Header.Get("Location")
 	}
 	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return a, fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))
+		return res.StatusCode, "", fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))
 	}
-	a.text = string(content[:min(len(content), keptAnswer)])
-	return a, nil
+	return res.StatusCode, string(content[:min(len(content), keptAnswer)]), nil
 }
 
 // explainNoAnswer says why there was no answer. The text is the same for every

@@ -25,7 +25,7 @@ func keyCandidates(d Delivery) []candidate[key] {
 	}
 	for _, s := range d.OtherSecrets {
 		key, _ := s.Parse()
-		c.add(s, key, isOther(s))
+		c.add(s, key, isOther(s.Name))
 	}
 	for i, s := range d.Secrets {
 		if i < maxSecrets {
@@ -34,14 +34,14 @@ func keyCandidates(d Delivery) []candidate[key] {
 	}
 	for i, s := range d.OtherSecrets {
 		if i < maxSecrets {
-			c.respell(s, isOther(s))
+			c.respell(s, isOther(s.Name))
 		}
 	}
 	return c.keys
 }
 
-func isOther(s Secret) Finding {
-	return proven(SecretOther, fmt.Sprintf("it was signed with the %v, which this endpoint does not accept", s))
+func isOther(name string) Finding {
+	return proven(SecretOther, fmt.Sprintf("it was signed with the secret %q, which this endpoint does not accept", name))
 }
 
 type keyCollector struct {

@@ -39,10 +39,11 @@ type budget struct {
 
 var fullBudget = budget{bodies: 16 << 20, signatures: 96 << 20, timestamps: 48 << 20}
 
-// The cost of a trial besides the length of the text that it hashes, in bytes.
+// The cost of a signature besides the length of the signed text, in bytes: once for
+// an HMAC, and for each Ed25519 signature in the header.
 const (
-	trialCost   = 512
-	ed25519Cost = 100 << 10 // for each signature in the header
+	hmacOverhead = 512
+	ed25519Cost  = 100 << 10
 )
 
 // maxBody is the largest body in which causes are looked for.
@@ -139,14 +140,12 @@ func verifies(secret *signature.Key, h signature.Headers, body []byte) bool {
 }
 
 // spend takes the cost of trying the key on a delivery from left, and reports whether
-// there was enough. An HMAC is computed once, and Ed25519 hashes the body once for each
-// signature in the header.
+// there was enough.
 func spend(left *int, k key, h signature.Headers, body []byte) bool {
-	text := len(h.ID) + len(body)
+	*left -= len(body) + len(h.ID) + len(h.Signatures) + hmacOverhead
 	if !k.secret.Symmetric() {
-		text = (text + ed25519Cost) * min(strings.Count(h.Signatures, "v1a,"), signature.MaxEd25519Attempts)
+		*left -= strings.Count(h.Signatures, "v1a,") * ed25519Cost
 	}
-	*left -= trialCost + len(h.Signatures) + text
 	return *left >= 0
 }
 

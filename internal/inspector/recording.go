@@ -35,11 +35,8 @@ const (
 	Example  Origin = "example"
 )
 
-// The outcomes that matter here. Rejected recordings are kept apart.
-const (
-	rejected = "rejected"
-	filtered = "filtered"
-)
+// rejected is the outcome of the recordings that are kept apart.
+const rejected = "rejected"
 
 // Recording is one delivery: what came in, what was decided, what went out. It
 // never changes once it is in a Recorder, so it can be read without a lock.

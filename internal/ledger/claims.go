@@ -1,53 +1,37 @@
 package ledger
 
 import (
-	"context"
-	"crypto/sha256"
-	"errors"
-	"slices"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
-// Claims are the right to handle a delivery that is known under several keys. That is
-// so while the secret of its sender is rotated. Their holder must call Done or Release
-// once.
-type Claims []*Claim
+// claims are claims that only this process knows, so they end with it. They are not
+// safe for concurrent use.
+type claims map[stores.Key]held
 
-// ClaimAll is Claim for a delivery under each of the fingerprints. It grants all claims
-// or none. All callers must give the fingerprints that they share in the same order, so
-// that of two copies the first to get a shared one gets the rest, too.
-func (l *Ledger) ClaimAll(ctx context.Context, fingerprints [][sha256.Size]byte, id string, window time.Duration, records *Records) (claims Claims, state State, at time.Time, err error) {
-	for _, fingerprint := range fingerprints {
-		claim, state, at, failure := l.Claim(ctx, KeyOf(fingerprint, id), window, records)
-		err = errors.Join(err, failure)
-		if state != New {
-			return nil, state, at, errors.Join(err, claims.Release(ctx))
-		}
-		claims = append(claims, claim)
-	}
-	return claims, New, time.Time{}, err
+type held struct {
+	token string
+	until time.Time
 }
 
-// Have reports whether one of the claims is for the key.
-func (cs Claims) Have(key Key) bool {
-	return slices.ContainsFunc(cs, func(c *Claim) bool { return c.key == key })
+// take grants the claim until then, unless another token has it.
+func (c claims) take(key stores.Key, token string, now, until time.Time) bool {
+	if c.hasAnother(key, token, now) {
+		return false
+	}
+	c[key] = held{token, until}
+	return true
 }
 
-// Until returns the time when the first lease ends.
-func (cs Claims) Until() time.Time { return cs[0].until }
-
-// Done remembers that the delivery was handled with success.
-func (cs Claims) Done(ctx context.Context) (err error) {
-	for _, c := range cs {
-		err = errors.Join(err, c.Done(ctx))
-	}
-	return err
+func (c claims) hasAnother(key stores.Key, token string, now time.Time) bool {
+	h, ok := c[key]
+	return ok && h.token != token && now.Before(h.until)
 }
 
-// Release gives up the claims, so that the next copy of the delivery can be handled.
-func (cs Claims) Release(ctx context.Context) (err error) {
-	for _, c := range cs {
-		err = errors.Join(err, c.Release(ctx))
+// release removes the claim of the token, and not that of a later copy.
+func (c claims) release(key stores.Key, token string) {
+	if c[key].token == token {
+		delete(c, key)
 	}
-	return err
 }

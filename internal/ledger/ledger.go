@@ -1,170 +1,264 @@
 // Package ledger remembers which deliveries are under way and which are done, so
-// that each is handled once. Within a process this is exact. Processes that share
-// a Caddy storage can still both handle a delivery that reaches them at the same
-// time, because the storage has no atomic operations.
+// that each is handled once. Within a process this is exact. Between processes it
+// is as exact as the store.
 package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
-	"sync"
+	"errors"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
-// Lease is how long a claim lasts at most. It is longer than any sender waits for
-// an answer. It is shorter than the five minutes until Svix's third attempt, so
-// that the claim of a process that died never holds up that attempt.
-const Lease = 2 * time.Minute
+const (
+	// shortLease lets the claim of an instance that was killed end before Svix's
+	// second attempt, which comes after five seconds.
+	shortLease = 4 * time.Second
 
-// Key identifies a message of one sender. It is a hash, so that a ledger does not
-// tell which messages it has seen and needs the same memory for each.
-type Key [16]byte
+	// renewals is how often a claim is renewed within its lease, so that some may
+	// fail.
+	renewals = 4
+
+	// callTimeout bounds the wait for the store in each step. A sender gives up
+	// after 15 seconds, and the backend needs most of them.
+	callTimeout = time.Second
+
+	// retryPause and maxRetries are for what the store has to be told after a
+	// delivery and could not be.
+	retryPause = time.Second
+	maxRetries = 1000
+)
 
 // KeyOf returns the key of a message. Svix sends a message to several endpoints
 // under one id. Each endpoint has its own secret, so the secret's fingerprint is
 // part of the key.
-func KeyOf(fingerprint [sha256.Size]byte, id string) Key {
+func KeyOf(fingerprint [sha256.Size]byte, id string) stores.Key {
 	var message [sha256.Size + 256]byte // an id has at most 256 bytes, so this does not allocate
 	sum := sha256.Sum256(append(append(message[:0], fingerprint[:]...), id...))
-	return Key(sum[:len(Key{})])
+	return stores.Key(sum[:len(stores.Key{})])
 }
 
-// State is what a ledger knows about a delivery.
-type State int
+// Step is what a store is asked to do.
+type Step string
 
-// The states of a delivery.
+// The steps of a delivery, and that of an operator.
 const (
-	New        State = iota // not seen, or seen and not handled with success
-	InProgress              // another copy has the claim
-	Done                    // handled with success
+	StepClaim   Step = "claim"
+	StepRenew   Step = "renew"
+	StepDone    Step = "mark_done"
+	StepRelease Step = "release"
+	StepForget  Step = "forget"
 )
 
-// Ledger has the claims and the done marks of a process. It is safe for concurrent
-// use and outlives a config.
-type Ledger struct {
-	now func() time.Time
+// Steps are all steps.
+var Steps = []Step{StepClaim, StepRenew, StepDone, StepRelease, StepForget}
 
-	mu     sync.Mutex
-	claims map[Key]*Claim
-	done   doneMarks
+// Call is one call of a store.
+type Call struct {
+	Step Step
+	ID   string // of the message; empty for StepForget
+	Took time.Duration
+	Err  error // stores.ErrLost if another instance has taken the delivery over
 }
 
-// NewLedger returns an empty ledger that remembers at most maxDone done deliveries.
-// Beyond that it forgets the oldest.
-func NewLedger(now func() time.Time, maxDone int) *Ledger {
-	return &Ledger{now: now, claims: make(map[Key]*Claim), done: doneMarks{limit: maxDone}}
+// Ledger remembers the deliveries of a guard. It is safe for concurrent use.
+type Ledger struct {
+	memory  *Memory
+	store   stores.Store // nil if there is only the memory
+	window  time.Duration
+	lease   time.Duration
+	told    func(Call)
+	retries chan struct{}
+}
+
+// NewLedger returns a ledger that asks the memory of the process first and then
+// the store, which may be nil. A delivery that was done is new again after window.
+// told is called after each call of the store.
+//
+// If strict is true, claims last so long that an outage of the store does not end
+// them, and no other instance gets the deliveries of one that was killed meanwhile.
+func NewLedger(memory *Memory, store stores.Store, window time.Duration, strict bool, told func(Call)) *Ledger {
+	l := &Ledger{memory: memory, store: store, window: window, lease: shortLease, told: told, retries: make(chan struct{}, maxRetries)}
+	if strict {
+		l.lease = stores.LongestClaim
+	}
+	return l
 }
 
 // Claim is the right to handle a delivery. Its holder must call Done or Release
 // once.
 type Claim struct {
-	ledger  *Ledger
-	records *Records // nil where only this process remembers
-	record  string   // the storage key of the claim's record, if there may be one
-	token   string   // tells this claim from others in that record
-	key     Key
-	until   time.Time
-	window  time.Duration
-}
+	ledger *Ledger
+	key    stores.Key
+	id     string
+	token  string
+	until  time.Time
 
-// Claim asks for the right to handle a delivery. It grants the claim if the state is
-// New. If the state is Done, at is the time when the delivery was handled, which
-// is less than window ago.
-//
-// records may be nil. If the storage fails, Claim decides by what this process
-// knows and also returns an error. A genuine delivery is not refused because the
-// storage is down.
-func (l *Ledger) Claim(ctx context.Context, key Key, window time.Duration, records *Records) (claim *Claim, state State, at time.Time, err error) {
-	claim, state, at = l.claimInProcess(key, window, records)
-	if state != New || records == nil {
-		return claim, state, at, nil
-	}
-	state, at, err = records.claim(ctx, claim)
-	if state != New {
-		// A done mark of another instance is not copied, so that forgetting it
-		// there is enough.
-		l.drop(claim)
-		return nil, state, at, nil
-	}
-	return claim, New, time.Time{}, err
-}
-
-func (l *Ledger) claimInProcess(key Key, window time.Duration, records *Records) (*Claim, State, time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if earlier, ok := l.claims[key]; ok && now.Before(earlier.until) {
-		return nil, InProgress, time.Time{}
-	}
-	l.done.expire(now)
-	if at, ok := l.done.find(key); ok && now.Sub(at) < window {
-		return nil, Done, at
-	}
-	claim := &Claim{ledger: l, records: records, key: key, until: now.Add(Lease), window: window}
-	l.claims[key] = claim
-	return claim, New, time.Time{}
+	renewal *time.Timer
+	turn    chan struct{} // holds one value while a renewal is under way, and after the end
 }
 
 // Key returns the key of the claimed delivery.
-func (c *Claim) Key() Key { return c.key }
+func (c *Claim) Key() stores.Key { return c.key }
 
-// Until returns the time when the lease ends.
+// Until returns the time when the claim ends at the latest.
 func (c *Claim) Until() time.Time { return c.until }
 
-// Done remembers that the delivery was handled with success. If it returns an error,
-// only this process knows.
-func (c *Claim) Done(ctx context.Context) error {
-	at := c.ledger.now()
-	c.ledger.markDone(c, at)
-	if c.records == nil {
-		return nil
+// Claim asks for the right to handle the delivery of the message with this id. It
+// grants the claim if the state is New. If the state is Done, at is the time when
+// the delivery was handled.
+//
+// If the store fails, Claim decides by what this process knows and also returns an
+// error. The caller decides whether to use a claim that only this process knows.
+func (l *Ledger) Claim(ctx context.Context, key stores.Key, id string) (claim *Claim, state stores.State, at time.Time, err error) {
+	c := &Claim{ledger: l, key: key, id: id, token: rand.Text(), until: time.Now().Add(stores.LongestClaim)}
+	state, at, _ = l.memory.Claim(ctx, key, c.token, stores.LongestClaim)
+	if state == stores.New && l.store != nil {
+		state, at, err = l.claimInStore(ctx, c)
 	}
-	return c.records.markDone(ctx, c.record, c.key, at)
+	if state != stores.New {
+		return nil, state, at, err
+	}
+	return c, stores.New, time.Time{}, err
+}
+
+func (l *Ledger) claimInStore(ctx context.Context, c *Claim) (state stores.State, at time.Time, err error) {
+	err = l.call(ctx, StepClaim, c.id, func(ctx context.Context) (err error) {
+		state, at, err = l.store.Claim(ctx, c.key, c.token, l.lease)
+		return err
+	})
+	if err != nil {
+		state = stores.New
+		if earlier, ok := l.memory.doneElsewhere(c.key); ok {
+			state, at = stores.Done, earlier
+		}
+	}
+	if state != stores.New {
+		// A done mark of another instance is not copied, so that forgetting it
+		// there is enough.
+		_ = l.memory.Release(ctx, c.key, c.token)
+		return state, at, err
+	}
+	c.turn = make(chan struct{}, 1)
+	c.renewal = time.AfterFunc(time.Hour, c.renew)
+	c.renewal.Reset(l.lease / renewals) // only now, because renew needs the timer itself
+	return state, at, err
+}
+
+// renew keeps the claim while the handlers run. They run on if it is lost, because
+// what they have begun cannot be taken back.
+func (c *Claim) renew() {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	default: // the end has come
+		return
+	}
+	left := time.Until(c.until)
+	if left <= 0 {
+		return
+	}
+	err := c.ledger.call(context.Background(), StepRenew, c.id, func(ctx context.Context) error {
+		return c.ledger.store.Renew(ctx, c.key, c.token, min(c.ledger.lease, left))
+	})
+	if !errors.Is(err, stores.ErrLost) {
+		c.renewal.Reset(c.ledger.lease / renewals)
+	}
+}
+
+// end returns when no renewal is under way and none will be, so that none comes
+// after the end of the claim.
+func (c *Claim) end() {
+	if c.turn != nil {
+		c.turn <- struct{}{}
+		c.renewal.Stop()
+	}
+}
+
+// Done remembers that the delivery was handled with success. If the store fails,
+// this process knows at once, and the store is told later.
+func (c *Claim) Done(ctx context.Context) {
+	c.end()
+	l := c.ledger
+	if l.store == nil {
+		_ = l.memory.MarkDone(ctx, c.key, c.token, l.window)
+		return
+	}
+	mark := func(ctx context.Context) error { return l.store.MarkDone(ctx, c.key, c.token, l.window) }
+	if err := l.call(ctx, StepDone, c.id, mark); err == nil || errors.Is(err, stores.ErrLost) {
+		l.memory.noteElsewhere(c.key, c.token, l.window)
+		return
+	}
+	_ = l.memory.MarkDone(ctx, c.key, c.token, l.window)
+	l.retry(StepDone, c.id, func(ctx context.Context) error {
+		err := mark(ctx)
+		if err == nil {
+			l.memory.moveElsewhere(c.key, l.window)
+		}
+		return err
+	})
 }
 
 // Release gives up the claim, so that the next copy of the delivery can be handled.
-// If it returns an error, other processes refuse that copy until the lease ends.
-func (c *Claim) Release(ctx context.Context) error {
-	// The record goes first. Otherwise the next copy could pass this process and
-	// then find the claim in the storage.
-	var err error
-	if c.record != "" && c.ledger.now().Before(c.until) { // later the record may be a successor's
-		err = c.records.release(ctx, c.record, c.token)
+func (c *Claim) Release(ctx context.Context) {
+	c.end()
+	l := c.ledger
+	// The memory comes last. Otherwise the next copy could pass this process and
+	// then find the claim in the store.
+	defer func() { _ = l.memory.Release(ctx, c.key, c.token) }()
+	if l.store == nil {
+		return
 	}
-	c.ledger.drop(c)
-	return err
-}
-
-func (l *Ledger) markDone(c *Claim, at time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.done.add(c.key, at, c.window)
-	l.remove(c)
-}
-
-func (l *Ledger) drop(c *Claim) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.remove(c)
-}
-
-// remove removes c, and not the claim of a later copy that was granted after the
-// lease of c ended.
-func (l *Ledger) remove(c *Claim) {
-	if l.claims[c.key] == c {
-		delete(l.claims, c.key)
+	release := func(ctx context.Context) error { return l.store.Release(ctx, c.key, c.token) }
+	if err := l.call(ctx, StepRelease, c.id, release); err != nil {
+		l.retry(StepRelease, c.id, release)
 	}
 }
 
 // Forget removes the done mark of a delivery, so that a resend is handled again. It
 // reports whether there was one. It does not change a delivery that is under way.
-func (l *Ledger) Forget(ctx context.Context, key Key, records *Records) (known bool, err error) {
-	l.mu.Lock()
-	known = l.done.remove(key)
-	l.mu.Unlock()
-	if records == nil {
-		return known, nil
+func (l *Ledger) Forget(ctx context.Context, key stores.Key) (known bool, err error) {
+	known, err = l.memory.Forget(ctx, key)
+	if l.store == nil {
+		return known, err
 	}
-	stored, err := records.forget(ctx, key)
+	stored := false
+	err = l.call(ctx, StepForget, "", func(ctx context.Context) (err error) {
+		stored, err = l.store.Forget(ctx, key)
+		return err
+	})
 	return known || stored, err
+}
+
+// call gives a call of the store its time. It goes on if the sender hangs up.
+func (l *Ledger) call(ctx context.Context, step Step, id string, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	start := time.Now()
+	err := ask(ctx)
+	l.told(Call{Step: step, ID: id, Took: time.Since(start), Err: err})
+	return err
+}
+
+// retry repeats in the background what the store could not be told, until it
+// succeeds or can matter no more. If there is too much of it, it is left out: the
+// claim ends by itself then.
+func (l *Ledger) retry(step Step, id string, ask func(context.Context) error) {
+	select {
+	case l.retries <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-l.retries }()
+		for end := time.Now().Add(stores.LongestClaim); time.Now().Before(end); {
+			time.Sleep(retryPause)
+			if err := l.call(context.Background(), step, id, ask); err == nil || errors.Is(err, stores.ErrLost) {
+				return
+			}
+		}
+	}()
 }

@@ -2,77 +2,103 @@ package ledger
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"math"
-	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
 const window = 48 * time.Hour
 
-func testKey(id string) Key { return KeyOf([32]byte{1}, id) }
-
-func numberedKey(n int) (key Key) {
-	binary.LittleEndian.PutUint64(key[:], uint64(n)*0x9E3779B97F4A7C15)
-	return key
-}
+func testKey(id string) stores.Key { return KeyOf([32]byte{1}, id) }
 
 // node is one process of a fleet.
 type node struct {
 	*Ledger
-	records *Records
+	storage *Storage // if that is its store
+	calls   *callLog
 }
 
-func newNode(storage certmagic.Storage) node {
-	n := node{Ledger: NewLedger(time.Now, 1000)}
-	if storage != nil {
-		n.records = NewRecords(storage, window, time.Now)
+type callLog struct {
+	mu    sync.Mutex
+	calls []Call
+}
+
+func (l *callLog) add(call Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, call)
+}
+
+// failed returns the steps that failed for this reason.
+func (l *callLog) failed(reason error) (steps []Step) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, call := range l.calls {
+		if errors.Is(call.Err, reason) && call.Err != nil {
+			steps = append(steps, call.Step)
+		}
 	}
-	return n
+	return steps
 }
 
-func (n node) claim(t *testing.T, id string) (*Claim, State) {
+func newNodeWith(store stores.Store, strict bool) node {
+	calls := new(callLog)
+	return node{Ledger: NewLedger(NewMemory(1000), store, window, strict, calls.add), calls: calls}
+}
+
+func (n node) expect(t *testing.T, id string, want stores.State) *Claim {
 	t.Helper()
-	claim, state, _, err := n.Claim(t.Context(), testKey(id), window, n.records)
+	claim, state, _, err := n.Claim(t.Context(), testKey(id), id)
 	if err != nil {
 		t.Fatalf("claiming %s: %v", id, err)
 	}
-	return claim, state
-}
-
-func (n node) expect(t *testing.T, id string, want State) *Claim {
-	t.Helper()
-	claim, state := n.claim(t, id)
 	if state != want {
 		t.Fatalf("claiming %s: state %d, want %d", id, state, want)
 	}
-	if (claim != nil) != (state == New) {
+	if (claim != nil) != (state == stores.New) {
 		t.Fatalf("claiming %s: state %d with claim %v", id, state, claim)
 	}
 	return claim
 }
 
+func (n node) forget(t *testing.T, id string, want bool) {
+	t.Helper()
+	if known, err := n.Forget(t.Context(), testKey(id)); err != nil || known != want {
+		t.Errorf("forgetting %s: known %t, error %v; want known %t", id, known, err, want)
+	}
+}
+
+// kill ends a process as far as its claim goes.
+func (c *Claim) kill() { c.end() }
+
 func TestLedger(t *testing.T) {
 	for name, newFleet := range map[string]func(t *testing.T) (a, b node){
 		"memory": func(*testing.T) (a, b node) {
-			n := newNode(nil)
+			n := newNodeWith(nil, false)
 			return n, n
 		},
 		"storage in one process": func(t *testing.T) (a, b node) {
 			n := newNode(&certmagic.FileStorage{Path: t.TempDir()})
 			return n, n
 		},
-		"storage shared by two processes": func(t *testing.T) (a, b node) {
-			storage := &certmagic.FileStorage{Path: t.TempDir()}
-			return newNode(storage), newNode(storage)
+		"a store for a fleet, in one process": func(*testing.T) (a, b node) {
+			n := newNodeWith(NewMemory(1000), false)
+			return n, n
+		},
+		"a store for a fleet, in two processes": func(*testing.T) (a, b node) {
+			store := NewMemory(1000)
+			return newNodeWith(store, false), newNodeWith(store, false)
+		},
+		"a store for a fleet, strictly": func(*testing.T) (a, b node) {
+			store := NewMemory(1000)
+			return newNodeWith(store, true), newNodeWith(store, true)
 		},
 	} {
 		for _, tc := range []struct {
@@ -80,74 +106,78 @@ func TestLedger(t *testing.T) {
 			run  func(t *testing.T, a, b node)
 		}{
 			{"a copy waits while the first is under way", func(t *testing.T, a, b node) {
-				a.expect(t, "1", New)
-				b.expect(t, "1", InProgress)
+				claim := a.expect(t, "1", stores.New)
+				for range 20 {
+					b.expect(t, "1", stores.InProgress)
+					time.Sleep(stores.LongestClaim/20 - time.Millisecond)
+				}
+				claim.Release(t.Context())
 			}},
 			{"a copy of a done delivery gets the time when it was done", func(t *testing.T, a, b node) {
 				handled := time.Now()
-				if err := a.expect(t, "1", New).Done(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				a.expect(t, "1", stores.New).Done(t.Context())
 				time.Sleep(time.Hour)
-				b.expect(t, "1", Done)
-				_, _, at, _ := b.Claim(t.Context(), testKey("1"), window, b.records)
-				if at.Sub(handled).Abs() > time.Second {
-					t.Errorf("done at %s, want %s", at, handled)
+				_, state, at, err := b.Claim(t.Context(), testKey("1"), "1")
+				if state != stores.Done || at.Sub(handled).Abs() > time.Second || err != nil {
+					t.Errorf("state %d at %s, error %v; want done at %s", state, at, err, handled)
 				}
 			}},
 			{"a released delivery can be handled again at once", func(t *testing.T, a, b node) {
-				if err := a.expect(t, "1", New).Release(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				b.expect(t, "1", New)
+				a.expect(t, "1", stores.New).Release(t.Context())
+				b.expect(t, "1", stores.New).Release(t.Context())
 			}},
-			{"a claim that nobody gives up ends with the lease", func(t *testing.T, a, b node) {
-				a.expect(t, "1", New)
-				time.Sleep(Lease - time.Second)
-				b.expect(t, "1", InProgress)
+			{"a claim that nobody gives up ends after the longest time", func(t *testing.T, a, b node) {
+				a.expect(t, "1", stores.New)
+				time.Sleep(stores.LongestClaim - time.Second)
+				b.expect(t, "1", stores.InProgress)
 				time.Sleep(2 * time.Second)
-				b.expect(t, "1", New)
+				b.expect(t, "1", stores.New).Release(t.Context())
 			}},
 			{"a claim that is given up late does not end its successor", func(t *testing.T, a, b node) {
-				late := a.expect(t, "1", New)
-				time.Sleep(Lease + time.Second)
-				b.expect(t, "1", New)
-				a.drop(late)
-				b.expect(t, "1", InProgress)
+				late := a.expect(t, "1", stores.New)
+				time.Sleep(stores.LongestClaim + time.Second)
+				successor := b.expect(t, "1", stores.New)
+				late.Release(t.Context())
+				b.expect(t, "1", stores.InProgress)
+				successor.Done(t.Context())
+				b.expect(t, "1", stores.Done)
+			}},
+			{"a claim that is done late counts if nobody has it", func(t *testing.T, a, b node) {
+				late := a.expect(t, "1", stores.New)
+				time.Sleep(stores.LongestClaim + time.Second)
+				late.Done(t.Context())
+				b.expect(t, "1", stores.Done)
 			}},
 			{"a done delivery is forgotten after the window", func(t *testing.T, a, b node) {
-				_ = a.expect(t, "1", New).Done(t.Context())
+				a.expect(t, "1", stores.New).Done(t.Context())
 				time.Sleep(window - time.Hour)
-				b.expect(t, "1", Done)
+				b.expect(t, "1", stores.Done)
 				time.Sleep(2 * time.Hour)
-				b.expect(t, "1", New)
+				b.expect(t, "1", stores.New).Release(t.Context())
 			}},
 			{"a done delivery can be forgotten on purpose", func(t *testing.T, a, b node) {
-				_ = a.expect(t, "1", New).Done(t.Context())
-				for _, want := range []bool{true, false} {
-					known, err := a.Forget(t.Context(), testKey("1"), a.records)
-					if err != nil || known != want {
-						t.Errorf("known %t, error %v, want %t", known, err, want)
-					}
-				}
-				b.expect(t, "1", New)
+				a.expect(t, "1", stores.New).Done(t.Context())
+				b.forget(t, "1", true)
+				b.forget(t, "1", false)
+				a.expect(t, "1", stores.New).Done(t.Context())
+				b.expect(t, "1", stores.Done)
 			}},
 			{"a delivery under way is not forgotten", func(t *testing.T, a, b node) {
-				a.expect(t, "1", New)
-				if known, err := a.Forget(t.Context(), testKey("1"), a.records); known || err != nil {
-					t.Errorf("known %t, error %v", known, err)
-				}
-				b.expect(t, "1", InProgress)
+				claim := a.expect(t, "1", stores.New)
+				b.forget(t, "1", false)
+				b.expect(t, "1", stores.InProgress)
+				claim.Release(t.Context())
 			}},
 			{"other deliveries are not affected", func(t *testing.T, a, b node) {
-				_ = a.expect(t, "1", New).Done(t.Context())
-				b.expect(t, "2", New)
+				a.expect(t, "1", stores.New).Done(t.Context())
+				b.expect(t, "2", stores.New).Release(t.Context())
 			}},
 		} {
 			t.Run(name+"/"+tc.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					a, b := newFleet(t)
 					tc.run(t, a, b)
+					time.Sleep(stores.LongestClaim) // nothing is renewed for longer
 					synctest.Wait()
 				})
 			})
@@ -156,7 +186,7 @@ func TestLedger(t *testing.T) {
 }
 
 func TestKeyOfDependsOnSecretAndID(t *testing.T) {
-	keys := map[Key]bool{}
+	keys := map[stores.Key]bool{}
 	for _, fingerprint := range [][32]byte{{1}, {2}} {
 		for _, id := range []string{"msg_1", "msg_2"} {
 			keys[KeyOf(fingerprint, id)] = true
@@ -167,377 +197,227 @@ func TestKeyOfDependsOnSecretAndID(t *testing.T) {
 	}
 }
 
-func TestOneOfManyCopiesIsHandled(t *testing.T) {
-	for name, storage := range map[string]certmagic.Storage{"memory": nil, "storage": &certmagic.FileStorage{Path: t.TempDir()}} {
+// Svix tries again five seconds after the connection to a process that was killed
+// has broken off.
+func TestClaimOfAKilledInstanceEndsBeforeTheRetry(t *testing.T) {
+	for name, test := range map[string]struct {
+		strict bool
+		after  stores.State
+	}{
+		"forward": {false, stores.New},
+		"refuse":  {true, stores.InProgress},
+	} {
 		t.Run(name, func(t *testing.T) {
-			n := newNode(storage)
-			if n.records != nil {
-				n.records.nextClean.Store(math.MaxInt64) // nothing may write when the test has ended
-			}
-			var handled [50]atomic.Int32
-			var senders sync.WaitGroup
-			for range 8 {
-				senders.Go(func() {
-					for i := range handled {
-						claim, state, _, err := n.Claim(t.Context(), numberedKey(i), window, n.records)
-						if err != nil {
-							t.Error(err)
-						}
-						if state == New {
-							handled[i].Add(1)
-							_ = claim.Done(t.Context())
-						}
-					}
-				})
-			}
-			senders.Wait()
-			for i := range handled {
-				if n := handled[i].Load(); n != 1 {
-					t.Errorf("delivery %d was handled %d times", i, n)
-				}
-			}
-		})
-	}
-}
-
-func TestReleaseLeavesTheDoneMarkOfAnotherInstance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		a, b := newNode(storage), newNode(storage)
-		claimA := a.expect(t, "1", New)
-		// b has read before a has written, so both handle the delivery.
-		if err := b.records.markDone(t.Context(), claimA.record, testKey("1"), time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		if err := claimA.Release(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		a.expect(t, "1", Done)
-		synctest.Wait()
-	})
-}
-
-// slowStorage takes a while for each call, like one across a network.
-type slowStorage struct {
-	certmagic.Storage
-}
-
-const roundTrip = time.Millisecond
-
-func (s slowStorage) Store(ctx context.Context, key string, value []byte) error {
-	time.Sleep(roundTrip / 2)
-	defer time.Sleep(roundTrip / 2)
-	return s.Storage.Store(ctx, key, value)
-}
-
-func (s slowStorage) Load(ctx context.Context, key string) ([]byte, error) {
-	time.Sleep(roundTrip / 2)
-	defer time.Sleep(roundTrip / 2)
-	return s.Storage.Load(ctx, key)
-}
-
-func TestOneOfCopiesAtDifferentInstancesIsHandled(t *testing.T) {
-	for _, apart := range []time.Duration{0, roundTrip / 4, 3 * roundTrip / 4, 2 * roundTrip, 5 * roundTrip} {
-		t.Run(apart.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				storage := slowStorage{&certmagic.FileStorage{Path: t.TempDir()}}
-				var handled atomic.Int32
-				for i := range 3 {
-					n := newNode(storage)
-					n.records.nextClean.Store(math.MaxInt64)
-					go func() {
-						time.Sleep(time.Duration(i) * apart)
-						if _, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records); state == New {
-							handled.Add(1)
-						} else if err != nil {
-							t.Error(err)
-						}
-					}()
+				store := NewMemory(1000)
+				a, b := newNodeWith(store, test.strict), newNodeWith(store, test.strict)
+				claim := a.expect(t, "1", stores.New)
+				time.Sleep(30 * time.Second)
+				b.expect(t, "1", stores.InProgress)
+				claim.kill()
+				time.Sleep(5 * time.Second)
+				if claim := b.expect(t, "1", test.after); claim != nil {
+					claim.Release(t.Context())
 				}
-				time.Sleep(time.Minute)
-				if n := handled.Load(); n != 1 {
-					t.Errorf("%d instances handle the delivery", n)
-				}
+				time.Sleep(stores.LongestClaim)
+				b.expect(t, "1", stores.New).Release(t.Context())
 			})
 		})
 	}
 }
 
-func TestDoneMarksAreBoundedInCount(t *testing.T) {
-	m := doneMarks{limit: 1600}
-	now := time.Unix(1_000_000, 0)
-	for i := range 10_000 {
-		m.add(numberedKey(i), now, window)
-		if m.count > m.limit {
-			t.Fatalf("%d marks after %d, the limit is %d", m.count, i, m.limit)
-		}
-	}
-	if m.count < m.limit*9/10 {
-		t.Errorf("only %d marks are left", m.count)
-	}
-	for i := 10_000 - m.count; i < 10_000; i++ {
-		if _, ok := m.find(numberedKey(i)); !ok {
-			t.Fatalf("mark %d is lost, though it is among the latest %d", i, m.count)
-		}
-	}
-}
-
-func TestDoneMarksOfADeliveryHandledAgain(t *testing.T) {
-	m := doneMarks{limit: 1 << 20}
-	key, now := numberedKey(1), time.Unix(1_000_000, 0)
-	for _, at := range []time.Time{now, now.Add(time.Second), now.Add(window / 2)} { // same bucket, another bucket
-		m.add(key, at, window)
-		if found, ok := m.find(key); !ok || !found.Equal(at) {
-			t.Errorf("found %s, want %s", found, at)
-		}
-	}
-	if m.count != 2 {
-		t.Errorf("%d marks are counted in 2 buckets", m.count)
-	}
-	if !m.remove(key) || m.remove(key) || m.count != 0 {
-		t.Errorf("%d marks are left", m.count)
-	}
-}
-
-func TestBucketOfDoneMarksExpiresAsAWhole(t *testing.T) {
-	m := doneMarks{limit: 1 << 20}
-	now := time.Unix(1_000_000, 0)
-	for i := range 480 {
-		m.add(numberedKey(i), now.Add(time.Duration(i)*6*time.Minute), window)
-	}
-	m.expire(now.Add(2*window + time.Hour))
-	if m.count != 0 || len(m.buckets) != 0 {
-		t.Errorf("%d marks in %d buckets are left", m.count, len(m.buckets))
-	}
-}
-
-// brokenStorage fails in every call, or hangs until it is released.
-type brokenStorage struct {
-	certmagic.Storage
+// faulty is a store that can fail, and wait first until its context ends.
+type faulty struct {
+	stores.Store
+	mu    sync.Mutex
 	err   error
-	hangs chan struct{}
+	hangs bool
 }
 
-func (s brokenStorage) fail() error {
-	if s.hangs != nil {
-		<-s.hangs
+var errFault = errors.New("disk on fire")
+
+func (f *faulty) set(err error, hangs bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err, f.hangs = err, hangs
+}
+
+func (f *faulty) fault(ctx context.Context) error {
+	f.mu.Lock()
+	err, hangs := f.err, f.hangs
+	f.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
 	}
-	return s.err
+	return err
 }
 
-func (s brokenStorage) Store(context.Context, string, []byte) error  { return s.fail() }
-func (s brokenStorage) Load(context.Context, string) ([]byte, error) { return nil, s.fail() }
-func (s brokenStorage) Delete(context.Context, string) error         { return s.fail() }
-func (s brokenStorage) Exists(context.Context, string) bool          { return s.fail() == nil }
+func (f *faulty) Claim(ctx context.Context, key stores.Key, token string, lease time.Duration) (state stores.State, at time.Time, err error) {
+	if err := f.fault(ctx); err != nil {
+		return stores.New, time.Time{}, err
+	}
+	return f.Store.Claim(ctx, key, token, lease)
+}
 
-func (s brokenStorage) List(context.Context, string, bool) ([]string, error) { return nil, s.fail() }
+func (f *faulty) Renew(ctx context.Context, key stores.Key, token string, lease time.Duration) error {
+	if err := f.fault(ctx); err != nil {
+		return err
+	}
+	return f.Store.Renew(ctx, key, token, lease)
+}
 
-func TestStorageFaultsLoseNothing(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		hangs bool
-	}{{"a storage that fails", false}, {"a storage that hangs and ignores its context", true}} {
-		t.Run(tc.name, func(t *testing.T) {
+func (f *faulty) MarkDone(ctx context.Context, key stores.Key, token string, window time.Duration) error {
+	if err := f.fault(ctx); err != nil {
+		return err
+	}
+	return f.Store.MarkDone(ctx, key, token, window)
+}
+
+func (f *faulty) Release(ctx context.Context, key stores.Key, token string) error {
+	if err := f.fault(ctx); err != nil {
+		return err
+	}
+	return f.Store.Release(ctx, key, token)
+}
+
+// A store that fails or is slow loses nothing, and this process knows its own.
+func TestFaultsOfTheStoreLoseNothing(t *testing.T) {
+	for name, hangs := range map[string]bool{"it fails": false, "it hangs": true} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				storage := brokenStorage{err: errors.New("disk on fire")}
-				if tc.hangs {
-					storage.hangs = make(chan struct{})
-					defer synctest.Wait()
-					defer close(storage.hangs)
-				}
-				n := newNode(storage)
+				store := &faulty{Store: NewMemory(1000)}
+				n := newNodeWith(store, false)
+				n.expect(t, "before", stores.New).Done(t.Context())
+				store.set(errFault, hangs)
 				start := time.Now()
 
-				claim, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records)
-				if state != New || claim == nil || err == nil {
+				claim, state, _, err := n.Claim(t.Context(), testKey("1"), "1")
+				if state != stores.New || claim == nil || !errors.Is(err, errFault) {
 					t.Fatalf("state %d, claim %v, error %v; want a new delivery and an error", state, claim, err)
 				}
-				if _, state, _, _ := n.Claim(t.Context(), testKey("1"), window, n.records); state != InProgress {
-					t.Errorf("a copy is in state %d, this process knows better", state)
+				n.expect(t, "1", stores.InProgress)
+				claim.Done(t.Context())
+				n.expect(t, "1", stores.Done)
+				if _, state, _, _ := n.Claim(t.Context(), testKey("before"), "before"); state != stores.Done {
+					t.Errorf("a delivery that was done before is in state %d; this process knows it", state)
 				}
-				if err := claim.Done(t.Context()); err == nil {
-					t.Error("no error though the done mark could not be written")
-				}
-				if _, state, _, _ := n.Claim(t.Context(), testKey("1"), window, n.records); state != Done {
-					t.Errorf("a later copy is in state %d, this process knows better", state)
-				}
-				if took := time.Since(start); took > 2*callTimeout {
+				if took := time.Since(start); took > 3*callTimeout {
 					t.Errorf("it took %s", took)
 				}
+				if steps := n.calls.failed(errFault); !slices.Equal(steps, []Step{StepClaim, StepDone, StepClaim}) {
+					t.Errorf("%q failed", steps)
+				}
+				time.Sleep(2 * stores.LongestClaim)
 			})
 		})
 	}
 }
 
-func TestHangingCallsAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		storage := brokenStorage{err: errors.New("gone"), hangs: make(chan struct{})}
-		before := runtime.NumGoroutine()
-		n := newNode(storage)
-		var senders sync.WaitGroup
-		for i := range 3 * maxCalls {
-			senders.Go(func() {
-				if _, state, _, err := n.Claim(t.Context(), numberedKey(i), window, n.records); state != New || err == nil {
-					t.Errorf("state %d, error %v", state, err)
+// What could not be told at the end of a delivery is told later.
+func TestStoreIsToldLater(t *testing.T) {
+	for name, test := range map[string]struct {
+		end   func(*Claim)
+		after stores.State
+	}{
+		"done":     {func(c *Claim) { c.Done(context.Background()) }, stores.Done},
+		"released": {func(c *Claim) { c.Release(context.Background()) }, stores.New},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &faulty{Store: NewMemory(1000)}
+				a, b := newNodeWith(store, true), newNodeWith(store, true)
+				claim := a.expect(t, "1", stores.New)
+				store.set(errFault, false)
+				test.end(claim)
+				time.Sleep(time.Minute)
+				store.set(nil, false)
+				b.expect(t, "1", stores.InProgress) // an outage does not end the claim
+				time.Sleep(2 * retryPause)
+				if claim := b.expect(t, "1", test.after); claim != nil {
+					claim.Release(t.Context())
 				}
+				if name == "done" { // forgetting at one instance is enough again
+					b.forget(t, "1", true)
+					a.expect(t, "1", stores.New).Release(t.Context())
+				}
+				time.Sleep(2 * stores.LongestClaim)
 			})
-		}
-		senders.Wait()
-		synctest.Wait()
-		if hanging := runtime.NumGoroutine() - before; hanging > maxCalls+10 {
-			t.Errorf("%d goroutines hang", hanging)
-		}
-		close(storage.hangs)
-		synctest.Wait()
-	})
-}
-
-func TestOldRecordsAreRemovedByDay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := t.Context()
-		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		first := time.Now().UTC().Format(dayLayout)
-		n := newNode(storage)
-		for i := range 20 {
-			id := fmt.Sprint("old", i)
-			_ = n.expect(t, id, New).Done(ctx)
-		}
-		synctest.Wait()
-
-		time.Sleep(window + 3*day)
-		fleet := []node{newNode(storage), newNode(storage)}
-		for i, n := range fleet {
-			_ = n.expect(t, fmt.Sprint("new", i), New).Done(ctx)
-			synctest.Wait()
-		}
-		days, err := storage.List(ctx, recordsPrefix, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		today := recordsPrefix + "/" + time.Now().UTC().Format(dayLayout)
-		if len(days) != 2 || days[0] != today || days[1] != cleanerName {
-			t.Errorf("the storage has %v; of %s nothing should be left", days, first)
-		}
-		fleet[0].expect(t, "new1", Done)
-	})
-}
-
-// Guards of one process share the storage and can have different windows.
-func TestCleaningLeavesTheRecordsOfLongerWindows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const longest = 20 * day
-		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		restarted := func() node {
-			return node{Ledger: NewLedger(time.Now, 1000), records: NewRecords(storage, longest, time.Now)}
-		}
-		_ = restarted().expect(t, "1", New).Done(t.Context())
-		synctest.Wait()
-		for range 19 {
-			time.Sleep(day)
-			n := newNode(storage)
-			n.records.LongestWindow = func() time.Duration { return longest }
-			_ = n.expect(t, fmt.Sprint("other", time.Now().Unix()), New).Done(t.Context())
-			synctest.Wait()
-			restarted().expect(t, "1", Done)
-			synctest.Wait()
-		}
-	})
-}
-
-func TestCleaningWorksAfterItsRecordIsDamaged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		n := newNode(storage)
-		_ = n.expect(t, "old", New).Done(t.Context())
-		synctest.Wait()
-		first := n.records.name(time.Now(), testKey("old"))
-		if err := storage.Store(t.Context(), cleanerName, nil); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(window + 3*day)
-		_ = n.expect(t, "new", New).Done(t.Context())
-		synctest.Wait()
-		if storage.Exists(t.Context(), first) {
-			t.Errorf("%s is still there", first)
-		}
-	})
-}
-
-// listless is a storage that cannot list what it has.
-type listless struct{ certmagic.Storage }
-
-func (listless) List(context.Context, string, bool) ([]string, error) {
-	return nil, errors.New("not allowed")
-}
-
-func TestFailureOfCleaningIsReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNode(listless{&certmagic.FileStorage{Path: t.TempDir()}})
-		failures := make(chan error, 1)
-		n.records.CleanFailed = func(err error) { failures <- err }
-		_ = n.expect(t, "1", New).Done(t.Context())
-		if err := <-failures; err == nil || err.Error() != "not allowed" {
-			t.Error(err)
-		}
-		synctest.Wait()
-	})
-}
-
-func TestUnreadableRecordDoesNotStopDelivery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		n := newNode(storage)
-		if err := storage.Store(t.Context(), n.records.name(time.Now(), testKey("1")), []byte("{")); err != nil {
-			t.Fatal(err)
-		}
-		_, state, _, err := n.Claim(t.Context(), testKey("1"), window, n.records)
-		if state != New || err == nil {
-			t.Errorf("state %d, error %v; want a new delivery and an error", state, err)
-		}
-		synctest.Wait()
-	})
-}
-
-func BenchmarkMemory(b *testing.B) {
-	l := NewLedger(time.Now, 1<<20)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		claim, _, _, _ := l.Claim(b.Context(), numberedKey(i), window, nil)
-		_ = claim.Done(b.Context())
+		})
 	}
 }
 
-func BenchmarkStorage(b *testing.B) {
-	n := newNode(&certmagic.FileStorage{Path: b.TempDir()})
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		claim, _, _, err := n.Claim(b.Context(), numberedKey(i), window, n.records)
-		if err != nil {
-			b.Fatal(err)
+// During an outage nothing piles up without bound.
+func TestWhatIsToldLaterIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faulty{Store: NewMemory(1000)}
+		store.set(errFault, false)
+		n := newNodeWith(store, false)
+		for i := range 2 * maxRetries {
+			claim, _, _, _ := n.Claim(t.Context(), numberedKey(i), "")
+			claim.Done(t.Context())
 		}
-		_ = claim.Done(b.Context())
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
+		n.calls.calls = nil
+		time.Sleep(retryPause)
+		synctest.Wait()
+		if retries := len(n.calls.failed(errFault)); retries != maxRetries {
+			t.Errorf("%d calls are tried again, want %d", retries, maxRetries)
+		}
+		time.Sleep(2 * stores.LongestClaim)
+	})
 }
 
-// BenchmarkMillionDoneMarks reports the memory for a million done marks.
-func BenchmarkMillionDoneMarks(b *testing.B) {
-	const million = 1_000_000
-	for b.Loop() {
-		before := heap()
-		m := &doneMarks{limit: 1 << 20}
-		at := time.Unix(1_000_000, 0)
-		for i := range million {
-			m.add(numberedKey(i), at.Add(time.Duration(i)*window/million), window)
+// An instance that was cut off for longer than a lease loses its claim and learns so.
+func TestClaimThatIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := NewMemory(1000)
+		store := &faulty{Store: shared}
+		a, b := newNodeWith(store, false), newNodeWith(shared, false)
+		lost := a.expect(t, "1", stores.New)
+		store.set(errFault, false)
+		time.Sleep(shortLease + time.Second)
+		claim := b.expect(t, "1", stores.New)
+		store.set(nil, false)
+		time.Sleep(2 * shortLease)
+		if steps := a.calls.failed(stores.ErrLost); !slices.Equal(steps, []Step{StepRenew}) {
+			t.Errorf("lost in the steps %q, want to be told once", steps)
 		}
-		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB/million")
-		runtime.KeepAlive(m)
-	}
+		lost.Done(t.Context())
+		b.expect(t, "1", stores.InProgress)
+		claim.Done(t.Context())
+		a.expect(t, "1", stores.Done)
+	})
 }
 
-func heap() uint64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
+// An outage that is longer than the lease ends no claim if nobody takes it.
+func TestClaimIsRenewedAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faulty{Store: NewMemory(1000)}
+		a, b := newNodeWith(store, false), newNodeWith(store, false)
+		claim := a.expect(t, "1", stores.New)
+		store.set(errFault, true)
+		time.Sleep(10 * time.Second)
+		store.set(nil, false)
+		time.Sleep(3 * time.Second)
+		b.expect(t, "1", stores.InProgress)
+		claim.Done(t.Context())
+		b.expect(t, "1", stores.Done)
+	})
+}
+
+// A claim that has ended is not renewed, even if a renewal is under way.
+func TestNoRenewalAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faulty{Store: NewMemory(1000)}
+		a, b := newNodeWith(store, false), newNodeWith(store, false)
+		claim := a.expect(t, "1", stores.New)
+		store.set(nil, true)
+		time.Sleep(shortLease/renewals + callTimeout/2) // in the middle of a renewal
+		claim.Release(t.Context())
+		store.set(nil, false)
+		b.expect(t, "1", stores.New).Release(t.Context())
+		time.Sleep(stores.LongestClaim)
+		if steps := a.calls.failed(stores.ErrLost); len(steps) != 0 {
+			t.Errorf("lost in the steps %q", steps)
+		}
+	})
 }

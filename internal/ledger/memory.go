@@ -1,88 +1,138 @@
 package ledger
 
-import "time"
+import (
+	"context"
+	"sync"
+	"time"
 
-// bucketsPerWindow is the number of buckets for the done marks of one window. More
-// buckets expire more evenly and take longer to search.
-const bucketsPerWindow = 16
+	"github.com/caddyserver/caddy/v2"
 
-// doneMarks remembers when deliveries were done. The marks are in buckets, the
-// oldest bucket first, and a bucket expires as a whole. So a mark needs no timer
-// and no more memory than its key and four bytes. It is not safe for concurrent
-// use.
-type doneMarks struct {
-	buckets []*bucket
-	count   int
-	limit   int
-	window  time.Duration // the longest that add was called with
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
+)
+
+// maxMarks bounds the memory for done deliveries. A million take about 40 MiB.
+const maxMarks = 1_000_000
+
+// Memory is a store in the process. It forgets everything when the process ends.
+type Memory struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	claims claims
+	done   doneMarks
+
+	// elsewhere has the marks that another store keeps. They count only when that
+	// store cannot be asked, because they may have been forgotten there.
+	elsewhere doneMarks
 }
 
-type bucket struct {
-	start time.Time
-	last  time.Time
-	done  map[Key]uint32 // seconds after start
+// NewMemory returns an empty memory for at most limit done deliveries. Beyond that
+// it forgets the oldest.
+func NewMemory(limit int) *Memory {
+	return &Memory{now: time.Now, claims: make(claims), done: doneMarks{limit: limit}, elsewhere: doneMarks{limit: limit}}
 }
 
-// add remembers for at least window that key was done at the given time. If there
-// are more marks than the limit, it drops the oldest bucket.
-func (m *doneMarks) add(key Key, at time.Time, window time.Duration) {
-	m.window = max(m.window, window)
-	b := m.current(at)
-	m.count -= len(b.done)
-	b.done[key] = uint32(max(0, at.Sub(b.start)/time.Second))
-	if at.After(b.last) {
-		b.last = at
+// memories has the one *Memory of the process while any guard uses it. So a config
+// reload changes nothing for the deliveries under way.
+var memories = caddy.NewUsagePool()
+
+const memoryKey = "memory"
+
+// AcquireMemory returns the memory that all guards of the process share. Call
+// ReleaseMemory once for each call.
+func AcquireMemory() *Memory {
+	memory, _ := memories.LoadOrStore(memoryKey, NewMemory(maxMarks))
+	return memory.(*Memory)
+}
+
+// ReleaseMemory gives back what AcquireMemory returned.
+func ReleaseMemory() error {
+	_, err := memories.Delete(memoryKey)
+	return err
+}
+
+// Claim satisfies stores.Store.
+func (m *Memory) Claim(_ context.Context, key stores.Key, token string, lease time.Duration) (state stores.State, at time.Time, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if m.claims.hasAnother(key, token, now) {
+		return stores.InProgress, time.Time{}, nil
 	}
-	m.count += len(b.done)
-	for m.count > m.limit && len(m.buckets) > 1 {
-		m.dropOldest()
+	if at, ok := m.done.find(key, now); ok {
+		return stores.Done, at, nil
+	}
+	m.claims.take(key, token, now, now.Add(lease))
+	return stores.New, time.Time{}, nil
+}
+
+// Renew satisfies stores.Store.
+func (m *Memory) Renew(_ context.Context, key stores.Key, token string, lease time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if _, isDone := m.done.find(key, now); isDone || !m.claims.take(key, token, now, now.Add(lease)) {
+		return stores.ErrLost
+	}
+	return nil
+}
+
+// MarkDone satisfies stores.Store.
+func (m *Memory) MarkDone(_ context.Context, key stores.Key, token string, window time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if m.claims.hasAnother(key, token, now) {
+		return stores.ErrLost
+	}
+	m.done.add(key, now, window)
+	delete(m.claims, key)
+	return nil
+}
+
+// Release satisfies stores.Store.
+func (m *Memory) Release(_ context.Context, key stores.Key, token string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.claims.release(key, token)
+	return nil
+}
+
+// Forget satisfies stores.Store.
+func (m *Memory) Forget(_ context.Context, key stores.Key) (known bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	m.elsewhere.remove(key, now)
+	return m.done.remove(key, now), nil
+}
+
+// noteElsewhere ends the claim and remembers that another store knows the delivery
+// as done.
+func (m *Memory) noteElsewhere(key stores.Key, token string, window time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.elsewhere.add(key, m.now(), window)
+	m.claims.release(key, token)
+}
+
+// moveElsewhere notes that another store has learnt of a delivery that only this
+// process knew as done.
+func (m *Memory) moveElsewhere(key stores.Key, window time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if m.done.remove(key, now) {
+		m.elsewhere.add(key, now, window)
 	}
 }
 
-// current returns the bucket for new marks, a new one if the last is full or old.
-func (m *doneMarks) current(at time.Time) *bucket {
-	if n := len(m.buckets); n > 0 {
-		b := m.buckets[n-1]
-		if at.Sub(b.start) < m.window/bucketsPerWindow && len(b.done) <= m.limit/bucketsPerWindow {
-			return b
-		}
-	}
-	b := &bucket{start: at, last: at, done: make(map[Key]uint32)}
-	m.buckets = append(m.buckets, b)
-	return b
+// doneElsewhere returns when a delivery was done that another store knows as done.
+func (m *Memory) doneElsewhere(key stores.Key) (at time.Time, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.elsewhere.find(key, m.now())
 }
 
-// find returns when key was last done. There can be an earlier mark too, if the
-// delivery was handled again after a shorter window.
-func (m *doneMarks) find(key Key) (at time.Time, ok bool) {
-	for i := len(m.buckets) - 1; i >= 0; i-- {
-		b := m.buckets[i]
-		if seconds, ok := b.done[key]; ok {
-			return b.start.Add(time.Duration(seconds) * time.Second), true
-		}
-	}
-	return time.Time{}, false
-}
-
-func (m *doneMarks) remove(key Key) (found bool) {
-	for _, b := range m.buckets {
-		if _, ok := b.done[key]; ok {
-			delete(b.done, key)
-			m.count--
-			found = true
-		}
-	}
-	return found
-}
-
-func (m *doneMarks) expire(now time.Time) {
-	for len(m.buckets) > 0 && now.Sub(m.buckets[0].last) >= m.window {
-		m.dropOldest()
-	}
-}
-
-func (m *doneMarks) dropOldest() {
-	m.count -= len(m.buckets[0].done)
-	m.buckets[0] = nil
-	m.buckets = m.buckets[1:]
-}
+// Interface guard
+var _ stores.Store = (*Memory)(nil)

@@ -2,17 +2,19 @@ package ledger
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
 const (
@@ -21,10 +23,6 @@ const (
 	recordsPrefix = "clerk_webhook"
 	dayLayout     = time.DateOnly
 	day           = 24 * time.Hour
-
-	// callTimeout bounds the wait for the storage in each step. A sender gives up
-	// after 15 seconds, and the backend needs most of them.
-	callTimeout = time.Second
 
 	// clockSkew is how far apart the clocks of instances may be, and how far one
 	// may be set back. Within it, a record is still looked for on its day.
@@ -35,19 +33,14 @@ const (
 	maxCalls = 256
 )
 
-// Records writes claims and done marks to a Caddy storage. Each delivery has one
-// record, which first has the claim and then the done mark. Records does not use
-// the storage's locks, which are made for slow and rare work.
-type Records struct {
-	// LongestWindow returns the longest window of all records that this process
-	// writes to the storage, so that cleaning keeps what others still need.
-	// Default: the window of these records.
-	LongestWindow func() time.Duration
-
+// Storage is a store that writes done marks to a Caddy storage. Claims are only in
+// the process, because the storage has no atomic operations.
+type Storage struct {
 	// CleanFailed is called with the error if old records could not be removed.
 	// The removal is tried again an hour later. Default: nothing.
 	CleanFailed func(error)
 
+	process *StorageProcess
 	storage certmagic.Storage
 	window  time.Duration
 	now     func() time.Time
@@ -57,154 +50,177 @@ type Records struct {
 	nextClean atomic.Int64 // when to look for old records again, in seconds since 1970
 }
 
-// NewRecords returns records in the storage. A delivery that was done is new again
-// after window.
-func NewRecords(storage certmagic.Storage, window time.Duration, now func() time.Time) *Records {
-	return &Records{
-		LongestWindow: func() time.Duration { return window },
-		CleanFailed:   func(error) {},
-		storage:       storage,
-		window:        window,
-		now:           now,
-		calls:         make(chan struct{}, maxCalls),
+// StorageProcess is what all Storage of a process share.
+type StorageProcess struct {
+	mu      sync.Mutex
+	claims  claims
+	windows map[*Storage]time.Duration
+}
+
+// NewStorageProcess returns a process without claims.
+func NewStorageProcess() *StorageProcess {
+	return &StorageProcess{claims: make(claims), windows: make(map[*Storage]time.Duration)}
+}
+
+// NewStorage returns a store in the storage. Close it when no config uses it.
+func NewStorage(process *StorageProcess, storage certmagic.Storage) *Storage {
+	return &Storage{
+		CleanFailed: func(error) {},
+		process:     process,
+		storage:     storage,
+		now:         time.Now,
+		calls:       make(chan struct{}, maxCalls),
 	}
 }
 
-var errUnreadable = errors.New("it is damaged")
+// SetWindow satisfies stores.Windowed. A mark is looked for on the days of the
+// window. All that are in use keep the records of the longest window.
+func (s *Storage) SetWindow(window time.Duration) {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	s.window = window
+	s.process.windows[s] = window
+}
+
+// Close lets other stores of the process remove what only this one still needs.
+func (s *Storage) Close() {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	delete(s.process.windows, s)
+}
+
+func (s *Storage) longestWindow() time.Duration {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	longest := s.window
+	for _, window := range s.process.windows {
+		longest = max(longest, window)
+	}
+	return longest
+}
+
+var errUnreadable = errors.New("it is damaged; forget the delivery to remove it")
 
 // record is what the storage has about a delivery, as JSON.
 type record struct {
-	// ClaimedUntil is the end of the claim's lease. Token tells the claim from
-	// others that are written at the same time.
-	ClaimedUntil time.Time `json:"claimed_until,omitzero"`
-	Token        string    `json:"claimed_by,omitempty"`
-
 	// Done is the time when the delivery was handled.
 	Done time.Time `json:"done,omitzero"`
 }
 
-// claim looks for the delivery's record. If the delivery is new, claim writes a
-// record for c and then reads it: of instances that write at the same time the
-// last one wins. One that writes after another has read wins too. Without locks
-// this cannot be prevented.
-func (r *Records) claim(ctx context.Context, c *Claim) (state State, at time.Time, err error) {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	r.cleanDaily()
-
-	_, found, err := r.find(ctx, c.key)
+// Claim satisfies stores.Store.
+func (s *Storage) Claim(ctx context.Context, key stores.Key, token string, lease time.Duration) (state stores.State, at time.Time, err error) {
+	s.cleanDaily()
+	if !s.take(key, token, lease) {
+		return stores.InProgress, time.Time{}, nil
+	}
+	_, found, err := s.find(ctx, key)
 	if err != nil {
-		return New, time.Time{}, err
+		s.release(key, token)
+		return stores.New, time.Time{}, err
 	}
-	if state := r.state(found); state != New {
-		return state, found.Done, nil
+	if !found.Done.IsZero() {
+		s.release(key, token)
+		return stores.Done, found.Done, nil
 	}
-	// Even if writing fails, the record may be there or appear later.
-	c.record, c.token = r.name(r.now(), c.key), rand.Text()
-	if err := r.store(ctx, c.record, record{ClaimedUntil: c.until, Token: c.token}); err != nil {
-		return New, time.Time{}, err
-	}
-	found, err = r.load(ctx, c.record)
-	if err != nil || found.Token == c.token {
-		return New, time.Time{}, err
-	}
-	return r.state(found), found.Done, nil
+	return stores.New, time.Time{}, nil
 }
 
-// bounded returns a context for one step. It goes on if the sender hangs up.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+func (s *Storage) take(key stores.Key, token string, lease time.Duration) bool {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	now := s.now()
+	return s.process.claims.take(key, token, now, now.Add(lease))
 }
 
-// state returns the state of a delivery that has this record.
-func (r *Records) state(found record) State {
-	switch now := r.now(); {
-	case !found.Done.IsZero() && now.Sub(found.Done) < r.window:
-		return Done
-	case found.isClaimed(now):
-		return InProgress
+func (s *Storage) release(key stores.Key, token string) {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	s.process.claims.release(key, token)
+}
+
+// Renew satisfies stores.Store.
+func (s *Storage) Renew(ctx context.Context, key stores.Key, token string, lease time.Duration) error {
+	if s.has(key, token) {
+		s.take(key, token, lease)
+		return nil
 	}
-	return New
-}
-
-// isClaimed reports whether the record has a claim whose lease has not ended. It
-// ignores a lease that ends later than any lease can, even if clocks differ. Such
-// a lease began before the clock was set back, and to wait for its end would hold
-// up the delivery for as long as the clock was wrong.
-func (r record) isClaimed(now time.Time) bool {
-	left := r.ClaimedUntil.Sub(now)
-	return left > 0 && left <= 2*Lease
-}
-
-// markDone writes the done mark over the claim. If there was no claim, because the
-// storage failed, it tries a new record.
-func (r *Records) markDone(ctx context.Context, name string, key Key, at time.Time) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	if name == "" {
-		name = r.name(at, key)
+	state, _, err := s.Claim(ctx, key, token, lease)
+	if err == nil && state != stores.New {
+		return stores.ErrLost
 	}
-	return r.store(ctx, name, record{Done: at})
+	return err
 }
 
-// release removes the record of a claim, unless another instance has written its
-// own claim or a done mark over it.
-func (r *Records) release(ctx context.Context, name, token string) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	found, err := r.load(ctx, name)
-	if err != nil || found.Token != token {
+func (s *Storage) has(key stores.Key, token string) bool {
+	s.process.mu.Lock()
+	defer s.process.mu.Unlock()
+	return s.process.claims[key].token == token
+}
+
+// MarkDone satisfies stores.Store. The mark lasts for the window of SetWindow.
+func (s *Storage) MarkDone(ctx context.Context, key stores.Key, token string, _ time.Duration) error {
+	// Nobody else gets the claim while the mark is written.
+	if !s.take(key, token, 2*callTimeout) {
+		return stores.ErrLost
+	}
+	now := s.now()
+	if err := s.write(ctx, s.name(now, key), record{Done: now}); err != nil {
 		return err
 	}
-	return r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
+	s.release(key, token)
+	return nil
 }
 
-// forget removes the record of a delivery if it has a done mark.
-func (r *Records) forget(ctx context.Context, key Key) (known bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	name, found, err := r.find(ctx, key)
-	if err != nil || found.Done.IsZero() {
+// Release satisfies stores.Store.
+func (s *Storage) Release(_ context.Context, key stores.Key, token string) error {
+	s.release(key, token)
+	return nil
+}
+
+// Forget satisfies stores.Store. It also removes a record that is damaged.
+func (s *Storage) Forget(ctx context.Context, key stores.Key) (known bool, err error) {
+	name, found, err := s.find(ctx, key)
+	if errors.Is(err, errUnreadable) {
+		err = nil
+	} else if found.Done.IsZero() {
 		return false, err
 	}
-	return true, r.call(ctx, func() error { return r.storage.Delete(ctx, name) })
+	return true, s.call(ctx, func() error { return s.storage.Delete(ctx, name) })
 }
 
-func (r *Records) name(at time.Time, key Key) string {
+func (s *Storage) name(at time.Time, key stores.Key) string {
 	return path.Join(recordsPrefix, at.UTC().Format(dayLayout), hex.EncodeToString(key[:]))
 }
 
 // find reads the record on each day of the window, all days at the same time,
-// because an id does not tell when it was first seen. If there is no record it
-// returns an empty one.
-func (r *Records) find(ctx context.Context, key Key) (name string, found record, err error) {
-	now := r.now()
+// because an id does not tell when it was handled. If there is none that still
+// counts, it returns an empty one. With an error it returns the name of the record
+// that could not be read.
+func (s *Storage) find(ctx context.Context, key stores.Key) (name string, found record, err error) {
+	now := s.now()
 	type answer struct {
 		name  string
 		found record
 		err   error
 	}
-	days := r.days(now)
+	days := s.days(now)
 	answers := make(chan answer, len(days))
 	for _, date := range days {
-		name := r.name(date, key)
+		name := s.name(date, key)
 		go func() {
-			found, err := r.load(ctx, name)
+			var found record
+			err := s.read(ctx, name, &found)
 			answers <- answer{name, found, err}
 		}()
 	}
 	for range days {
 		a := <-answers
 		switch {
-		case a.err != nil:
-			err = a.err
-		case !a.found.Done.IsZero() && now.Sub(a.found.Done) >= r.window: // it is over
-		case !a.found.Done.IsZero(), a.found.ClaimedUntil.After(found.ClaimedUntil) && found.Done.IsZero():
-			name, found = a.name, a.found
+		case a.err != nil && found.Done.IsZero():
+			name, err = a.name, a.err
+		case !a.found.Done.IsZero() && now.Sub(a.found.Done) < s.window: // another day cannot change that
+			name, found, err = a.name, a.found, nil
 		}
-	}
-	if !found.Done.IsZero() || found.isClaimed(now) {
-		err = nil // another day cannot change that
 	}
 	return name, found, err
 }
@@ -212,55 +228,55 @@ func (r *Records) find(ctx context.Context, key Key) (name string, found record,
 // days returns the days on which a record that counts now can have been written.
 // Shortly before midnight that includes tomorrow, because the clock of another
 // instance may be ahead.
-func (r *Records) days(now time.Time) []time.Time {
+func (s *Storage) days(now time.Time) []time.Time {
 	var days []time.Time
-	oldest := now.Add(-r.window).Truncate(day) // UTC, as the names are
+	oldest := now.Add(-s.window).Truncate(day) // UTC, as the names are
 	for date := now.Add(clockSkew).Truncate(day); !date.Before(oldest); date = date.Add(-day) {
 		days = append(days, date)
 	}
 	return days
 }
 
-func (r *Records) load(ctx context.Context, name string) (record, error) {
-	var value []byte
-	err := r.call(ctx, func() (err error) {
-		value, err = r.storage.Load(ctx, name)
+// read leaves value as it is if there is nothing of this name.
+func (s *Storage) read(ctx context.Context, name string, value any) error {
+	var text []byte
+	err := s.call(ctx, func() (err error) {
+		text, err = s.storage.Load(ctx, name)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return record{}, nil
+		return nil
 	}
 	if err != nil {
-		return record{}, fmt.Errorf("reading %s: %w", name, err)
+		return fmt.Errorf("reading %s: %w", name, err)
 	}
-	var found record
-	if err := json.Unmarshal(value, &found); err != nil {
-		return record{}, fmt.Errorf("reading %s: %w: %w", name, errUnreadable, err)
+	if err := json.Unmarshal(text, value); err != nil {
+		return fmt.Errorf("reading %s: %w: %w", name, errUnreadable, err)
 	}
-	return found, nil
+	return nil
 }
 
-func (r *Records) store(ctx context.Context, name string, value record) error {
-	encoded, err := json.Marshal(value)
+func (s *Storage) write(ctx context.Context, name string, value any) error {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	if err := r.call(ctx, func() error { return r.storage.Store(ctx, name, encoded) }); err != nil {
+	if err := s.call(ctx, func() error { return s.storage.Store(ctx, name, text) }); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
 }
 
 // call runs f, which uses the storage. It returns when ctx ends, even if f goes on.
-func (r *Records) call(ctx context.Context, f func() error) error {
+func (s *Storage) call(ctx context.Context, f func() error) error {
 	select {
-	case r.calls <- struct{}{}:
+	case s.calls <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	result := make(chan error, 1)
 	go func() {
-		defer func() { <-r.calls }()
+		defer func() { <-s.calls }()
 		result <- f()
 	}()
 	select {
@@ -270,3 +286,9 @@ func (r *Records) call(ctx context.Context, f func() error) error {
 		return ctx.Err()
 	}
 }
+
+// Interface guards
+var (
+	_ stores.Store    = (*Storage)(nil)
+	_ stores.Windowed = (*Storage)(nil)
+)

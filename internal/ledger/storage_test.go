@@ -2,58 +2,78 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
-// A handler that returns after its lease must not remove the record that another
-// instance has written since.
-func TestLateReleaseLeavesTheRecordOfASuccessorAlone(t *testing.T) {
-	for name, finish := range map[string]func(*testing.T, *Claim) State{
-		"under way": func(*testing.T, *Claim) State { return InProgress },
-		"done": func(t *testing.T, successor *Claim) State {
-			if err := successor.Done(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			return Done
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				storage := &certmagic.FileStorage{Path: t.TempDir()}
-				late := newNode(storage).expect(t, "1", New)
-				time.Sleep(Lease + time.Second)
-				want := finish(t, newNode(storage).expect(t, "1", New))
-				if err := late.Release(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				newNode(storage).expect(t, "1", want)
-				synctest.Wait()
-			})
-		})
-	}
+// newNode returns a process that has just started and has this storage.
+func newNode(storage certmagic.Storage) node {
+	s := NewStorage(NewStorageProcess(), storage)
+	s.SetWindow(window)
+	n := newNodeWith(s, false)
+	n.storage = s
+	return n
 }
 
-// Once the first record of an id is over, the id can have a record on another day
+func TestStorageRemembersOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		handled := time.Now()
+		newNode(storage).expect(t, "1", stores.New).Done(t.Context())
+		time.Sleep(time.Hour)
+		_, state, at, err := newNode(storage).Claim(t.Context(), testKey("1"), "1")
+		if state != stores.Done || at.Sub(handled).Abs() > time.Second || err != nil {
+			t.Errorf("state %d at %s, error %v; want done at %s", state, at, err, handled)
+		}
+		time.Sleep(window - 2*time.Hour)
+		newNode(storage).expect(t, "1", stores.Done)
+		time.Sleep(2 * time.Hour)
+		newNode(storage).expect(t, "1", stores.New).Release(t.Context())
+		synctest.Wait()
+	})
+}
+
+// A process that was killed leaves no claim behind.
+func TestStorageHasNoClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		killed := newNode(storage)
+		killed.expect(t, "1", stores.New)
+		killed.expect(t, "1", stores.InProgress)
+		newNode(storage).expect(t, "1", stores.New)
+		synctest.Wait()
+		if names, _ := storage.List(t.Context(), recordsPrefix, true); len(names) != 1 || names[0] != cleanerName {
+			t.Errorf("the storage has %v, want %s only", names, cleanerName)
+		}
+	})
+}
+
+// An id can be handled again after its window, and then has a record on another day
 // too. The test repeats this because the days are read in any order.
 func TestRecordThatIsOverDoesNotHideALaterOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		n := newNode(storage)
 		const ids = 30
-		for i := range ids {
-			_ = n.expect(t, fmt.Sprint(i), New).Done(t.Context())
+		for _, wait := range []time.Duration{0, window + time.Hour} {
+			time.Sleep(wait)
+			n := newNode(storage)
+			for i := range ids {
+				n.expect(t, fmt.Sprint(i), stores.New).Done(t.Context())
+			}
+			synctest.Wait()
 		}
-		time.Sleep(window + time.Hour)
+		n := newNode(storage)
 		for i := range ids {
-			claim := n.expect(t, fmt.Sprint(i), New)
-			newNode(storage).expect(t, fmt.Sprint(i), InProgress)
-			_ = claim.Done(t.Context())
-			newNode(storage).expect(t, fmt.Sprint(i), Done)
+			n.expect(t, fmt.Sprint(i), stores.Done)
 		}
 		synctest.Wait()
 	})
@@ -61,49 +81,110 @@ func TestRecordThatIsOverDoesNotHideALaterOne(t *testing.T) {
 
 // A record that can be read counts, even if the record of another day cannot be
 // read.
-func TestUnreadableRecordDoesNotHideAnother(t *testing.T) {
+func TestDamagedRecordDoesNotHideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
 		n := newNode(storage)
-		claim := n.expect(t, "1", New)
-		yesterday := n.records.name(time.Now().Add(-day), testKey("1"))
+		n.expect(t, "1", stores.New).Done(t.Context())
+		yesterday := n.storage.name(time.Now().Add(-day), testKey("1"))
 		if err := storage.Store(t.Context(), yesterday, []byte("{")); err != nil {
 			t.Fatal(err)
 		}
-		newNode(storage).expect(t, "1", InProgress)
-		_ = claim.Done(t.Context())
-		newNode(storage).expect(t, "1", Done)
+		newNode(storage).expect(t, "1", stores.Done)
 		synctest.Wait()
 	})
 }
 
-// lateStorage writes, but later than Records waits for.
-type lateStorage struct{ *certmagic.FileStorage }
-
-func (s lateStorage) Store(ctx context.Context, key string, value []byte) error {
-	time.Sleep(callTimeout + callTimeout/2)
-	return s.FileStorage.Store(context.WithoutCancel(ctx), key, value)
-}
-
-// A claim that the storage writes late must not hold up the retry of a delivery
-// that failed.
-func TestClaimThatIsWrittenLateIsReleased(t *testing.T) {
+func TestDamagedRecordIsAnErrorUntilItIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := &certmagic.FileStorage{Path: t.TempDir()}
-		slow := newNode(lateStorage{storage})
-		claim, state, _, err := slow.Claim(t.Context(), numberedKey(1), window, slow.records)
-		if state != New || err == nil {
-			t.Fatalf("state %d, error %v", state, err)
-		}
-		time.Sleep(callTimeout) // the handlers take longer than the storage
-		if err := claim.Release(t.Context()); err != nil {
+		n := newNode(storage)
+		if err := storage.Store(t.Context(), n.storage.name(time.Now(), testKey("1")), []byte("{")); err != nil {
 			t.Fatal(err)
 		}
-		n := newNode(storage)
-		if _, state, _, err := n.Claim(t.Context(), numberedKey(1), window, n.records); state != New || err != nil {
-			t.Errorf("the retry finds state %d, error %v", state, err)
+		claim, state, _, err := n.Claim(t.Context(), testKey("1"), "1")
+		if state != stores.New || !errors.Is(err, errUnreadable) {
+			t.Fatalf("state %d, error %v; want a new delivery and an error", state, err)
 		}
-		time.Sleep(time.Minute) // until the slow storage has been cleaned, too
+		claim.Release(t.Context())
+		if known, err := n.Forget(t.Context(), testKey("1")); !known || err != nil {
+			t.Errorf("forgetting: known %t, error %v", known, err)
+		}
+		n.expect(t, "1", stores.New)
 		synctest.Wait()
 	})
+}
+
+// Earlier versions wrote claims, too.
+func TestClaimOfAnEarlierVersionIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := &certmagic.FileStorage{Path: t.TempDir()}
+		n := newNode(storage)
+		record := fmt.Sprintf(`{"claimed_until":%q,"claimed_by":"X"}`, time.Now().Add(time.Minute).Format(time.RFC3339Nano))
+		if err := storage.Store(t.Context(), n.storage.name(time.Now(), testKey("1")), []byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		n.expect(t, "1", stores.New).Done(t.Context())
+		newNode(storage).expect(t, "1", stores.Done)
+		synctest.Wait()
+	})
+}
+
+// brokenStorage fails in every call, or hangs until it is released.
+type brokenStorage struct {
+	certmagic.Storage
+	err   error
+	hangs chan struct{}
+}
+
+func (s brokenStorage) fail() error {
+	if s.hangs != nil {
+		<-s.hangs
+	}
+	return s.err
+}
+
+func (s brokenStorage) Store(context.Context, string, []byte) error  { return s.fail() }
+func (s brokenStorage) Load(context.Context, string) ([]byte, error) { return nil, s.fail() }
+func (s brokenStorage) Delete(context.Context, string) error         { return s.fail() }
+func (s brokenStorage) Exists(context.Context, string) bool          { return s.fail() == nil }
+
+func (s brokenStorage) List(context.Context, string, bool) ([]string, error) { return nil, s.fail() }
+
+func TestHangingCallsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := brokenStorage{err: errors.New("gone"), hangs: make(chan struct{})}
+		before := runtime.NumGoroutine()
+		n := newNode(storage)
+		var senders sync.WaitGroup
+		for i := range 3 * maxCalls {
+			senders.Go(func() {
+				claim, state, _, err := n.Claim(t.Context(), numberedKey(i), "")
+				if state != stores.New || err == nil {
+					t.Errorf("state %d, error %v", state, err)
+				}
+				claim.Release(t.Context())
+			})
+		}
+		senders.Wait()
+		synctest.Wait()
+		if hanging := runtime.NumGoroutine() - before; hanging > maxCalls+10 {
+			t.Errorf("%d goroutines hang", hanging)
+		}
+		close(storage.hangs)
+		synctest.Wait()
+	})
+}
+
+func BenchmarkStorage(b *testing.B) {
+	n := newNode(&certmagic.FileStorage{Path: b.TempDir()})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		claim, _, _, err := n.Claim(b.Context(), numberedKey(i), "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		claim.Done(b.Context())
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 }

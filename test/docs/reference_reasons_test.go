@@ -1,6 +1,8 @@
 package docs_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -9,7 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
 // TestReferenceHasEveryReasonWithItsStatus provokes every answer of a guard. The
@@ -20,6 +26,14 @@ func TestReferenceHasEveryReasonWithItsStatus(t *testing.T) {
 	testcaddy.Run(t, "http://"+address+" {"+testcaddy.Labelled+`
 		handle /metrics {
 			metrics
+		}
+		handle /refused {
+			clerk_webhook {
+				secret `+testcaddy.OtherSecret+`
+				deduplicate test_failing {
+					on_failure refuse
+				}
+			}
 		}
 		handle {
 			clerk_webhook {
@@ -36,6 +50,7 @@ func TestReferenceHasEveryReasonWithItsStatus(t *testing.T) {
 	p := provoker{address: address, statuses: make(map[string]string)}
 	p.provokeRejections(t)
 	p.provokeDuplicates(t)
+	p.keep(testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address+"/refused", testcaddy.OtherSecret, testcaddy.UserCreated)))
 
 	table := referenceTable{heading: "Statuses and reasons", key: 1, value: func(cells []string) string { return cells[0] }}
 	table.check(t, p.statuses)
@@ -48,6 +63,25 @@ func TestReferenceHasEveryReasonWithItsStatus(t *testing.T) {
 		}
 	}
 }
+
+func init() {
+	caddy.RegisterModule(failingStore{})
+}
+
+// failingStore is a store that always fails.
+type failingStore struct{ stores.Store }
+
+func (failingStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: stores.Namespace + ".test_failing", New: func() caddy.Module { return new(failingStore) }}
+}
+
+func (failingStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return stores.UnmarshalBare(d) }
+
+func (failingStore) Claim(context.Context, stores.Key, string, time.Duration) (stores.State, time.Time, error) {
+	return stores.New, time.Time{}, errors.New("out of order")
+}
+
+func (failingStore) Release(context.Context, stores.Key, string) error { return nil }
 
 // provoker sends deliveries to a guard and keeps the status of each reason.
 type provoker struct {

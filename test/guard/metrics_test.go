@@ -199,7 +199,7 @@ func TestMetricsOfSeveralGuards(t *testing.T) {
 // TestMetricsAreThoseOfTheContract compares the names and label names of all.
 func TestMetricsAreThoseOfTheContract(t *testing.T) {
 	address, endpoint := testcaddy.FreeAddress(t), testcaddy.NewEndpoint()
-	testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nname "+endpoint+"\nsecret "+testcaddy.Secret+"\n}\nrespond 200"))
+	testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nname "+endpoint+"\nsecret "+testcaddy.Secret+"\ndeduplicate storage\n}\nrespond 200"), "storage file_system "+testcaddy.StorageDir(t))
 	testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address, testcaddy.Secret, testcaddy.UserCreated))
 	got := make(map[string]bool)
 	for sample := range testcaddy.Scrape(t, address) {
@@ -216,12 +216,16 @@ func TestMetricsAreThoseOfTheContract(t *testing.T) {
 		"caddy_clerk_webhook_body_bytes_bucket le",
 		"caddy_clerk_webhook_body_bytes_count",
 		"caddy_clerk_webhook_body_bytes_sum",
+		"caddy_clerk_webhook_claims_lost_total store",
 		"caddy_clerk_webhook_deliveries_total endpoint outcome reason type",
 		"caddy_clerk_webhook_delivery_age_seconds_bucket le",
 		"caddy_clerk_webhook_delivery_age_seconds_count",
 		"caddy_clerk_webhook_delivery_age_seconds_sum",
-		"caddy_clerk_webhook_ledger_errors_total",
 		"caddy_clerk_webhook_secret_last_used_timestamp_seconds endpoint secret",
+		"caddy_clerk_webhook_store_duration_seconds_bucket step store le",
+		"caddy_clerk_webhook_store_duration_seconds_count step store",
+		"caddy_clerk_webhook_store_duration_seconds_sum step store",
+		"caddy_clerk_webhook_store_errors_total step store",
 		"caddy_clerk_webhook_verified_total endpoint secret",
 		"caddy_clerk_webhook_verify_duration_seconds_bucket le",
 		"caddy_clerk_webhook_verify_duration_seconds_count",

@@ -192,7 +192,6 @@ type entry struct {
 		WhyNot          string `json:"why_not"`
 	}
 	Replays   []string
-	Notes     []struct{ Code, Message string }
 	Diagnosis *struct {
 		Verified bool
 		Secret   string
