@@ -1,6 +1,7 @@
 package clerkwebhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,22 +21,55 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook", parseCaddyfile)
+	httpcaddyfile.RegisterDirective("clerk_webhook", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseDirective does what RegisterHandlerDirective does, and refuses a matcher that
+// would leave the endpoint unguarded.
+func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	helper.Next() // the directive's name
+	matchers, err := helper.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPaths(matchers["path"]); err != nil {
+		helper.Next()
+		return nil, helper.WrapErr(err)
+	}
 	h := new(Handler)
-	return h, h.UnmarshalCaddyfile(helper.Dispenser)
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	return helper.NewRoute(matchers, h), nil
+}
+
+// checkPaths refuses a path with a query or a fragment. A path matcher compares with
+// the path alone, so it would not match the requests that it seems to.
+func checkPaths(matcher json.RawMessage) error {
+	if matcher == nil {
+		return nil
+	}
+	var paths []string
+	if err := json.Unmarshal(matcher, &paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if end := strings.IndexAny(path, "?#"); end >= 0 {
+			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s*, and a * for any other characters",
+				shown(path), path[end], path[:end])
+		}
+	}
+	return nil
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
 //
 //	clerk_webhook [<matcher>] {
 //		name         <endpoint>
-//		secret       [<name>] <signing_secret>
+//		secret       [<name>] <signing_secret...>
 //		events       <pattern...>
 //		filtered     <status>
 //		tolerance    <duration>
@@ -87,7 +121,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // optionUsage says how each option is written.
 var optionUsage = map[string]string{
 	"name":         "name <endpoint>",
-	"secret":       "secret [<name>] <signing_secret>",
+	"secret":       "secret [<name>] <signing_secret...>",
 	"events":       "events <pattern...>",
 	"filtered":     "filtered <status>",
 	"tolerance":    "tolerance <duration>",
@@ -104,21 +138,13 @@ var errArguments = errors.New("wrong number of arguments")
 
 var errSecretElsewhere = errors.New("a signing secret does not belong here: give it to the option secret")
 
-// shown quotes a token for an error, unless it has a secret in it.
-func shown(token string) string {
-	if holdsSecret(token) {
-		return "a signing secret"
-	}
-	return "'" + token + "'"
-}
-
 // setOption sets an option. It checks the values here, because an error can name
 // the line here.
 func (h *Handler) setOption(option string, args []string) error {
 	if option == "secret" {
 		return h.addSecret(args)
 	}
-	if slices.ContainsFunc(args, holdsSecret) {
+	if slices.ContainsFunc(args, signature.HasPrefix) {
 		return errSecretElsewhere
 	}
 	switch option {
@@ -142,7 +168,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 		return checkName(value)
 	case "filtered":
 		if h.Filtered, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("'%s' is not a status from 200 to 599", value)
+			return fmt.Errorf("%s is not a status from 200 to 599", shown(value))
 		}
 		return checkFiltered(h.Filtered)
 	case "tolerance":
@@ -150,7 +176,7 @@ func (h *Handler) setValue(option, value string) (err error) {
 	case "max_body":
 		size, err := humanize.ParseBytes(value)
 		if err != nil || size == 0 || size > largestMaxBody {
-			return fmt.Errorf("'%s' is not a size above zero and below 2GiB, such as 1MiB", value)
+			return fmt.Errorf("%s is not a size above zero and below 2GiB, such as 1MiB", shown(value))
 		}
 		h.MaxBody = int64(size)
 		return nil
@@ -170,36 +196,52 @@ func setFlag(target *bool, args []string) error {
 func setDuration(target *caddy.Duration, value string, least time.Duration) error {
 	duration, err := caddy.ParseDuration(value)
 	if err != nil || duration <= 0 {
-		return fmt.Errorf("'%s' is not a duration above zero, such as 15s or 5m", value)
+		return fmt.Errorf("%s is not a duration above zero, such as 15s or 5m", shown(value))
 	}
 	*target = caddy.Duration(duration)
 	return checkDuration(duration, least)
 }
 
+// addSecret takes a name, which is no secret, and the values behind it.
 func (h *Handler) addSecret(args []string) error {
 	var s Secret
-	switch len(args) {
-	case 1:
-		s.Value = args[0]
-	case 2:
-		s.Name, s.Value = args[0], args[1]
+	if len(args) > 1 && !isSecretValue(args[0]) {
+		s.Name, args = args[0], args[1:]
 		if err := checkSecretName(s.Name); err != nil {
 			return err
 		}
-	default:
+	}
+	if len(args) == 0 {
 		return errArguments
 	}
+	s.Value, s.Rotation = args[0], args[1:]
 	if err := checkUnique(h.Secret, s); err != nil {
 		return err
 	}
-	// What has placeholders can be checked only when it is provisioned.
-	if !strings.Contains(s.Value, "{") {
-		if _, err := signature.ParseSecret(s.Value); err != nil {
+	for i, value := range args {
+		err := checkSecretValue(value)
+		switch {
+		case err == nil:
+		case i > 0 && !isSecretValue(value):
+			return fmt.Errorf("value %d is not a signing secret: write a name first, and then only secrets", i+1)
+		case i > 0:
+			return fmt.Errorf("value %d: %w; %s", i+1, err, whereToFindSecret)
+		default:
 			return fmt.Errorf("%w; %s", err, whereToFindSecret)
 		}
 	}
 	h.Secret = append(h.Secret, s)
 	return nil
+}
+
+// checkSecretValue checks a value without placeholders. What has them can be checked
+// only when it is provisioned.
+func checkSecretValue(value string) error {
+	if strings.Contains(value, "{") {
+		return nil
+	}
+	_, err := signature.ParseSecret(value)
+	return err
 }
 
 func (h *Handler) addEvents(patterns []string) error {
@@ -235,7 +277,7 @@ func (h *Handler) setDeduplicate(d *caddyfile.Dispenser) error {
 			return d.Errf("deduplicate: %w", err)
 		}
 	}
-	if slices.ContainsFunc(slices.Concat(line, block), func(t caddyfile.Token) bool { return holdsSecret(t.Text) }) {
+	if slices.ContainsFunc(slices.Concat(line, block), func(t caddyfile.Token) bool { return signature.HasPrefix(t.Text) }) {
 		return d.Errf("deduplicate: %w", errSecretElsewhere)
 	}
 	return h.Deduplicate.setStore(d, line, block)
@@ -248,7 +290,7 @@ func looksLikeWindow(argument string) bool {
 
 func (c *Deduplicate) setWindow(value string) error {
 	if err := setDuration(&c.Window, value, 0); err != nil {
-		return fmt.Errorf("'%s' is not a window: write a duration above zero, such as 48h, before the store", value)
+		return fmt.Errorf("%s is not a window: write a duration above zero, such as 48h, before the store", shown(value))
 	}
 	return checkWindow(time.Duration(c.Window))
 }

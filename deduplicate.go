@@ -57,8 +57,9 @@ const (
 //
 // A delivery is done when a handler behind the guard has answered it with a 2xx.
 // Copies of it then get 200 and are not forwarded. While the delivery is under
-// way, copies get 409, so that the sender tries again. That takes two minutes at
-// most. After any other answer, an error or a panic, the next copy is forwarded.
+// way, copies get 409, so that the sender tries again. Svix does so, but not after a
+// manual resend. A delivery is under way for two minutes at most. After any other
+// answer, an error or a panic, the next copy is forwarded.
 type Deduplicate struct {
 	// How long to remember a delivery that is done, from 1s to 31 days. Svix
 	// retries for about 28 hours. Default: 48h.
@@ -143,9 +144,9 @@ func checkStore(name string) error {
 // deduplication is what a guard needs to forward each delivery once.
 type deduplication struct {
 	*ledger.Ledger
-	store   string     // its name
-	refuses bool       // deliveries if the store fails
-	keys    [][32]byte // fingerprints of the secrets, in their order
+	store   string          // its name
+	refuses bool            // deliveries if the store fails
+	scopes  [][]fingerprint // for each secret, those of all secrets of its sender
 }
 
 // deduplications has the guards that forward each delivery once, for the admin API.
@@ -183,9 +184,7 @@ func (h *Handler) provisionDeduplication(ctx caddy.Context) error {
 	}
 	h.once = &deduplication{store: name, refuses: config.OnFailure == onFailureRefuse}
 	h.once.Ledger = ledger.NewLedger(ledger.AcquireMemory(), store, time.Duration(config.Window), h.once.refuses, h.noteStoreCall)
-	for _, key := range h.keys {
-		h.once.keys = append(h.once.keys, key.Fingerprint())
-	}
+	h.once.scopes = h.ring.scopes()
 	deduplications.mu.Lock()
 	defer deduplications.mu.Unlock()
 	deduplications.guards[h.once] = true
@@ -199,13 +198,18 @@ func (h *Handler) releaseDeduplication() error {
 	return ledger.ReleaseMemory()
 }
 
+// hasClaim reports whether a guard in front of this one has claimed the delivery.
+func (h *Handler) hasClaim(r *http.Request, d *delivery) bool {
+	claims, ok := r.Context().Value(claimKey{}).(ledger.Claims)
+	return ok && claims.Have(ledger.KeyOf(h.ring.keys[d.secret].Fingerprint(), d.headers.ID))
+}
+
 // forwardOnce forwards the delivery unless a copy of it is done or under way.
 func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {
-	key := ledger.KeyOf(h.once.keys[d.secret], d.headers.ID)
-	if claimed, ok := r.Context().Value(claimKey{}).(*ledger.Claim); ok && claimed.Key() == key { // by a guard in front of this one
+	if h.hasClaim(r, d) {
 		return h.forward(w, r, d, next)
 	}
-	claim, state, at, err := h.once.Claim(r.Context(), key, d.headers.ID)
+	claim, state, at, err := h.once.ClaimAll(r.Context(), h.once.scopes[d.secret], d.headers.ID)
 	switch {
 	case state == stores.InProgress:
 		d.reason = inProgress
@@ -228,7 +232,7 @@ func (h *Handler) forwardOnce(w http.ResponseWriter, r *http.Request, d *deliver
 
 // forwardClaimed lets the next handler answer, and remembers whether the delivery
 // is done with that.
-func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim *ledger.Claim) error {
+func (h *Handler) forwardClaimed(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, claim ledger.Claims) error {
 	ctx, cancel := claimContext(r.Context(), claim)
 	defer cancel()
 	answer := response.Track(w, true)
@@ -251,7 +255,7 @@ type claimKey struct{}
 // claimed a delivery. It ends with the claim, and not when the sender hangs up:
 // Svix hangs up after 15 seconds, and what the handlers finish then is done all
 // the same.
-func claimContext(request context.Context, claim *ledger.Claim) (context.Context, context.CancelFunc) {
+func claimContext(request context.Context, claim ledger.Claims) (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(context.WithoutCancel(request), claimKey{}, claim)
 	return context.WithDeadline(ctx, claim.Until())
 }

@@ -98,7 +98,7 @@ func deduplicating(t *testing.T) *Handler {
 	h.Deduplicate.setDefaults()
 	h.once = &deduplication{
 		Ledger: ledger.NewLedger(ledger.NewMemory(1000), nil, time.Duration(h.Deduplicate.Window), false, nil),
-		keys:   [][32]byte{h.keys[0].Fingerprint()},
+		scopes: h.ring.scopes(),
 	}
 	t.Cleanup(func() { h.once = nil }) // it was not taken from those that guards share
 	return h
@@ -127,7 +127,7 @@ func claimed(t *testing.T) (ctx context.Context, claim *ledger.Claim, end, hangU
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, end = claimContext(request, granted)
+	ctx, end = claimContext(request, ledger.Claims{granted})
 	return ctx, granted, end, hangUp
 }
 
@@ -143,7 +143,7 @@ func TestClaimContextOutlivesTheRequest(t *testing.T) {
 			if ctx.Err() != nil || context.Cause(ctx) != nil {
 				t.Errorf("%s is over with the request: %v, %v", name, ctx.Err(), context.Cause(ctx))
 			}
-			if ctx.Value(caddy.CtxKey("key")) != "Caddy's" || ctx.Value(otherKey{}) != "another's" || ctx.Value(claimKey{}) != claim {
+			if ctx.Value(caddy.CtxKey("key")) != "Caddy's" || ctx.Value(otherKey{}) != "another's" || ctx.Value(claimKey{}).(ledger.Claims)[0] != claim {
 				t.Errorf("%s lacks values", name)
 			}
 			if at, ok := ctx.Deadline(); !ok || !at.Equal(start.Add(stores.LongestClaim)) {

@@ -30,7 +30,7 @@ type delivery struct {
 	received time.Time         // when the body had arrived or was given up
 	checked  time.Time         // when the signature had been checked
 	verified bool
-	secret   int // index of the secret that verified
+	secret   int // index in the keyring of the secret that verified
 	kind     eventKind
 	outcome  outcome
 	reason   reason
@@ -114,7 +114,7 @@ func (d *delivery) secretName() string {
 	if !d.verified {
 		return ""
 	}
-	return d.handler.Secret[d.secret].Name
+	return d.handler.ring.names[d.secret]
 }
 
 // payload returns the value at a path such as

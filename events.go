@@ -1,12 +1,15 @@
 package clerkwebhook
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"go.uber.org/zap"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 type eventFilter struct {
@@ -64,6 +67,9 @@ func matchesAny(patterns []event.Pattern, eventType string) bool {
 func parsePatterns(texts []string) ([]event.Pattern, error) {
 	patterns := make([]event.Pattern, len(texts))
 	for i, text := range texts {
+		if signature.HasPrefix(text) {
+			return nil, errors.New("a signing secret does not belong here: give it to the option secret")
+		}
 		patterns[i] = event.Pattern(text)
 		if err := patterns[i].Validate(); err != nil {
 			return nil, err
@@ -79,7 +85,11 @@ func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pat
 		if p.Known() {
 			continue
 		}
-		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %q", option, p)
+		shown := strconv.Quote(string(p))
+		if mayBeSecret(string(p)) {
+			shown = "what may be a signing secret"
+		}
+		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %s", option, shown)
 		if nearest := p.Nearest(); nearest != "" {
 			message += "; did you mean " + nearest + "?"
 		}

@@ -77,8 +77,8 @@ func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
 	}
 	var errs []error
 	for _, guard := range guards {
-		for _, fingerprint := range guard.keys {
-			was, err := guard.Forget(ctx, ledger.KeyOf(fingerprint, id))
+		for _, f := range slices.Concat(guard.scopes...) {
+			was, err := guard.Forget(ctx, ledger.KeyOf(f, id))
 			known = known || was
 			errs = append(errs, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
 )
@@ -49,6 +50,12 @@ func (Inspector) CaddyModule() caddy.ModuleInfo {
 		ID:  "http.handlers.clerk_webhook_inspector",
 		New: func() caddy.Module { return new(Inspector) },
 	}
+}
+
+// UnmarshalJSON decodes the option. It repeats no signing secret that is given by mistake.
+func (i *Inspector) UnmarshalJSON(raw []byte) error {
+	type options Inspector // without this method
+	return config.Decode(raw, (*options)(i), nil)
 }
 
 // Provision prepares the page and the API.
@@ -96,8 +103,8 @@ func newInspection(h *Handler) *inspection {
 		recorder: inspector.Acquire(),
 		endpoint: &inspector.Endpoint{Name: h.Name, Tolerance: time.Duration(h.Tolerance), Guard: h},
 	}
-	for index, key := range h.keys {
-		i.endpoint.Secrets = append(i.endpoint.Secrets, diagnosis.Secret{Name: h.Secret[index].Name, Key: key})
+	for index, key := range h.ring.keys {
+		i.endpoint.Secrets = append(i.endpoint.Secrets, diagnosis.Secret{Name: h.ring.names[index], Key: key})
 		i.fingerprints = append(i.fingerprints, key.Fingerprint())
 	}
 	i.recorder.Register(i.endpoint)

@@ -4,10 +4,12 @@
 package clerkwebhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
@@ -102,8 +105,9 @@ type Handler struct {
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
 
 	// Verify, set placeholders, count and log, but let every request through with
-	// its whole body. Deliveries that verify are still filtered. Use it to watch
-	// before you enforce. Default: false.
+	// its whole body. Of a body that takes longer than body_timeout, the next
+	// handler can read what has come, and then gets an error. Deliveries that
+	// verify are still filtered. Use it to watch before you enforce. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
 	// Forward each delivery once. Default: off.
@@ -113,7 +117,7 @@ type Handler struct {
 	// show and replay them. They hold personal data. Default: false.
 	Inspect bool `json:"inspect,omitempty"`
 
-	keys       []*signature.Key // of Secret, in the same order
+	ring       keyring // of Secret, resolved
 	filter     *eventFilter
 	once       *deduplication // nil unless Deduplicate is set
 	metrics    *metrics
@@ -145,6 +149,27 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON decodes the options. It refuses a signing secret in an option that is
+// not for secrets, without repeating it.
+func (h *Handler) UnmarshalJSON(raw []byte) error {
+	type options Handler // without this method
+	return config.Decode(raw, (*options)(h), checkJSONDuration, "secret[].value", "secret[].rotation[]")
+}
+
+// checkJSONDuration names the option in the error of a duration, which Caddy does not.
+func checkJSONDuration(option string, value json.Token) error {
+	if !slices.Contains([]string{"tolerance", "body_timeout", "deduplicate.window"}, option) {
+		return nil
+	}
+	switch text := value.(type) {
+	case float64, nil: // in nanoseconds, or not set
+		return nil
+	case string:
+		return setDuration(new(caddy.Duration), text, 0)
+	}
+	return errors.New(`write a duration such as "5m"`)
+}
+
 // Provision sets defaults, resolves the secrets and registers the metrics.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.setDefaults()
@@ -155,7 +180,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger().With(zap.String("endpoint", h.Name))
 
 	var err error
-	if h.keys, err = resolveSecrets(h.Secret, h.logger); err != nil {
+	if h.ring, err = resolveSecrets(h.Secret, h.logger); err != nil {
 		return err
 	}
 	if h.filter, err = newEventFilter(h.Events); err != nil {
@@ -165,7 +190,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	h.metrics = newMetrics(h.Name, h.Secret)
+	h.metrics = acquireMetrics(h.Name, h.ring.names)
 	h.summaries = summary.Acquire(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		if err := h.provisionDeduplication(ctx); err != nil {
@@ -234,7 +259,7 @@ func checkName(name string) error {
 		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
-	case holdsSecret(name):
+	case signature.HasPrefix(name):
 		return errors.New("a name is public: do not put a signing secret into it")
 	case strings.Contains(name, "{"):
 		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")
@@ -278,6 +303,9 @@ func (h *Handler) Cleanup() error {
 	}
 	if h.once != nil {
 		errs = append(errs, h.releaseDeduplication())
+	}
+	if h.metrics != nil {
+		errs = append(errs, h.metrics.release())
 	}
 	return errors.Join(errs...)
 }
@@ -336,8 +364,19 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
+// untyped is told because it is probably a mistake: Clerk's payloads all have a type.
+var untyped = summary.Kind{
+	Level:   zapcore.WarnLevel,
+	Message: "deliveries filtered that have no type",
+	Key:     "reason",
+	Value:   `the payload's top level has no "type" that is text, so no pattern of events matches it: leave events out to forward it`,
+}
+
 func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery) error {
 	h.settle(r, d, filtered)
+	if d.kind.name == "" {
+		h.summaries.Note(untyped, deliveryEvent{id: d.headers.ID})
+	}
 	w.WriteHeader(h.Filtered)
 	return nil
 }

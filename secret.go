@@ -1,9 +1,12 @@
 package clerkwebhook
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,10 +18,10 @@ import (
 
 const whereToFindSecret = "the Clerk Dashboard shows it under Configure > Webhooks > (your endpoint) > Signing Secret"
 
-// Secret is one signing secret of an endpoint.
+// Secret is the signing secret of one sender, or several while it is rotated.
 type Secret struct {
 	// Tells secrets apart in logs, metrics and placeholders, such as "production"
-	// or "previous". Default: the position in the list, from 1.
+	// or "development". Default: the position in the list, from 1.
 	Name string `json:"name,omitempty"`
 
 	// The secret as the sender shows it: `whsec_…` for HMAC-SHA256, with a key of
@@ -26,44 +29,102 @@ type Secret struct {
 	// placeholders `{env.NAME}` and `{file./path}` when it loads the config. It is
 	// an error if one has no value.
 	Value string `json:"value,omitempty"`
+
+	// Further secrets of the same sender, for the time of a rotation. In Clerk,
+	// you rotate with a second endpoint of the same URL, so each event comes
+	// twice under one id, signed with either secret. `deduplicate` forwards it
+	// once. Their order has no meaning. Their names are that of the first with
+	// `/2`, `/3` and so on. Default: none.
+	Rotation []string `json:"rotation,omitempty"`
+}
+
+// values returns all values of s, the first one first.
+func (s Secret) values() []string { return append([]string{s.Value}, s.Rotation...) }
+
+// names returns the name of each value of s, which is at the index of a list.
+func (s Secret) names(index int) []string {
+	first := s.nameAt(index)
+	names := []string{first}
+	for i := range s.Rotation {
+		names = append(names, first+"/"+strconv.Itoa(i+2))
+	}
+	return names
+}
+
+// keyring has the keys of all values of a guard's secrets. At the same index, it has
+// the name of each, and which Secret it belongs to.
+type keyring struct {
+	keys  []*signature.Key
+	names []string
+	lines []int
 }
 
 // resolveSecrets names the unnamed secrets and returns the keys of all, in their
 // order. The values keep their placeholders, so the exported config has no keys.
-func resolveSecrets(secrets []Secret, logger *zap.Logger) ([]*signature.Key, error) {
-	keys := make([]*signature.Key, len(secrets))
-	sameKey := make(map[[32]byte]string)
+func resolveSecrets(secrets []Secret, logger *zap.Logger) (ring keyring, err error) {
 	for i := range secrets {
 		s := &secrets[i]
 		s.Name = s.nameAt(i)
 		if err := checkSecretName(s.Name); err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
+			return keyring{}, fmt.Errorf("secret: %w", err)
 		}
 		if err := checkUnique(secrets[:i], *s); err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
+			return keyring{}, fmt.Errorf("secret: %w", err)
 		}
+		names := s.names(i)
+		for n, value := range s.values() {
+			key, err := resolve(value)
+			if err != nil {
+				return keyring{}, fmt.Errorf("secret %q: %w", names[n], err)
+			}
+			ring.keys = append(ring.keys, key)
+			ring.names = append(ring.names, names[n])
+			ring.lines = append(ring.lines, i)
+		}
+	}
+	ring.warn(logger)
+	return ring, nil
+}
 
-		var err error
-		if keys[i], err = s.resolve(); err != nil {
-			return nil, fmt.Errorf("secret %q: %w", s.Name, err)
-		}
-		if keys[i].Published() {
+// warn tells of keys that are valid but probably a mistake.
+func (kr keyring) warn(logger *zap.Logger) {
+	sameKey := make(map[[32]byte]string)
+	for i, key := range kr.keys {
+		name := kr.names[i]
+		if key.Published() {
 			logger.Warn("this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret",
-				zap.String("secret", s.Name))
+				zap.String("secret", name))
 		}
-		if keys[i].IsText() {
+		if key.IsText() {
 			logger.Warn("this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it",
-				zap.String("secret", s.Name))
+				zap.String("secret", name))
 		}
-		fingerprint := keys[i].Fingerprint()
+		fingerprint := key.Fingerprint()
 		if twin, isTwin := sameKey[fingerprint]; isTwin {
 			logger.Warn("two secrets have the same key; give the second its own once the secret is rotated",
-				zap.String("secret", twin), zap.String("same_as", s.Name))
+				zap.String("secret", twin), zap.String("same_as", name))
 		}
-		sameKey[fingerprint] = s.Name
+		sameKey[fingerprint] = name
 	}
-	return keys, nil
 }
+
+// scopes returns, for each key, the fingerprints of all keys of its sender. They are
+// in an order that does not depend on the configuration.
+func (kr keyring) scopes() [][]fingerprint {
+	byLine := make(map[int][]fingerprint)
+	for i, key := range kr.keys {
+		byLine[kr.lines[i]] = append(byLine[kr.lines[i]], key.Fingerprint())
+	}
+	scopes := make([][]fingerprint, len(kr.keys))
+	for i, line := range kr.lines {
+		scope := byLine[line]
+		slices.SortFunc(scope, func(a, b fingerprint) int { return bytes.Compare(a[:], b[:]) })
+		scopes[i] = slices.Compact(scope)
+	}
+	return scopes
+}
+
+type fingerprint = [sha256.Size]byte
 
 func (s Secret) nameAt(index int) string {
 	if s.Name != "" {
@@ -75,18 +136,20 @@ func (s Secret) nameAt(index int) string {
 // checkUnique returns an error if s comes after the others and has the name of one
 // of them.
 func checkUnique(others []Secret, s Secret) error {
-	name := s.nameAt(len(others))
+	names := s.names(len(others))
 	for i, other := range others {
-		if other.nameAt(i) == name {
-			return fmt.Errorf("two secrets have the name %q: give each its own", name)
+		for _, name := range other.names(i) {
+			if slices.Contains(names, name) {
+				return fmt.Errorf("two secrets have the name %q: give each its own", name)
+			}
 		}
 	}
 	return nil
 }
 
-func (s Secret) resolve() (*signature.Key, error) {
+func resolve(value string) (*signature.Key, error) {
 	source := ""
-	value, err := caddy.NewReplacer().ReplaceFunc(s.Value, func(name string, value any) (any, error) {
+	value, err := caddy.NewReplacer().ReplaceFunc(value, func(name string, value any) (any, error) {
 		if strings.TrimSpace(caddy.ToString(value)) == "" {
 			return nil, explainEmpty(name)
 		}
@@ -104,7 +167,7 @@ func (s Secret) resolve() (*signature.Key, error) {
 }
 
 func explainEmpty(placeholder string) error {
-	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !holdsSecret(variable) {
+	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !signature.HasPrefix(variable) {
 		state := "is empty"
 		if _, isSet := os.LookupEnv(variable); !isSet {
 			state = "is not set"
@@ -117,10 +180,10 @@ func explainEmpty(placeholder string) error {
 	if path, ok := strings.CutPrefix(placeholder, "file."); ok && !strings.HasPrefix(path, "whsec_") {
 		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
 	}
-	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !holdsSecret(name) {
+	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !signature.HasPrefix(name) {
 		return fmt.Errorf("{file.%s} is read as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
 	}
-	if holdsSecret(placeholder) {
+	if signature.HasPrefix(placeholder) {
 		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
 	}
 	return fmt.Errorf("the placeholder {%s} has no value: use {env.NAME} or {file./path} here", placeholder)
@@ -136,19 +199,27 @@ func explainEmptyFile(path string) error {
 // checkSecretName catches a secret where its name belongs. Names are public, so
 // the error does not repeat it.
 func checkSecretName(name string) error {
-	_, notASecret := signature.ParseSecret(name)
-	if notASecret == nil || holdsSecret(name) || strings.Contains(name, "{") {
+	if isSecretValue(name) || strings.HasPrefix(name, "sk_") {
 		return errors.New("a secret is given where its name belongs: write the name first")
 	}
 	return checkName(name)
 }
 
-// holdsSecret reports whether a text that must not have a secret has one.
-func holdsSecret(text string) bool {
-	for _, prefix := range []string{"whsec_", "whpk_", "whsk_"} {
-		if strings.Contains(text, prefix) {
-			return true
-		}
+// isSecretValue tells a secret from a name.
+func isSecretValue(text string) bool {
+	return mayBeSecret(text) || strings.Contains(text, "{")
+}
+
+// mayBeSecret reports whether a text may be a signing secret, also one without a prefix.
+func mayBeSecret(text string) bool {
+	_, err := signature.ParseSecret(text)
+	return err == nil || signature.HasPrefix(text)
+}
+
+// shown quotes a text of the configuration for an error, unless it may be a secret.
+func shown(text string) string {
+	if mayBeSecret(text) {
+		return "a signing secret"
 	}
-	return false
+	return "'" + text + "'"
 }

@@ -17,7 +17,7 @@ import (
 // notes in d what it finds. It returns nil for a genuine delivery.
 //
 // With report_only the next handler can read r as if verify had not touched it,
-// whatever the result is. Otherwise it can do so for a genuine delivery only.
+// whatever the result is, but no longer than body_timeout. Otherwise it can do so for a genuine delivery only.
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request, d *delivery) *rejection {
 	if r.Method != http.MethodPost { // step 1
 		return errNotPost
@@ -53,28 +53,20 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 		d.body, d.received = &body.Body{}, time.Now()
 		return nil
 	}
-	timeout := time.Duration(h.BodyTimeout)
-	start := time.Now()
-	if !h.ReportOnly {
-		body.SetDeadline(w, r, timeout)
-	}
+	body.SetDeadline(w, r, time.Duration(h.BodyTimeout))
 	received, err := body.Read(r.Body, r.ContentLength, h.MaxBody)
 	d.received = time.Now()
-	switch {
-	case err != nil && h.ReportOnly:
-		received.PutBack(r, err)
-		return bodyFault(err)
-	case err != nil:
-		received.Release()
+	if err != nil {
+		if h.ReportOnly {
+			received.PutBack(w, r, err)
+		} else {
+			received.Release()
+		}
 		return bodyFault(err)
 	}
 	d.body = received
 	received.Restore(r)
-	if !h.ReportOnly {
-		body.ClearDeadline(w)
-	} else if d.received.Sub(start) > timeout {
-		return errSlowBody
-	}
+	body.ClearDeadline(w)
 	return nil
 }
 
@@ -95,9 +87,9 @@ func bodyFault(err error) *rejection {
 }
 
 func (h *Handler) checkSignature(d *delivery) *rejection {
-	index, err := signature.Verify(h.keys, &d.headers, d.body.Bytes())
+	index, err := signature.Verify(h.ring.keys, &d.headers, d.body.Bytes())
 	d.checked = time.Now()
-	h.metrics.verifyDuration.Observe(d.checked.Sub(d.received).Seconds())
+	verifyDuration.Observe(d.checked.Sub(d.received).Seconds())
 	if err != nil {
 		return rejectionOf(err)
 	}

@@ -68,7 +68,7 @@ func TestDetail(t *testing.T) {
 		b.waitForText("#tab-attempts", "3")
 		b.click("#tab-attempts")
 		outcomes := evaluate[[]string](b, `[...document.querySelectorAll(".timeline li")].map((l) => l.querySelector("b").innerText + " " + l.querySelector(".status").innerText)`)
-		if want := []string{"Forwarded 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
+		if want := []string{"App error 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
 			t.Errorf("the timeline is %q, want %q", outcomes, want)
 		}
 		b.click(".timeline li:first-child button")
@@ -157,6 +157,7 @@ func TestDetailSaysWhatHappenedToADelivery(t *testing.T) {
 		{"the application is down", "reverse_proxy 127.0.0.1:1", false, "connection refused"},
 		{"the application fails", `respond "the database is away" 503`, false, "the database is away"},
 		{"the application redirects", "route {\nredir https://example.com/sign-in\n}", false, "Location: https://example.com/sign-in"},
+		{"the application redirects to a sign-in page", "route {\nredir https://example.com/sign-in\n}", false, "Svix does not follow redirects"},
 		{"the type is filtered", "respond ok", false, "your application has not seen it"},
 		{"report_only let it through", "respond ok", true, "Would be rejected: signature mismatch"},
 	} {
@@ -224,6 +225,43 @@ func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
 			b.openRow("msg_ada")
 			b.waitForText(".diagnosis", test.says)
 		})
+	}
+}
+
+// The answer of a rejection is a status that Caddy's error routes may turn into another
+// answer.
+func TestTheAnswerOfAnErrorSaysWhoMadeIt(t *testing.T) {
+	for _, test := range []struct{ name, with, says string }{
+		{"the endpoint", otherSecret, "The endpoint refused the request with this status. If your site has handle_errors, the sender may have got another answer."},
+		{"a handler behind it", secret, "A handler behind the endpoint failed with this status. If your site has handle_errors, the sender may have got another answer."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDesk(t, strings.Replace(siteAndInspector, "{$BACKEND}", "127.0.0.1:1", 1), "/")
+			d.deliverSigned(test.with, "msg_ada", user("user.created", "Ada"), time.Now())
+			b := openPage(d)
+			b.within(t)
+			b.openRow("msg_ada")
+			b.click("#tab-answer")
+			b.waitForText("#panel", test.says)
+			b.is("nothing else is said of it", `document.querySelectorAll("#panel .note").length === 1`)
+		})
+	}
+}
+
+// Timestamps have whole seconds, so nobody knows the milliseconds.
+func TestTheTimeOfSigningHasWholeSeconds(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_now", user("user.created", "Ada"))
+	d.deliverSigned(secret, "msg_before", user("user.created", "Ada"), time.Now().Add(-10*time.Second))
+	d.deliverSigned(secret, "msg_after", user("user.created", "Ada"), time.Now().Add(100*time.Second))
+	b := openPage(d)
+	for id, says := range map[string]string{
+		"msg_now":    "^(less than 1 s|about [1-3] s) before arrival$",
+		"msg_before": "^about 1[0-3] s before arrival$",
+		"msg_after":  "^about 1 min (3[7-9]|40) s after arrival$",
+	} {
+		b.openRow(id)
+		b.is(id, fmt.Sprintf(`new RegExp(%q).test([...document.querySelectorAll(".facts dt")].find((e) => e.innerText === "Signed").nextElementSibling.innerText)`, says))
 	}
 }
 

@@ -30,9 +30,9 @@ var reasons = []string{
 // prometheus is a running Prometheus that scrapes every second.
 type prometheus struct{ address string }
 
-func newPrometheus(t *testing.T, scraped string) prometheus {
+func newPrometheus(t *testing.T, scraped, rules string) prometheus {
 	t.Helper()
-	rules, err := filepath.Abs(folder + "alerts.yml")
+	rules, err := filepath.Abs(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func interpolated(expression string) string {
 
 func TestMonitoring(t *testing.T) {
 	s := newSite(t)
-	p := newPrometheus(t, s.admin)
+	p := newPrometheus(t, s.admin, folder+"alerts.yml")
 	s.everything(t, 1)
 	// A rate needs two scrapes. So each event happens again after Prometheus
 	// has seen it once.

@@ -160,11 +160,13 @@ func (b *Body) Restore(r *http.Request) {
 }
 
 // PutBack gives r the body that it would have if nothing had been read: what was
-// read, and then the rest of the body or the error.
-func (b *Body) PutBack(r *http.Request, readErr error) {
-	var rest io.Reader = r.Body
-	if tooLarge := (*http.MaxBytesError)(nil); !errors.As(readErr, &tooLarge) {
-		rest = failedReader{readErr}
+// read, and then the rest of the body or the error. The rest of a body that is too large
+// may take the time that the server gives it.
+func (b *Body) PutBack(w http.ResponseWriter, r *http.Request, readErr error) {
+	var rest io.Reader = failedReader{readErr}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(readErr, &tooLarge) {
+		rest = r.Body
+		_ = http.NewResponseController(w).SetReadDeadline(serverDeadline(r))
 	}
 	r.Body = struct {
 		io.Reader
@@ -210,18 +212,24 @@ func (rd *reader) Close() error {
 // requests that this process made itself cannot set a deadline, and those bodies
 // are there already.
 func SetDeadline(w http.ResponseWriter, r *http.Request, timeout time.Duration) {
-	now := time.Now()
-	deadline := now.Add(timeout)
-	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.ReadTimeout > 0 {
-		start, ok := caddyhttp.GetVar(r.Context(), "start_time").(time.Time)
-		if !ok {
-			start = now
-		}
-		if own := start.Add(time.Duration(server.ReadTimeout)); own.Before(deadline) {
-			deadline = own
-		}
+	deadline := time.Now().Add(timeout)
+	if own := serverDeadline(r); !own.IsZero() && own.Before(deadline) {
+		deadline = own
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(deadline)
+}
+
+// serverDeadline returns the time that the server's read_body sets, or zero.
+func serverDeadline(r *http.Request) time.Time {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.ReadTimeout <= 0 {
+		return time.Time{}
+	}
+	start, ok := caddyhttp.GetVar(r.Context(), "start_time").(time.Time)
+	if !ok {
+		start = time.Now()
+	}
+	return start.Add(time.Duration(server.ReadTimeout))
 }
 
 // ClearDeadline ends what SetDeadline began. It must not be called after the

@@ -317,7 +317,7 @@ func (p *proxy) serve(out io.Writer) error {
 		return err
 	}
 	if !p.ReportOnly { // otherwise it would reach the backend
-		if err := p.Listener.checkGuarded(out, p.endpoint()); err != nil {
+		if err := p.Listener.checkGuarded(out, p.endpoint(), certificateWait); err != nil {
 			return err
 		}
 	}

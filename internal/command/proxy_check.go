@@ -17,18 +17,23 @@ import (
 const (
 	longestCheck     = 10 * time.Second
 	certificatePause = 200 * time.Millisecond
+	certificateWait  = time.Minute
 )
 
 // checkGuarded sends an unsigned delivery to a URL of the site and returns an error if
 // anything but the guard answers it. As long as there is no certificate, the site
-// cannot serve anybody, so it waits for one.
-func (s site) checkGuarded(out io.Writer, url string) error {
+// cannot serve anybody, so it waits for one, but not longer than wait.
+func (s site) checkGuarded(out io.Writer, url string, wait time.Duration) error {
 	client := s.client()
 	defer client.CloseIdleConnections()
+	start := time.Now()
 	for attempt := 0; ; attempt++ {
 		err := sendUnsigned(client, url)
 		if !isAlert(err) {
 			return err
+		}
+		if time.Since(start) > wait {
+			return fmt.Errorf("%s has no certificate after %s: the log above says why. The domain must lead to this machine, and the internet must reach its ports 80 and 443. If something in front has the certificate, write --from with http:// instead of https://", s.url, wait)
 		}
 		if attempt == 1 {
 			fmt.Fprintf(out, "Waiting for the certificate of %s\n", s.url)

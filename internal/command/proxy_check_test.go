@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
 )
@@ -45,7 +46,7 @@ func TestCheckGuarded(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(tt.answer)
 			defer server.Close()
-			err := site{url: server.URL}.checkGuarded(t.Output(), server.URL+"/hook")
+			err := site{url: server.URL}.checkGuarded(t.Output(), server.URL+"/hook", time.Minute)
 			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)) {
 				t.Errorf("got %v", err)
 			}
@@ -67,10 +68,25 @@ func TestCheckGuardedWaitsForTheCertificate(t *testing.T) {
 	}
 	var out strings.Builder
 	s := site{url: "https://hooks.example.com:" + port}
-	if err := s.checkGuarded(&out, s.url+"/hook"); err != nil || attempts != 3 {
+	if err := s.checkGuarded(&out, s.url+"/hook", time.Minute); err != nil || attempts != 3 {
 		t.Errorf("after %d attempts: %v", attempts, err)
 	}
 	if want := "Waiting for the certificate of " + s.url + "\n"; out.String() != want {
 		t.Errorf("it says %q, not %q", out.String(), want)
+	}
+}
+
+func TestCheckGuardedGivesUpWithoutACertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(refuse))
+	server.StartTLS()
+	defer server.Close()
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	server.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return nil, errors.New("no certificate")
+	}
+	s := site{url: "https://hooks.example.com:" + port}
+	err := s.checkGuarded(t.Output(), s.url+"/hook", time.Millisecond)
+	if want := s.url + " has no certificate after 1ms: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s…", err, want)
 	}
 }

@@ -35,9 +35,10 @@ const (
 	invalidTimestamp = "timestamp"
 	missingHeader    = "missing-header"
 	invalidBody      = "body"
+	reformatted      = "reformatted"
 )
 
-var invalidKinds = []string{invalidSignature, invalidTimestamp, missingHeader, invalidBody}
+var invalidKinds = []string{invalidSignature, invalidTimestamp, missingHeader, invalidBody, reformatted}
 
 func newSendCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -65,6 +66,10 @@ distance from now such as -10m.
   timestamp        the delivery is ten minutes old
   missing-header   svix-signature is missing
   body             the payload is changed after it was signed
+  reformatted      the JSON is indented after it was signed
+
+The last one is what a framework does that parses the body and writes it again.
+'verify' and the inspector prove that cause.
 
 With several secrets, each of them signs each delivery. Svix does this while a
 secret is rotated.
@@ -76,7 +81,7 @@ endpoint refuses the delivery, as it should, the exit code is 1.
 		Example: `  $ caddy clerk-webhook send user.created
   $ caddy clerk-webhook send user.created user.updated user.deleted
   $ caddy clerk-webhook send user.created --set data.first_name=Ada --set data.banned=true
-  $ caddy clerk-webhook send user.created --invalid signature
+  $ caddy clerk-webhook send user.created --invalid reformatted
   $ caddy clerk-webhook send --data payload.json --to http://localhost:3000/api/webhooks
   $ caddy clerk-webhook send user.created --count 10000 --concurrency 32`,
 		Args:              cobra.ArbitraryArgs,

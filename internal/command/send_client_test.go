@@ -27,8 +27,8 @@ func TestSendTimesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, _, err := exchange(client, r, new(string)); status != 0 || err == nil || err.Error() != "no answer within 15s" {
-		t.Errorf("got %d, %v", status, err)
+	if a, err := exchange(client, r); a.status != 0 || err == nil || err.Error() != "no answer within 15s" {
+		t.Errorf("got %+v, %v", a, err)
 	}
 }
 
@@ -43,9 +43,9 @@ func TestSendReportsABrokenAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, _, err := exchange(newSvixClient(1), r, new(string))
-	if a := (attempt{status: status, err: err}); err == nil || a.accepted() {
-		t.Errorf("got %d, %v", status, err)
+	got, err := exchange(newSvixClient(1), r)
+	if a := (attempt{answer: got, err: err}); err == nil || a.accepted() {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -101,10 +102,8 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 	if err != nil {
 		return nil, err
 	}
-	if s.invalid == invalidBody {
-		if body, err = event.Set(body, "data.changed_after_signing", "true"); err != nil {
-			return nil, err
-		}
+	if body, err = s.spoil(body); err != nil {
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -119,6 +118,19 @@ func (s *signer) request(ctx context.Context, to, id string, body []byte) (*http
 		r.Header["svix-signature"] = []string{signatures}
 	}
 	return r, nil
+}
+
+// spoil changes a body that is signed already, if that is asked for.
+func (s *signer) spoil(body []byte) ([]byte, error) {
+	switch s.invalid {
+	case invalidBody:
+		return event.Set(body, "data.changed_after_signing", "true")
+	case reformatted:
+		var indented bytes.Buffer
+		err := json.Indent(&indented, body, "", "  ")
+		return indented.Bytes(), err
+	}
+	return body, nil
 }
 
 // sign returns a signature of each key, as Svix does while a secret is rotated.
@@ -136,11 +148,15 @@ func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 
 type attempt struct {
 	eventType, id string
-	status        int // 0 if there was no answer
-	took          time.Duration
-	answer        string // its beginning
-	location      string // of a redirect
-	err           error
+	answer
+	took time.Duration
+	err  error
+}
+
+type answer struct {
+	status   int    // 0 if there was none
+	text     string // its beginning
+	location string // of a redirect
 }
 
 // accepted reports whether Svix would count the delivery as delivered.
@@ -167,25 +183,28 @@ func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) a
 		return a
 	}
 	start := time.Now()
-	a.status, a.answer, a.err = exchange(client, r, &a.location)
+	a.answer, a.err = exchange(client, r)
 	a.took = time.Since(start)
 	return a
 }
 
-func exchange(client *http.Client, r *http.Request, location *string) (status int, answer string, err error) {
+// exchange returns what is known of the answer, also with an error.
+func exchange(client *http.Client, r *http.Request) (a answer, err error) {
 	res, err := client.Do(r)
 	if err != nil {
-		return 0, "", explainNoAnswer(err)
+		return a, explainNoAnswer(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode/100 == 3 {
-		*location = res.Header.Get("Location")
+	a.status = res.StatusCode
+	if a.status/100 == 3 {
+		a.location = res.Header.Get("Location")
 	}
 	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return res.StatusCode, "", fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))
+		return a, fmt.Errorf("the answer broke off: %w", explainNoAnswer(err))
 	}
-	return res.StatusCode, string(content[:min(len(content), keptAnswer)]), nil
+	a.text = string(content[:min(len(content), keptAnswer)])
+	return a, nil
 }
 
 // explainNoAnswer says why there was no answer. The text is the same for every

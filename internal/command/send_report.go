@@ -131,7 +131,7 @@ func (r *report) print(a attempt) {
 	if a.location != "" {
 		fmt.Fprintf(r.out, "  a redirect to %s, which Svix does not follow: give the endpoint the URL that answers\n", printable(a.location, shownAnswer))
 	}
-	switch answer := strings.TrimSpace(a.answer); {
+	switch answer := strings.TrimSpace(a.text); {
 	case answer != "":
 		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
 	case a.status == http.StatusBadRequest || a.status == http.StatusForbidden: // as of a guard
@@ -199,7 +199,7 @@ type attemptJSON struct {
 }
 
 func (a attempt) toJSON() attemptJSON {
-	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.answer, Location: a.location}
+	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.text, Location: a.location}
 	if a.err != nil {
 		j.Error = a.err.Error()
 	}

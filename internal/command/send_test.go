@@ -24,6 +24,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/tidwall/gjson"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
@@ -145,6 +146,7 @@ func TestGuardRefusesInvalidDeliveries(t *testing.T) {
 		{"timestamp", "timestamp_too_old", 403},
 		{"missing-header", "missing_header", 400},
 		{"body", "signature_mismatch", 403},
+		{"reformatted", "signature_mismatch", 403},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
 			testcaddy.Log.Reset()
@@ -158,6 +160,26 @@ func TestGuardRefusesInvalidDeliveries(t *testing.T) {
 				t.Errorf("the guard logged %v", entries)
 			}
 		})
+	}
+}
+
+func TestTheCauseOfAReformattedDeliveryIsProven(t *testing.T) {
+	receiver := newRecorder(t, ok)
+	if r := send(t, "*", "--to", receiver.URL, "--invalid", "reformatted"); r.code != 0 {
+		t.Fatalf("code %d: %s", r.code, r.stdout)
+	}
+	received := receiver.all()
+	if len(received) != len(event.Catalogue()) {
+		t.Errorf("%d deliveries", len(received))
+	}
+	for _, delivery := range received {
+		result := diagnosis.Diagnose(diagnosis.Delivery{
+			Headers: delivery.header, Body: delivery.body, Received: time.Now(),
+			Secrets: []diagnosis.Secret{diagnosis.NewSecret("1", sendSecret)},
+		})
+		if f := result.Findings; len(f) != 1 || f[0].Code != diagnosis.JSONSpacing || !f[0].Proven {
+			t.Errorf("%s: findings %v", result.Type, f)
+		}
 	}
 }
 
@@ -415,7 +437,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"an unknown pattern", []string{"usr.*"}, 2, "did you mean user.*?"},
 		{"a number above the highest port", []string{"user.created", "--to", "90000"}, 2, "from 1 to 65535"},
 		{"no endpoint", []string{"user.created", "--to", "ftp://x"}, 2, "not a URL"},
-		{"an unknown kind of --invalid", []string{"user.created", "--invalid", "colour"}, 2, "signature, timestamp, missing-header, body"},
+		{"an unknown kind of --invalid", []string{"user.created", "--invalid", "colour"}, 2, "signature, timestamp, missing-header, body, reformatted"},
 		{"a change without a value", []string{"user.created", "--set", "data.id"}, 2, "path=value"},
 		{"a change that is impossible", []string{"user.created", "--set", "data.id.x=1"}, 2, "no member"},
 		{"a payload that is not JSON", []string{"--data", "{"}, 2, "not JSON"},

@@ -23,6 +23,11 @@ func bodyCandidates(d Delivery, limit int) []candidate[[]byte] {
 		c.add(unwrapped.value, unwrapped.fixes...)
 	}
 	for _, body := range c.bodies {
+		for _, plain := range decompressions(body.value, d.Headers) {
+			c.add(plain.value, slices.Concat(body.fixes, plain.fixes)...)
+		}
+	}
+	for _, body := range c.bodies {
 		for _, form := range textForms(body.value) {
 			c.add(form.value, slices.Concat(body.fixes, form.fixes)...)
 		}

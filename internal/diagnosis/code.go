@@ -46,6 +46,7 @@ const (
 	BodyCharset      Code = "body_charset"   // decoded as another character set
 	BodyJSONString   Code = "body_json_string"
 	BodyBase64       Code = "body_base64"
+	BodyCompressed   Code = "body_compressed"
 	BodySurplus      Code = "body_surplus" // more than was signed
 	BodyTruncated    Code = "body_truncated"
 	BodyEmpty        Code = "body_empty"

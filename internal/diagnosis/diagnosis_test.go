@@ -211,6 +211,10 @@ func worstCases(t testing.TB, size int) map[string]Delivery {
 	noKey.Headers["Svix-Timestamp"] = []string{"99999999999"} // the longest search for another timestamp
 	noKey.Secrets = []Secret{NewSecret("production", testSecret[:20])}
 	cases["no secret that is usable"] = noKey
+	for name, bomb := range bombs(t) {
+		bomb.OtherSecrets = cases["small"].OtherSecrets
+		cases["compressed: "+name] = bomb
+	}
 	return cases
 }
 
@@ -246,6 +250,9 @@ func FuzzDiagnose(f *testing.F) {
 	f.Add(testID, strconv.FormatInt(at, 10), sig, []byte("{ \"a\": \"\\u003c\u00e9\\/\" }\r\n"), testSecret, at+1000, false)
 	f.Add(`"`+testID+`"`, strconv.FormatInt(at*1000, 10), "v1,a b%20", []byte("\ufeff"), `"whsec_ x\n"`, at, true)
 	f.Add("", "2026-03-16T09:04:05Z", "", []byte("\"e30=\""), "whsk_AAAA", at, true)
+	f.Add(testID, strconv.FormatInt(at, 10), sig, []byte(compress(f, `{"a":1}`, gzipWriter)), testSecret, at, false)
+	f.Add(testID, strconv.FormatInt(at, 10), sig, []byte(compress(f, `{"a":1}`, zstdWriter)), testSecret, at, false)
+	f.Add(testID, strconv.FormatInt(at, 10), sig, []byte(compress(f, `{"a":1}`, flateWriter)), testSecret, at, true)
 	f.Add("msg", "1e300", "v1a,x v1,", []byte("\xff\xfe{\x00"), "whpk_=", int64(-1<<62), true)
 
 	limits := budget{bodies: 1 << 20, signatures: 1 << 20, timestamps: 1 << 18}
@@ -262,6 +269,7 @@ func FuzzDiagnose(f *testing.F) {
 		}
 		if repeat {
 			d.Headers["Svix-Id"] = []string{testID}
+			d.Headers["Content-Encoding"] = []string{"deflate"}
 		}
 		start := time.Now()
 		r := diagnose(d, limits)

@@ -77,22 +77,32 @@ func encodings(original int) []candidate[encoding] {
 	for _, sorted := range []bool{false, true} {
 		for q, quoting := range quotings {
 			for s, spacing := range spacings {
-				var fixes []Finding
-				if s != original {
-					fixes = append(fixes, proven(JSONSpacing, "the body was parsed and encoded again on its way, with other white space than the sender signed: "+passOn))
-				}
-				if q != 0 {
-					fixes = append(fixes, proven(JSONEscaping, "the body was parsed and encoded again on its way, with other characters written as escapes (such as <, >, &, / or those outside ASCII) than the sender signed: "+passOn))
-				}
-				if sorted {
-					fixes = append(fixes, proven(JSONKeyOrder, "the body was parsed and encoded again on its way, with its keys in another order than the sender signed: "+passOn))
-				}
+				fixes := encodedAgain(s != original, q != 0, sorted)
 				all = append(all, candidate[encoding]{encoding{spacing: spacing, quoting: quoting, sorted: sorted}, fixes})
 			}
 		}
 	}
 	sortByFixes(all)
 	return all
+}
+
+// encodedAgain returns the findings about an encoding. What they have in common stands
+// in the first.
+func encodedAgain(spacing, escaping, keyOrder bool) []Finding {
+	var fixes []Finding
+	add := func(differs bool, code Code, what string) {
+		switch {
+		case !differs:
+		case len(fixes) == 0:
+			fixes = append(fixes, proven(code, "the body was parsed and encoded again on its way, with "+what+" than the sender signed: "+passOn))
+		default:
+			fixes = append(fixes, proven(code, "it also has "+what+" than the sender signed"))
+		}
+	}
+	add(spacing, JSONSpacing, "other white space")
+	add(escaping, JSONEscaping, "other characters written as escapes (such as <, >, &, / or those outside ASCII)")
+	add(keyOrder, JSONKeyOrder, "its keys in another order")
+	return fixes
 }
 
 const passOn = "verify and pass on the bytes that were received, before anything parses them"

@@ -25,7 +25,7 @@ func keyCandidates(d Delivery) []candidate[key] {
 	}
 	for _, s := range d.OtherSecrets {
 		key, _ := s.Parse()
-		c.add(s, key, isOther(s.Name))
+		c.add(s, key, isOther(s))
 	}
 	for i, s := range d.Secrets {
 		if i < maxSecrets {
@@ -34,14 +34,14 @@ func keyCandidates(d Delivery) []candidate[key] {
 	}
 	for i, s := range d.OtherSecrets {
 		if i < maxSecrets {
-			c.respell(s, isOther(s.Name))
+			c.respell(s, isOther(s))
 		}
 	}
 	return c.keys
 }
 
-func isOther(name string) Finding {
-	return proven(SecretOther, fmt.Sprintf("it was signed with the secret %q, which this endpoint does not accept", name))
+func isOther(s Secret) Finding {
+	return proven(SecretOther, fmt.Sprintf("it was signed with the %v, which this endpoint does not accept", s))
 }
 
 type keyCollector struct {

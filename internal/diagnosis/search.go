@@ -39,11 +39,10 @@ type budget struct {
 
 var fullBudget = budget{bodies: 16 << 20, signatures: 96 << 20, timestamps: 48 << 20}
 
-// The cost of a signature besides the length of the signed text, in bytes: once for
-// an HMAC, and for each Ed25519 signature in the header.
+// The cost of a trial besides the length of the text that it hashes, in bytes.
 const (
-	hmacOverhead = 512
-	ed25519Cost  = 100 << 10
+	trialCost   = 512
+	ed25519Cost = 100 << 10 // for each signature in the header
 )
 
 // maxBody is the largest body in which causes are looked for.
@@ -140,12 +139,14 @@ func verifies(secret *signature.Key, h signature.Headers, body []byte) bool {
 }
 
 // spend takes the cost of trying the key on a delivery from left, and reports whether
-// there was enough.
+// there was enough. An HMAC is computed once, and Ed25519 hashes the body once for each
+// signature in the header.
 func spend(left *int, k key, h signature.Headers, body []byte) bool {
-	*left -= len(body) + len(h.ID) + len(h.Signatures) + hmacOverhead
+	text := len(h.ID) + len(body)
 	if !k.secret.Symmetric() {
-		*left -= strings.Count(h.Signatures, "v1a,") * ed25519Cost
+		text = (text + ed25519Cost) * min(strings.Count(h.Signatures, "v1a,"), signature.MaxEd25519Attempts)
 	}
+	*left -= trialCost + len(h.Signatures) + text
 	return *left >= 0
 }
 

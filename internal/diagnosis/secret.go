@@ -12,6 +12,10 @@ type Secret struct {
 	// Name stands for the secret in messages.
 	Name string
 
+	// Owner says in messages whose secret it is, such as: the endpoint "billing".
+	// It is empty if that needs no words.
+	Owner string
+
 	// Key is the parsed secret.
 	Key *signature.Key
 
@@ -46,8 +50,13 @@ func (s Secret) Parse() (*signature.Key, error) {
 	return key, nil
 }
 
-// String returns the secret's name, and never its text.
-func (s Secret) String() string { return fmt.Sprintf("secret %q", s.Name) }
+// String returns the secret's name and owner, and never its text.
+func (s Secret) String() string {
+	if s.Owner == "" {
+		return fmt.Sprintf("secret %q", s.Name)
+	}
+	return fmt.Sprintf("secret %q of %s", s.Name, s.Owner)
+}
 
 // Format keeps the text out of whatever package fmt prints, with any verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }

@@ -96,6 +96,7 @@ func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 
 func suspiciousBody(d Delivery) []Finding {
 	body := d.Body
+	compression := suspiciousCompression(d)
 	switch length, known := contentLength(d.Headers); {
 	case len(body) > maxBody:
 		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and causes are looked for only up to %d", len(body), maxBody)}}
@@ -103,9 +104,11 @@ func suspiciousBody(d Delivery) []Finding {
 		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something (a body parser, a middleware) read it first and did not keep its bytes"}}
 	case known && length > len(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: it has %d bytes, and Content-Length says %d", len(body), length)}}
+	case compression != nil:
+		return compression
 	case endsEarly(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: its JSON is not complete after %d bytes", len(body))}}
-	case !json.Valid(bytes.TrimPrefix(body, bom)) && utf8.Valid(body):
+	case !isJSON(body) && utf8.Valid(body):
 		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: did something turn a parsed object into text instead of keeping the bytes?"}}
 	case !utf8.Valid(body):
 		return []Finding{{Code: BodyCharset, Message: "the body is not UTF-8: something converted it to another character set"}}
@@ -114,6 +117,8 @@ func suspiciousBody(d Delivery) []Finding {
 	}
 	return nil
 }
+
+func isJSON(body []byte) bool { return json.Valid(bytes.TrimPrefix(body, bom)) }
 
 func endsEarly(body []byte) bool {
 	var value json.RawMessage

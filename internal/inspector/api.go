@@ -44,6 +44,8 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 		"GET /api/entries":                       h.list,
 		"DELETE /api/entries":                    h.clear,
 		"GET /api/entries/{id}":                  h.withEntry(h.one),
+		"GET /api/entries/{id}/changes":          h.withEntry(h.changes),
+		"GET /api/entries/{id}/timeline":         h.withEntry(h.timeline),
 		"GET /api/entries/{id}/curl":             h.withEntry(h.curl),
 		"GET /api/entries/{id}/har":              h.withEntry(h.harOfOne),
 		"GET /api/entries/{id}/http":             h.withEntry(h.asHTTP),

@@ -26,7 +26,7 @@ func (rc *Recorder) diagnose(r *Recording) diagnosis.Result {
 	for _, e := range current {
 		for _, s := range e.Secrets {
 			if e != own {
-				d.OtherSecrets = append(d.OtherSecrets, diagnosis.Secret{Name: nameElsewhere(s, e, own), Key: s.Key})
+				d.OtherSecrets = append(d.OtherSecrets, diagnosis.Secret{Name: s.Name, Owner: ownerOf(e, own), Key: s.Key})
 				continue
 			}
 			d.Secrets = append(d.Secrets, s)
@@ -36,11 +36,11 @@ func (rc *Recorder) diagnose(r *Recording) diagnosis.Result {
 	return diagnosis.Diagnose(d)
 }
 
-func nameElsewhere(s diagnosis.Secret, other, own *Endpoint) string {
+func ownerOf(other, own *Endpoint) string {
 	if own != nil && own.Name == other.Name {
-		return s.Name + " of another endpoint called " + other.Name
+		return fmt.Sprintf("another endpoint that is called %q, too", other.Name)
 	}
-	return s.Name + " of " + other.Name
+	return fmt.Sprintf("the endpoint %q", other.Name)
 }
 
 // byReason explains a rejection before the signature was checked. It proves nothing:

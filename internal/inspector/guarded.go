@@ -2,6 +2,8 @@ package inspector
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -85,6 +87,8 @@ func (s *routeSearch) handlers(handlers []caddyhttp.MiddlewareHandler, r *http.R
 		s.named++
 		route, found := s.server.NamedRoutes[h.Name]
 		return found && s.named <= maxNamedRoutes && s.routes(caddyhttp.RouteList{*route}, r, others)
+	case *reverseproxy.Handler:
+		return asksFirst(h) && s.routes(h.HandleResponse[0].Routes, r, others)
 	case *rewrite.Rewrite, *caddyhttp.VarsMiddleware, *headers.Handler, *maphandler.Handler:
 		return changes(handler, r, others)
 	}
@@ -104,9 +108,6 @@ func changes(handler caddyhttp.MiddlewareHandler, r *http.Request, after rest) (
 // answers reports whether a handler keeps requests from what follows it. A handler
 // of another plugin is taken to pass them on.
 func answers(handler caddyhttp.MiddlewareHandler) bool {
-	if proxy, ok := handler.(*reverseproxy.Handler); ok {
-		return !authenticates(proxy)
-	}
 	module, ok := handler.(caddy.Module)
 	if !ok {
 		return false
@@ -119,8 +120,16 @@ func answers(handler caddyhttp.MiddlewareHandler) bool {
 	return false
 }
 
-// authenticates reports whether a proxy is one of forward_auth, which asks another
-// server with GET and without the body, and then passes the request on.
-func authenticates(proxy *reverseproxy.Handler) bool {
-	return proxy.Rewrite != nil && proxy.Rewrite.Method == http.MethodGet && len(proxy.HandleResponse) > 0
+// asksFirst reports whether a proxy is one of forward_auth: it asks one page of another
+// server, without the body, and passes on what that accepts. Nothing else reaches a
+// server before the guard, such as a page for those who are refused.
+func asksFirst(proxy *reverseproxy.Handler) bool {
+	if proxy.Rewrite == nil || proxy.Rewrite.Method != http.MethodGet || len(proxy.HandleResponse) != 1 {
+		return false
+	}
+	page, _, _ := strings.Cut(proxy.Rewrite.URI, "?")
+	accepted := proxy.HandleResponse[0]
+	return page != "" && !strings.Contains(page, "{") &&
+		accepted.StatusCode == "" && accepted.Match != nil &&
+		slices.Equal(accepted.Match.StatusCode, []int{2}) && len(accepted.Match.Headers) == 0
 }

@@ -35,8 +35,11 @@ const (
 	Example  Origin = "example"
 )
 
-// rejected is the outcome of the recordings that are kept apart.
-const rejected = "rejected"
+// The outcomes that matter here. Rejected recordings are kept apart.
+const (
+	rejected = "rejected"
+	filtered = "filtered"
+)
 
 // Recording is one delivery: what came in, what was decided, what went out. It
 // never changes once it is in a Recorder, so it can be read without a lock.

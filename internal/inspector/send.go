@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -262,6 +263,22 @@ type sentView struct {
 	Answer     answerView `json:"answer"`
 }
 
+// noteOn returns what is to say about the answer to o. recording is nil if no endpoint
+// has received o.
+func (rc *Recorder) noteOn(o *outgoing, recording *Recording, status int) string {
+	var notes []string
+	if recording == nil {
+		notes = append(notes, notGuarded)
+	}
+	if recording == nil || recording.stages.forwarded > 0 { // the guard asks for no credentials
+		has := func(name string) bool { return o.header[name] != nil }
+		if missing := rc.credentialsNote(o.dispatch.of, status, has); missing != "" {
+			notes = append(notes, missing)
+		}
+	}
+	return strings.Join(notes, "; ")
+}
+
 const notGuarded = "something in front of the endpoint has answered it, so the endpoint has not received it"
 
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, o *outgoing) error {
@@ -274,18 +291,19 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, o *outgoing) e
 		MessageID:  o.messageID,
 		Signed:     o.secret != "",
 		Secret:     o.secret,
-		Note:       notGuarded,
 		DurationMS: milliseconds(time.Since(start)),
 		Answer:     a.view(),
 	}
 	if o.dispatch.of != 0 {
 		v.ReplayOf = h.recorder.id(o.dispatch.of)
 	}
-	if recording := o.dispatch.recording.Load(); recording != nil {
-		v.Entry, v.Guarded, v.Note = h.recorder.id(recording.seq), true, ""
+	recording := o.dispatch.recording.Load()
+	if recording != nil {
+		v.Entry, v.Guarded = h.recorder.id(recording.seq), true
 		v.DurationMS = milliseconds(recording.stages.answered) // as in the list
 		v.Endpoint, v.Outcome, v.Reason = recording.endpoint, recording.decision.Outcome, recording.decision.Reason
 	}
+	v.Note = h.recorder.noteOn(o, recording, a.status)
 	writeJSON(w, http.StatusOK, v)
 	return nil
 }

@@ -38,6 +38,7 @@ type entryView struct {
 	Answer    answerView     `json:"answer"`
 	Replay    replayView     `json:"replay"`
 	Replays   []string       `json:"replays"`
+	Notes     []noteView     `json:"notes"`
 	Diagnosis *diagnosisView `json:"diagnosis"`
 }
 
@@ -123,6 +124,7 @@ func (rc *Recorder) describe(r *Recording) entryView {
 		Answer:      r.answer.view(),
 		Replay:      rc.replayability(r),
 		Replays:     rc.replaysOf(r),
+		Notes:       rc.notesOn(r),
 	}
 	// A sender can name a year that JSON's dates cannot have.
 	if at := r.decision.SignedAt.UTC(); !at.IsZero() && at.Year() <= 9999 {

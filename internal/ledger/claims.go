@@ -1,37 +1,54 @@
 package ledger
 
 import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
-// claims are claims that only this process knows, so they end with it. They are not
-// safe for concurrent use.
-type claims map[stores.Key]held
+// Claims are the right to handle a delivery that is known under several keys. That is
+// so while the secret of its sender is rotated. Their holder must call Done or Release
+// once.
+type Claims []*Claim
 
-type held struct {
-	token string
-	until time.Time
-}
-
-// take grants the claim until then, unless another token has it.
-func (c claims) take(key stores.Key, token string, now, until time.Time) bool {
-	if c.hasAnother(key, token, now) {
-		return false
+// ClaimAll is Claim for a delivery under each of the fingerprints. It grants all claims
+// or none. All callers must give the fingerprints that they share in the same order, so
+// that of two copies the first to get a shared one gets the rest, too.
+func (l *Ledger) ClaimAll(ctx context.Context, fingerprints [][sha256.Size]byte, id string) (claims Claims, state stores.State, at time.Time, err error) {
+	for _, fingerprint := range fingerprints {
+		claim, state, at, failure := l.Claim(ctx, KeyOf(fingerprint, id), id)
+		err = errors.Join(err, failure)
+		if state != stores.New {
+			claims.Release(ctx)
+			return nil, state, at, err
+		}
+		claims = append(claims, claim)
 	}
-	c[key] = held{token, until}
-	return true
+	return claims, stores.New, time.Time{}, err
 }
 
-func (c claims) hasAnother(key stores.Key, token string, now time.Time) bool {
-	h, ok := c[key]
-	return ok && h.token != token && now.Before(h.until)
+// Have reports whether one of the claims is for the key.
+func (cs Claims) Have(key stores.Key) bool {
+	return slices.ContainsFunc(cs, func(c *Claim) bool { return c.key == key })
 }
 
-// release removes the claim of the token, and not that of a later copy.
-func (c claims) release(key stores.Key, token string) {
-	if c[key].token == token {
-		delete(c, key)
+// Until returns the time when the first claim ends at the latest.
+func (cs Claims) Until() time.Time { return cs[0].until }
+
+// Done remembers that the delivery was handled with success.
+func (cs Claims) Done(ctx context.Context) {
+	for _, c := range cs {
+		c.Done(ctx)
+	}
+}
+
+// Release gives up the claims, so that the next copy of the delivery can be handled.
+func (cs Claims) Release(ctx context.Context) {
+	for _, c := range cs {
+		c.Release(ctx)
 	}
 }

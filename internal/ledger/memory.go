@@ -18,7 +18,7 @@ type Memory struct {
 	now func() time.Time
 
 	mu     sync.Mutex
-	claims claims
+	claims heldClaims
 	done   doneMarks
 
 	// elsewhere has the marks that another store keeps. They count only when that
@@ -29,7 +29,7 @@ type Memory struct {
 // NewMemory returns an empty memory for at most limit done deliveries. Beyond that
 // it forgets the oldest.
 func NewMemory(limit int) *Memory {
-	return &Memory{now: time.Now, claims: make(claims), done: doneMarks{limit: limit}, elsewhere: doneMarks{limit: limit}}
+	return &Memory{now: time.Now, claims: make(heldClaims), done: doneMarks{limit: limit}, elsewhere: doneMarks{limit: limit}}
 }
 
 // memories has the one *Memory of the process while any guard uses it. So a config

@@ -53,13 +53,13 @@ type Storage struct {
 // StorageProcess is what all Storage of a process share.
 type StorageProcess struct {
 	mu      sync.Mutex
-	claims  claims
+	claims  heldClaims
 	windows map[*Storage]time.Duration
 }
 
 // NewStorageProcess returns a process without claims.
 func NewStorageProcess() *StorageProcess {
-	return &StorageProcess{claims: make(claims), windows: make(map[*Storage]time.Duration)}
+	return &StorageProcess{claims: make(heldClaims), windows: make(map[*Storage]time.Duration)}
 }
 
 // NewStorage returns a store in the storage. Close it when no config uses it.

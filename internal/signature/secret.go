@@ -91,6 +91,12 @@ func ParseSecret(s string) (*Key, error) {
 	return key, err
 }
 
+// HasPrefix reports whether a text has the prefix of a signing secret anywhere in it. A
+// text that must hold no secret must not have one.
+func HasPrefix(text string) bool {
+	return strings.Contains(text, hmacPrefix) || strings.Contains(text, publicKeyPrefix) || strings.Contains(text, privateKeyPrefix)
+}
+
 // countSecrets counts the secrets in a list that is separated by white space, commas
 // or semicolons.
 func countSecrets(list string) int {

@@ -20,10 +20,10 @@ const (
 	encodedEd25519Length = (ed25519.SignatureSize + 2) / 3 * 4
 )
 
-// maxEd25519Attempts bounds the work for one header and key. Svix signs with the current
+// MaxEd25519Attempts bounds the work for one header and key. Svix signs with the current
 // key of an endpoint and with up to ten former ones, so the entry that a receiver's key
 // made can be the eleventh.
-const maxEd25519Attempts = 11
+const MaxEd25519Attempts = 11
 
 // strictBase64 accepts only one spelling of each signature.
 var strictBase64 = base64.StdEncoding.Strict()
@@ -69,8 +69,8 @@ func (k *Key) verifyHMAC(h *Headers, body []byte) bool {
 // in front of the text.
 func (k *Key) verifyEd25519(h *Headers, body []byte) bool {
 	var text []byte
-	tried := make([]string, 0, maxEd25519Attempts)
-	for version, sig, rest := nextSignature(h.Signatures); version != "" && len(tried) < maxEd25519Attempts; version, sig, rest = nextSignature(rest) {
+	tried := make([]string, 0, MaxEd25519Attempts)
+	for version, sig, rest := nextSignature(h.Signatures); version != "" && len(tried) < MaxEd25519Attempts; version, sig, rest = nextSignature(rest) {
 		if version != versionEd25519 || slices.Contains(tried, sig) {
 			continue
 		}

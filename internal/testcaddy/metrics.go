@@ -12,7 +12,7 @@ import (
 )
 
 // Scrape returns the guard's samples from a /metrics page, by name and labels.
-// The metrics live as long as the process, so tests choose endpoint names of
+// Some metrics live as long as the process, so tests choose endpoint names of
 // their own and, where there is no endpoint label, compare with an earlier
 // Scrape.
 func Scrape(t testing.TB, address string) map[string]float64 {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -95,6 +96,7 @@ var documentedSecrets = map[string]string{
 	"CLERK_WEBHOOK_PREVIOUS_SECRET": testcaddy.OtherSecret,
 	"CLERK_PRODUCTION_SECRET":       testcaddy.Secret,
 	"CLERK_STAGING_SECRET":          testcaddy.OtherSecret,
+	"OTEL_TRACES_EXPORTER":          "none",                                                         // unless a test has a collector
 	"INSPECTOR_PASSWORD_HASH":       "$2a$04$sV6ozvjFV5jzMtRLTxPs2e5lUM7Jy10scXNis7wrx.XV2tf1dZ1Ge", // of "sesame", at the lowest cost
 }
 
@@ -105,6 +107,7 @@ type promise struct {
 	name    string
 	method  string // "" is POST
 	path    string // "" is /api/webhooks
+	id      string // "" is msg_1
 	secret  string // "" signs with testSecret
 	body    string // "" is userCreated
 	status  int
@@ -156,7 +159,13 @@ var promises = map[string][]promise{
 	},
 	"Rotating a secret": {
 		{name: "current", status: 200, backend: "localhost:3000"},
-		{name: "previous", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
+		{name: "previous", id: "msg_2", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
+		{name: "neither", secret: unknownSecret, status: 403},
+	},
+	"Secrets in rotation": {
+		{name: "current", status: 200, backend: "localhost:3000"},
+		{name: "the same event, signed with the previous one", secret: testcaddy.OtherSecret, status: 200},
+		{name: "previous", id: "msg_2", secret: testcaddy.OtherSecret, status: 200, backend: "localhost:3000"},
 		{name: "neither", secret: unknownSecret, status: 403},
 	},
 	"Secrets from files": {
@@ -177,6 +186,22 @@ var promises = map[string][]promise{
 		{name: "the rest goes elsewhere", method: http.MethodGet, path: "/", status: 200, backend: "localhost:3000"},
 	},
 	"A header that only Caddy sets": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Traces with OpenTelemetry": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Fields in the access log": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"The reason in Clerk's message attempts": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+	},
+	"Without headers that replace the path": {
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
 	},
@@ -258,7 +283,12 @@ func secretFile(t testing.TB) string {
 
 func (s *site) request(t testing.TB, p promise) *http.Request {
 	t.Helper()
-	r := testcaddy.SignedRequest(t, s.url+valueOr(p.path, "/api/webhooks"), valueOr(p.secret, testcaddy.Secret), valueOr(p.body, testcaddy.UserCreated))
+	id, secret, body := valueOr(p.id, "msg_1"), valueOr(p.secret, testcaddy.Secret), valueOr(p.body, testcaddy.UserCreated)
+	r := testcaddy.SignedRequest(t, s.url+valueOr(p.path, "/api/webhooks"), secret, body)
+	timestamp, signature := testcaddy.Sign(t, secret, id, time.Now(), body)
+	r.Header.Set("Svix-Id", id)
+	r.Header.Set("Svix-Timestamp", timestamp)
+	r.Header.Set("Svix-Signature", signature)
 	r.Method = valueOr(p.method, http.MethodPost)
 	return r
 }
@@ -427,6 +457,10 @@ func checkCommands(t *testing.T, b block) {
 		checkTry(t, b.text)
 	case "Install":
 		checkInstall(t, b)
+	case "A secret that is text":
+		checkTextSecret(t, b.text)
+	case "Clerk's own relay":
+		checkRelay(t, b.text)
 	case "Performance":
 		checkIsInCI(t, strings.TrimSpace(b.text)) // which runs a short form of it
 	default:

@@ -58,7 +58,7 @@ func hasTest(t *testing.T, folder, name string) bool {
 // TestDocumentedWaysAroundPathMatchers checks what docs/security.md advises for
 // targets that no matcher covers.
 func TestDocumentedWaysAroundPathMatchers(t *testing.T) {
-	targets := []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks;x", "/api;x/webhooks", "//x/api/webhooks", "/api/%2577ebhooks"}
+	targets := []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks;x", "/api;x/webhooks", "//x/api/webhooks", "/api/%2577ebhooks", "/x/..;/api/webhooks", "/api%5cwebhooks", `/api\webhooks`}
 	for heading, isTrusted := range map[string]func(upstream string, r testcaddy.Received) bool{
 		"A backend for webhooks only": func(upstream string, _ testcaddy.Received) bool { return upstream == "localhost:4000" },
 		"A header that only Caddy sets": func(_ string, r testcaddy.Received) bool {
@@ -93,5 +93,22 @@ func TestDocumentedWaysAroundPathMatchers(t *testing.T) {
 				t.Errorf("the backend trusts %d of 1 genuine delivery", n)
 			}
 		})
+	}
+}
+
+func TestHeadersThatReplaceThePathAreRemoved(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Without headers that replace the path").text)
+	testcaddy.Run(t, s.caddyfile)
+	r := testcaddy.SignedRequest(t, s.url+"/other", testcaddy.Secret, testcaddy.UserCreated)
+	replacing := []string{"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+	for _, name := range replacing {
+		r.Header.Set(name, "/api/webhooks")
+	}
+	testcaddy.Send(t, http.DefaultClient, r)
+	received := testcaddy.OnlyRequest(t, s.backends["localhost:3000"])
+	for _, name := range replacing {
+		if got := received.Header.Get(name); got != "" {
+			t.Errorf("the backend got %s: %s", name, got)
+		}
 	}
 }

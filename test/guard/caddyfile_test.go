@@ -91,7 +91,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 			`clerk_webhook {
 				name orders
 				secret main {env.CLERK_WEBHOOK_SIGNING_SECRET}
-				secret {file.testdata/secret.txt}
+				secret {file.testdata/secret.txt} {env.CLERK_WEBHOOK_SIGNING_SECRET}
 				events user.* a-b_c
 				filtered 410
 				tolerance 1d
@@ -107,7 +107,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"name": "orders",
 				"secret": [
 					{"name": "main", "value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}"},
-					{"value": "{file.testdata/secret.txt}"}
+					{"value": "{file.testdata/secret.txt}", "rotation": ["{env.CLERK_WEBHOOK_SIGNING_SECRET}"]}
 				],
 				"events": ["user.*", "a-b_c"],
 				"filtered": 410,
@@ -119,7 +119,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"inspect": true
 			}`,
 			`{"name":"orders","secret":[{"name":"main","value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"},` +
-				`{"name":"2","value":"{file.testdata/secret.txt}"}],"events":["user.*","a-b_c"],` +
+				`{"name":"2","value":"{file.testdata/secret.txt}","rotation":["{env.CLERK_WEBHOOK_SIGNING_SECRET}"]}],"events":["user.*","a-b_c"],` +
 				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"on_failure":"refuse","store":{"module":"storage"}},"inspect":true}`,
 		},
 		{
@@ -201,9 +201,14 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"name without a value", "name", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"name with two values", "name a b", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret with three values", "secret a b " + testcaddy.Secret, "secret: wrong number of arguments: write secret [<name>] <signing_secret> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"secret with two names", "secret a b " + testcaddy.Secret, "secret: it is not base64 after the prefix: copy all of it, to the end; " + whereSecretIs + ", at Caddyfile:3"},
+		{"a name behind two secrets", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + " b", "secret: value 3 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a secret called as one in rotation", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + "\nsecret a/2 {env.OTHER}", `secret: two secrets have the name "a/2": give each its own, at Caddyfile:4`},
+		{"a secret in rotation called as an earlier one", "secret a/3 " + testcaddy.Secret + "\nsecret a {env.A} {env.B} {env.C}", `secret: two secrets have the name "a/3": give each its own, at Caddyfile:4`},
+		{"a secret in rotation that is cut off", "secret {env.A} " + testcaddy.Secret[:20], "secret: value 2: it decodes to 10 bytes, but needs at least 24: copy all of it, from whsec_ to the end; " + whereSecretIs + ", at Caddyfile:3"},
+		{"an API key as name", "secret sk_test_4711 " + testcaddy.Secret, "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
 		{"events without a value", "events", "events: wrong number of arguments: write events <pattern...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered without a value", "filtered", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered with two values", "filtered 200 204", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
@@ -280,9 +285,9 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"two secrets of one name", "secret a " + testcaddy.Secret + "\nsecret a {env.OTHER}", `secret: two secrets have the name "a": give each its own, at Caddyfile:4`},
 		{"a secret called by the position of another", "secret 2 " + testcaddy.Secret + "\nsecret {env.OTHER}", `secret: two secrets have the name "2": give each its own, at Caddyfile:4`},
-		{"a secret in place of its name", "secret " + testcaddy.Secret + " production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
-		{"a secret without prefix in place of its name", "secret MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
-		{"a placeholder in place of its name", "secret {env.CLERK} production", "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
+		{"a secret in place of its name", "secret " + testcaddy.Secret + " production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a secret without prefix in place of its name", "secret MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
+		{"a placeholder in place of its name", "secret {env.CLERK} production", "secret: value 2 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
 		{"an empty secret name", `secret "" ` + testcaddy.Secret, "secret: a name cannot be empty, at Caddyfile:3"},
 		{"a secret name that is too long", "secret " + strings.Repeat("n-", 51) + " " + testcaddy.Secret, "secret: a name may have at most 100 bytes, at Caddyfile:3"},
 
@@ -306,6 +311,9 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path without its slash", "clerk_webhook webhooks/clerk", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'webhooks/clerk', at Caddyfile:2"},
 		{"a second path", "clerk_webhook /a /b", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not '/b', at Caddyfile:2"},
 		{"an option", "clerk_webhook report_only", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'report_only', at Caddyfile:2"},
+		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
+		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
+		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other*, and a * for any other characters, at Caddyfile:3"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a signing secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -322,17 +330,18 @@ func TestJSONMistakes(t *testing.T) {
 	for _, test := range []struct{ name, guard, want string }{
 		{"an unknown field", `"tolerence": "5m"`, decoding + `json: unknown field "tolerence"`},
 		{"an unknown field of a secret", `"secret": [{"key": "x"}]`, decoding + `json: unknown field "key"`},
-		{"a secret that is a string", `"secret": ["x"]`, decoding + `json: cannot unmarshal string into Go struct field Handler.secret of type clerkwebhook.Secret`},
-		{"a name that is a number", `"name": 1`, decoding + `json: cannot unmarshal number into Go struct field Handler.name of type string`},
-		{"events that are a string", `"events": "user.created"`, decoding + `json: cannot unmarshal string into Go struct field Handler.events of type []string`},
-		{"a status that is a string", `"filtered": "204"`, decoding + `json: cannot unmarshal string into Go struct field Handler.filtered of type int`},
-		{"a size that is a string", `"max_body": "1MiB"`, decoding + `json: cannot unmarshal string into Go struct field Handler.max_body of type int64`},
-		{"a size beyond all integers", `"max_body": 100000000000000000000`, decoding + `json: cannot unmarshal number 100000000000000000000 into Go struct field Handler.max_body of type int64`},
-		{"a duration that is none", `"tolerance": "soon"`, decoding + `time: invalid duration "soon"`},
-		{"a duration without a unit", `"tolerance": "300"`, decoding + `time: missing unit in duration "300"`},
+		{"a secret that is a string", `"secret": ["x"]`, decoding + `secret: write an object, not text`},
+		{"a name that is a number", `"name": 1`, decoding + `name: write text, not a number`},
+		{"events that are a string", `"events": "user.created"`, decoding + `events: write a list, not text`},
+		{"a status that is a string", `"filtered": "204"`, decoding + `filtered: write a whole number, not text`},
+		{"a size that is a string", `"max_body": "1MiB"`, decoding + `max_body: write a whole number, not text`},
+		{"a size beyond all integers", `"max_body": 100000000000000000000`, decoding + `max_body: 100000000000000000000 is not a whole number, or too large`},
+		{"a duration that is none", `"tolerance": "soon"`, decoding + `tolerance: 'soon' is not a duration above zero, such as 15s or 5m`},
+		{"a duration that is a flag", `"body_timeout": true`, decoding + `body_timeout: write a duration such as "5m"`},
+		{"a duration without a unit", `"tolerance": "300"`, decoding + `tolerance: '300' is not a duration above zero, such as 15s or 5m`},
 
 		{"a name that is too long", `"name": "` + strings.Repeat("n", 101) + `"`, "name: a name may have at most 100 bytes"},
-		{"a secret as name", `"name": "` + testcaddy.Secret + `"`, "name: a name is public: do not put a signing secret into it"},
+		{"a secret as name", `"name": "` + testcaddy.Secret + `"`, decoding + "name: a signing secret does not belong here: put it into secret[].value of clerk_webhook"},
 		{"a status below 200", `"filtered": 199`, "filtered: 199 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
 		{"a status above 599", `"filtered": 600`, "filtered: 600 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
 		{"a negative status", `"filtered": -1`, "filtered: -1 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
@@ -340,15 +349,15 @@ func TestJSONMistakes(t *testing.T) {
 		{"a number of seconds as body_timeout", `"body_timeout": 15`, `body_timeout: 15ns is too short: write at least 1ms (in JSON a plain number means nanoseconds: write text such as "5m")`},
 		{"a number of seconds as window", `"deduplicate": {"window": 172800}`, `deduplicate: 172.8µs is too short: write at least 1s (in JSON a plain number means nanoseconds: write text such as "5m")`},
 		{"a placeholder in the name", `"name": "{env.HOSTNAME}"`, "name: a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile"},
-		{"a negative tolerance", `"tolerance": "-5m"`, "tolerance: -5m0s is not a duration above zero, such as 15s or 5m"},
+		{"a negative tolerance", `"tolerance": "-5m"`, decoding + "tolerance: '-5m' is not a duration above zero, such as 15s or 5m"},
 		{"a negative number as tolerance", `"tolerance": -1`, "tolerance: -1ns is not a duration above zero, such as 15s or 5m"},
 		{"a negative body_timeout", `"body_timeout": -1000000000`, "body_timeout: -1s is not a duration above zero, such as 15s or 5m"},
 		{"a negative size", `"max_body": -1`, "max_body: -1 bytes is not a size above zero and below 2GiB, such as 1MiB"},
 		{"a size of 2 GiB", `"max_body": 2147483648`, "max_body: 2147483648 bytes is not a size above zero and below 2GiB, such as 1MiB"},
 
-		{"deduplicate that is a flag", `"deduplicate": true`, decoding + `json: cannot unmarshal bool into Go struct field Handler.deduplicate of type clerkwebhook.Deduplicate`},
+		{"deduplicate that is a flag", `"deduplicate": true`, decoding + `deduplicate: write an object, not true or false`},
 		{"deduplicate with an unknown field", `"deduplicate": {"windows": "1h"}`, decoding + `json: unknown field "windows"`},
-		{"a negative window", `"deduplicate": {"window": "-1h"}`, "deduplicate: -1h0m0s is not a duration above zero, such as 15s or 5m"},
+		{"a negative window", `"deduplicate": {"window": "-1h"}`, decoding + "deduplicate.window: '-1h' is not a duration above zero, such as 15s or 5m"},
 		{"a window that is too long", `"deduplicate": {"window": "744h1ns"}`, "deduplicate: 744h0m0.000000001s is too long: a window is at most 31d"},
 		{"an unknown store", `"deduplicate": {"store": {"module": "etcd"}}`, "deduplicate: 'etcd' is not a store of this Caddy, which has memory, storage"},
 		{"a store that is not built in", `"deduplicate": {"store": {"module": "postgres"}}`, "deduplicate: this Caddy is built without the store postgres: build it with xcaddy build --with github.com/caddyclerk/caddy-clerk-webhook --with github.com/caddyclerk/caddy-clerk-webhook/stores/postgres"},
@@ -365,9 +374,12 @@ func TestJSONMistakes(t *testing.T) {
 		{"a secret of white space", `"secret": [{"name": "main", "value": " \t"}]`, `secret "main": it is empty; ` + whereSecretIs},
 		{"a secret that is not base64", `"secret": [{"value": "whsec_%%%"}]`, `secret "1": it is not base64 after the prefix: copy all of it, to the end; ` + whereSecretIs},
 		{"a secret that is too short", `"secret": [{"value": "whsec_AAAA"}]`, `secret "1": it decodes to 3 bytes, but needs at least 24: copy all of it, from whsec_ to the end; ` + whereSecretIs},
+		{"an empty secret in rotation", `"secret": [{"value": "` + testcaddy.Secret + `", "rotation": [""]}]`, `secret "1/2": it is empty; ` + whereSecretIs},
+		{"a secret in rotation without its variable", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `", "rotation": ["` + testcaddy.OtherSecret + `", "{vault.x}"]}]`, `secret "a/3": the placeholder {vault.x} has no value: use {env.NAME} or {file./path} here`},
+		{"a secret called as one in rotation", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `", "rotation": ["` + testcaddy.OtherSecret + `"]}, {"name": "a/2", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a/2": give each its own`},
 		{"two secrets of one name", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `"}, {"name": "a", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a": give each its own`},
 		{"a secret called by the position of another", `"secret": [{"name": "2", "value": "` + testcaddy.Secret + `"}, {"value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "2": give each its own`},
-		{"a secret in place of its name", `"secret": [{"name": "` + testcaddy.Secret + `", "value": "production"}]`, "secret: a secret is given where its name belongs: write the name first"},
+		{"a secret in place of its name", `"secret": [{"name": "` + testcaddy.Secret + `", "value": "production"}]`, decoding + "secret[].name: a signing secret does not belong here: put it into secret[].value of clerk_webhook"},
 		{"a secret without prefix in place of its name", `"secret": [{"name": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "value": "production"}]`, "secret: a secret is given where its name belongs: write the name first"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -39,6 +39,10 @@ var routers = map[string]func(target string) bool{
 		}
 		return decodedAndCleaned(strings.Join(parts, "/")) == webhookPath
 	},
+	"backslashes as slashes": func(target string) bool { // as in IIS
+		decoded, err := url.PathUnescape(target)
+		return err == nil && decodedAndCleaned(strings.ReplaceAll(decoded, `\`, "/")) == webhookPath
+	},
 }
 
 const webhookPath = "/api/webhooks"
@@ -83,6 +87,9 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"a parameter in the path": {"/api;x/webhooks", false, false},
 		"a host in the path":      {"//x/api/webhooks", false, false},
 		"encoded twice":           {"/api/%2577ebhooks", false, false},
+		"a parameter of two dots": {"/x/..;/api/webhooks", false, false},
+		"a backslash":             {`/api\webhooks`, false, false},
+		"an encoded backslash":    {"/api%5cwebhooks", false, false},
 	}
 	backend := testcaddy.NewBackend(t, nil)
 	documented := testcaddy.ReadFile(t, "docs/security.md")
@@ -129,4 +136,66 @@ func takenForWebhook(target string) bool {
 		}
 	}
 	return false
+}
+
+// TestMatchersAndRewrites sends unsigned requests that reach the webhook of a
+// backend, past or through a guard. docs/security.md says which configurations leave
+// it unguarded.
+func TestMatchersAndRewrites(t *testing.T) {
+	const guard = " {\nsecret " + testcaddy.Secret + "\n}\n"
+	type request struct{ method, target, header string }
+	hook := request{"POST", "/api/webhooks", ""}
+	versioned := request{"POST", "/v1/api/webhooks", ""}
+	for name, tt := range map[string]struct {
+		directives string // PROXY stands for reverse_proxy to the backend
+		request    request
+		isGuarded  bool
+	}{
+		"a fragment in a path of handle": {"handle /api/webhooks#a {\nclerk_webhook" + guard + "PROXY\n}\nhandle {\nPROXY\n}", hook, false},
+		"a query in a path of handle":    {"handle /api/webhooks?token=x {\nclerk_webhook" + guard + "PROXY\n}\nhandle {\nPROXY\n}", request{"POST", "/api/webhooks?token=x", ""}, false},
+		"a query in a query matcher":     {"@hooks {\npath /api/webhooks\nquery token=x\n}\nclerk_webhook @hooks" + guard + "PROXY", request{"POST", "/api/webhooks?token=y", ""}, false},
+		"no query in the path":           {"clerk_webhook /api/webhooks*" + guard + "PROXY", request{"POST", "/api/webhooks?token=x", ""}, true},
+
+		"handle_path after the guard":     {"clerk_webhook /api/webhooks*" + guard + "handle_path /v1/* {\nPROXY\n}", versioned, false},
+		"strip_prefix in handle":          {"clerk_webhook /api/webhooks*" + guard + "handle {\nuri strip_prefix /v1\nPROXY\n}", versioned, false},
+		"rewrite of the proxy":            {"clerk_webhook /api/webhooks*" + guard + "reverse_proxy UPSTREAM {\nrewrite /api/webhooks\n}", request{"POST", "/other", ""}, false},
+		"strip_prefix for the whole site": {"uri strip_prefix /v1\nclerk_webhook /api/webhooks*" + guard + "PROXY", versioned, true},
+		"the guard within handle_path":    {"handle_path /v1/* {\nclerk_webhook /api/webhooks*" + guard + "PROXY\n}", versioned, true},
+
+		"a header with another path":  {"clerk_webhook /api/webhooks*" + guard + "PROXY", request{"POST", "/other", "X-Original-URL: /api/webhooks"}, false},
+		"a header for another method": {"@hooks {\nmethod POST\npath /api/webhooks*\n}\nclerk_webhook @hooks" + guard + "PROXY", request{"GET", "/api/webhooks", "X-HTTP-Method-Override: POST"}, false},
+		"a matcher without a method":  {"clerk_webhook /api/webhooks*" + guard + "PROXY", request{"GET", "/api/webhooks", "X-HTTP-Method-Override: POST"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backend, address := testcaddy.NewBackend(t, nil), testcaddy.FreeAddress(t)
+			directives := strings.NewReplacer("PROXY", "reverse_proxy "+backend.Address, "UPSTREAM", backend.Address).Replace(tt.directives)
+			testcaddy.Run(t, "http://"+address+" {\n"+directives+testcaddy.Labelled+"\n}\n")
+			conn := testcaddy.Dial(t, address)
+			header := tt.request.header
+			if header != "" {
+				header += "\r\n"
+			}
+			conn.Send(t, tt.request.method+" "+tt.request.target+" HTTP/1.1\r\nHost: "+address+"\r\n"+header+"Content-Length: 0\r\n\r\n")
+			a, err := conn.Answer(tt.request.method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if isRejected := strings.HasPrefix(a.Guard(), "rejected"); isRejected != tt.isGuarded {
+				t.Errorf("the guard says %q to %+v", a.Guard(), tt.request)
+			}
+			received := backend.Take()
+			if tt.isGuarded != (len(received) == 0) {
+				t.Fatalf("the backend got %d requests", len(received))
+			}
+			for _, r := range received {
+				name, value, isSent := strings.Cut(tt.request.header, ": ")
+				if isSent && r.Header.Get(name) != value {
+					t.Errorf("the backend got %v", r.Header)
+				}
+				if !isSent && !takenForWebhook(r.RequestURI) {
+					t.Errorf("no backend takes %s for its webhook", r.RequestURI)
+				}
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -268,4 +270,114 @@ func TestRefusedConfigTellsNoSecret(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSecretsInRotation checks that each value on a line verifies, and that names tell
+// which one did.
+func TestSecretsInRotation(t *testing.T) {
+	t.Setenv("CLERK_TEST_NEW", testcaddy.Secret)
+	const third = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+	for _, test := range []struct{ name, options, first, second string }{
+		{"with a name", "secret production {env.CLERK_TEST_NEW} " + testcaddy.OtherSecret, "production", "production/2"},
+		{"without a name", "secret " + third + "\nsecret {env.CLERK_TEST_NEW} " + testcaddy.OtherSecret, "2", "2/2"},
+		{"without a prefix", "secret " + strings.TrimPrefix(testcaddy.Secret, "whsec_") + " " + strings.TrimPrefix(testcaddy.OtherSecret, "whsec_"), "1", "1/2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address, endpoint := testcaddy.FreeAddress(t), testcaddy.NewEndpoint()
+			testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nname "+endpoint+"\n"+test.options+"\n}\nrespond \"{http.clerk_webhook.secret}\""))
+			checkAnswer(t, address, testcaddy.Secret, 200, test.first)
+			checkAnswer(t, address, testcaddy.OtherSecret, 200, test.second)
+			checkAnswer(t, address, testcaddy.OtherSecret, 200, test.second)
+			samples := testcaddy.Scrape(t, address)
+			for secret, want := range map[string]float64{test.first: 1, test.second: 2} {
+				if got := samples[testcaddy.SecretLabels(testcaddy.VerifiedTotal, endpoint, secret)]; got != want {
+					t.Errorf("%s verified %v deliveries, want %v", secret, got, want)
+				}
+				if got := samples[testcaddy.SecretLabels(testcaddy.SecretLastUsed, endpoint, secret)]; got == 0 {
+					t.Errorf("%s was never used", secret)
+				}
+			}
+		})
+	}
+}
+
+// TestRefusedJSONTellsNoSecret gives the secret in every place of the JSON where it does
+// not belong, also where it is only part of a text.
+func TestRefusedJSONTellsNoSecret(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	const guard, inspector = `{"handler": "clerk_webhook", %s}`, `{"handler": "clerk_webhook_inspector", %s}`
+	for _, test := range []struct{ handler, options, option string }{
+		{guard, `"name": "SECRET"`, "name"},
+		{guard, `"name": "whsec\u005fKEY"`, "name"},
+		{guard, `"events": ["user.*", "SECRET"]`, "events[]"},
+		{guard, `"events": "SECRET"`, "events"},
+		{guard, `"filtered": "SECRET"`, "filtered"},
+		{guard, `"tolerance": "SECRET"`, "tolerance"},
+		{guard, `"max_body": "SECRET"`, "max_body"},
+		{guard, `"body_timeout": "1s SECRET"`, "body_timeout"},
+		{guard, `"report_only": "SECRET"`, "report_only"},
+		{guard, `"inspect": ["SECRET"]`, "inspect[]"},
+		{guard, `"deduplicate": "SECRET"`, "deduplicate"},
+		{guard, `"deduplicate": {"window": "SECRET"}`, "deduplicate.window"},
+		{guard, `"deduplicate": {"store": "SECRET"}`, "deduplicate.store"},
+		{guard, `"deduplicate": {"store": {"a": [{"b": "SECRET"}]}}`, "deduplicate.store.a[].b"},
+		{guard, `"deduplicate": {"SECRET": true}`, "the name of an option"},
+		{guard, `"SECRET": "x"`, "the name of an option"},
+		{guard, `"secrets": ["SECRET"]`, "secrets[]"},
+		{guard, `"secret": "SECRET"`, "secret"},
+		{guard, `"secret": ["SECRET"]`, "secret[]"},
+		{guard, `"secret": [{"name": "SECRET", "value": "x"}]`, "secret[].name"},
+		{guard, `"secret": [{"SECRET": "x"}]`, "the name of an option"},
+		{guard, `"secret": [{"key": "SECRET"}]`, "secret[].key"},
+		{guard, `"secret": [{"value": "SECRET?"}]`, `secret \"1\"`},
+		{guard, `"secret": [{"value": ["SECRET"]}]`, "secret[].value[]"},
+		{guard, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": ["SECRET?"]}]`, `secret \"1/2\"`},
+		{guard, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": "SECRET"}]`, "secret[].rotation"},
+		{guard, `"tolerance": "KEY"`, "tolerance"}, // without its prefix
+		{guard, `"deduplicate": {"window": "KEY"}`, "deduplicate.window"},
+		{inspector, `"allow_remote": "SECRET"`, "allow_remote"},
+		{inspector, `"SECRET": true`, "the name of an option"},
+		{inspector, `"secret": "SECRET"`, "secret"},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": ["SECRET"]`, "clerk_event"},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": "SECRET"`, ""},
+		{`{"handler": "clerk_webhook"}`, `"clerk_event": [{"SECRET": 1}]`, ""},
+		{`{"handler": "clerk_webhook"}`, `"expression": "clerk_event('SECRET')"`, "clerk_event"},
+	} {
+		t.Run(test.options, func(t *testing.T) {
+			key := strings.TrimPrefix(testcaddy.OtherSecret, "whsec_")
+			options := strings.NewReplacer("SECRET?", testcaddy.OtherSecret+"?", `"SECRET`, `"`+testcaddy.OtherSecret, "'SECRET", "'"+testcaddy.OtherSecret, " SECRET", " "+testcaddy.OtherSecret, "KEY", key).Replace(test.options)
+			route := `{"handle": [` + strings.ReplaceAll(test.handler, "%s", options) + `]}`
+			if !strings.Contains(test.handler, "%s") {
+				route = `{"match": [{` + options + `}], "handle": [` + test.handler + `]}`
+			}
+			err := testcaddy.TryRunJSON(t, loggedConfig(t, "["+route+"]"))
+			if err == nil {
+				t.Cleanup(func() { _ = caddy.Stop() })
+				t.Fatal("the configuration was taken")
+			}
+			expectNoKey(t, err.Error())
+			expectNoKey(t, testcaddy.Log.String())
+			if quoted := strconv.Quote(err.Error()); !strings.Contains(quoted, test.option) {
+				t.Errorf("the error does not name %s: %s", test.option, quoted)
+			}
+		})
+	}
+}
+
+// TestEventThatMayBeASecretIsNotLogged has an event pattern that is a secret without its
+// prefix, or another sender's type that only looks like one.
+func TestEventThatMayBeASecretIsNotLogged(t *testing.T) {
+	key := strings.TrimPrefix(testcaddy.Secret, "whsec_")
+	testcaddy.Run(t, guarded(testcaddy.FreeAddress(t), "secret "+testcaddy.OtherSecret+"\nevents "+key))
+	const want = "events: no event that Clerk is known to send matches what may be a signing secret"
+	if warnings := testcaddy.Log.Entries(t, want); len(warnings) != 1 {
+		t.Errorf("got the warnings %v", warnings)
+	}
+}
+
+// loggedConfig is routesConfig with its log in testcaddy.Log.
+func loggedConfig(t testing.TB, routes string) []byte {
+	t.Helper()
+	const logging = `{"logging": {"logs": {"default": {"writer": {"output": "clerk_webhook_test"}, "level": "INFO"}}}, `
+	return append([]byte(logging), bytes.TrimPrefix(routesConfig(t, routes), []byte("{"))...)
 }

@@ -192,6 +192,7 @@ type entry struct {
 		WhyNot          string `json:"why_not"`
 	}
 	Replays   []string
+	Notes     []struct{ Code, Message string }
 	Diagnosis *struct {
 		Verified bool
 		Secret   string

@@ -1,10 +1,16 @@
 package inspector_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
@@ -48,4 +54,71 @@ func TestInspectProvesThatABodyWasReserialised(t *testing.T) {
 	if e.Diagnosis == nil || !e.Diagnosis.Verified || e.Diagnosis.Findings[0].Code != "json_spacing" || !e.Diagnosis.Findings[0].Proven {
 		t.Errorf("diagnosis %+v", e.Diagnosis)
 	}
+}
+
+func TestInspectNamesTheEndpointOfASecret(t *testing.T) {
+	d := newDesk(t)
+	testcaddy.Run(t, fmt.Sprintf(`
+http://%s {
+	handle /webhooks/* {
+		clerk_webhook {
+			secret %s
+			inspect
+		}
+		respond ok
+	}
+	handle /billing {
+		clerk_webhook {
+			name billing
+			secret %s
+			inspect
+		}
+		respond ok
+	}
+}
+http://%s {
+	clerk_webhook_inspector
+}
+`, d.hooks, testcaddy.Secret, testcaddy.OtherSecret, d.inspector))
+	d.deliver(t, message{body: testcaddy.UserCreated, secret: testcaddy.OtherSecret})
+	e := d.last(t)
+	const want = `it was signed with the secret "1" of the endpoint "billing", which this endpoint does not accept`
+	if found := e.Diagnosis; found == nil || len(found.Findings) != 1 || found.Findings[0].Message != want || found.Secret != "1" {
+		t.Errorf("diagnosis %+v, want %s", found, want)
+	}
+}
+
+func TestInspectProvesThatABodyWasCompressed(t *testing.T) {
+	for _, encoding := range []string{"gzip", "zstd"} {
+		t.Run(encoding, func(t *testing.T) {
+			d := openDesk(t, "", "respond ok")
+			timestamp, signature := testcaddy.Sign(t, testcaddy.Secret, "msg_1", time.Now(), testcaddy.UserCreated)
+			d.deliver(t, message{body: compressed(t, encoding, testcaddy.UserCreated), header: http.Header{
+				"Svix-Timestamp": {timestamp}, "Svix-Signature": {signature}, "Content-Encoding": {encoding},
+			}})
+			e := d.last(t)
+			if e.Status != http.StatusForbidden || e.Diagnosis == nil || !e.Diagnosis.Verified || e.Diagnosis.Findings[0].Code != "body_compressed" || !e.Diagnosis.Findings[0].Proven {
+				t.Errorf("status %d, diagnosis %+v", e.Status, e.Diagnosis)
+			}
+		})
+	}
+}
+
+func compressed(t testing.TB, encoding, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser = gzip.NewWriter(&b)
+	if encoding == "zstd" {
+		var err error
+		if w, err = zstd.NewWriter(&b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

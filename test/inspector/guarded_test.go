@@ -50,13 +50,6 @@ http://:%s {
 			%s
 		}
 	}
-	handle /auth {
-		forward_auth %s {
-			uri /auth
-		}
-		%s
-		respond guarded
-	}
 	handle /invoked {
 		invoke hooks
 	}
@@ -92,7 +85,7 @@ http://%s {
 http://%s {
 	clerk_webhook_inspector
 }
-`, guard("invoked"), testcaddy.Port(site), proxy, guard("hook"), testcaddy.Secret, proxy, proxy, guard("late"), internal.Address, guard("auth"), guard("rewritten"), guard("mapped"), proxy, other, proxy, d.inspector))
+`, guard("invoked"), testcaddy.Port(site), proxy, guard("hook"), testcaddy.Secret, proxy, proxy, guard("late"), guard("rewritten"), guard("mapped"), proxy, other, proxy, d.inspector))
 	for _, test := range []struct {
 		name, url string
 		guarded   bool
@@ -102,7 +95,6 @@ http://%s {
 		{"an endpoint behind a rewrite", "http://" + site + "/rewritten/hook", true},
 		{"an endpoint behind a map", "http://" + site + "/map", true},
 		{"an endpoint in a named route", "http://" + site + "/invoked", true},
-		{"an endpoint behind forward_auth", "http://" + site + "/auth", true},
 		{"another path", "http://" + site + "/internal", false},
 		{"another path behind a rewrite", "http://" + site + "/rewritten/internal", false},
 		{"another host", "http://named.internal:" + testcaddy.Port(site) + "/hook", false},

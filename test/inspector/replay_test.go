@@ -548,3 +548,21 @@ func TestReplayOfATargetThatIsNoPath(t *testing.T) {
 		t.Error(code)
 	}
 }
+
+// A replay is signed with the secret that verified the delivery, also if that is one of
+// several on a line.
+func TestReplayDuringARotation(t *testing.T) {
+	const second = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+	backend := testcaddy.NewBackend(t, nil)
+	d := openDesk(t, "secret moving "+testcaddy.OtherSecret+" "+second, "reverse_proxy "+backend.Address)
+	d.deliver(t, message{body: testcaddy.UserCreated, secret: second})
+	original := d.last(t)
+	if original.Secret != "moving/2" || original.Replay.Secret != "moving/2" {
+		t.Errorf("it was verified by %q, and a replay would be signed with %q", original.Secret, original.Replay.Secret)
+	}
+	testcaddy.OnlyRequest(t, backend)
+	if s := d.act(t, original.ID, "replay", nil); !s.Signed || s.Secret != "moving/2" || s.Outcome != "forwarded" {
+		t.Errorf("the API tells %+v", s)
+	}
+	testcaddy.OnlyRequest(t, backend)
+}

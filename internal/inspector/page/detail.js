@@ -3,7 +3,7 @@
 
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
-import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { eventOf } from "./list.js";
 import { visible } from "./visible.js";
 
@@ -12,6 +12,7 @@ const tabs = ["payload", "headers", "answer", "attempts"];
 export class Detail {
 	id = "";
 	entry = null;
+	search = ""; // is marked in what is shown
 	#root = $("#detail");
 	#tab = "payload";
 	#shown = "";
@@ -143,7 +144,7 @@ export class Detail {
 
 	#head(entry) {
 		return h("header", { class: "detail-head" },
-			h("span", { class: "badge " + outcomeKind(entry) }, outcomeIcon(entry), capital(entry.outcome)),
+			h("span", { class: "badge " + outcomeKind(entry) }, outcomeIcon(entry), outcomeText(entry)),
 			h("h2", { id: "detail-title" }, eventOf(entry)),
 			h("span", { class: "status " + statusKind(entry), title: "Status of the answer" }, statusText(entry)),
 			this.#closeButton());
@@ -177,8 +178,9 @@ export class Detail {
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
 			entry.passed && h("p", {}, "The report_only option let it through, so your application answered it."),
+			notesOf(entry).map((note) => h("p", {}, note)),
 			h("ul", {}, findings),
-			d.verified && d.secret && entry.reason === "signature_mismatch" && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
+			d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
 			d.valid && h("p", { class: "dim" }, "It verifies with the current secrets."));
 	}
 
@@ -188,21 +190,22 @@ export class Detail {
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
 			h("h3", { id: "notice-title" }, outcomeIcon(entry), title), lines.map((line) => line && h("p", {}, line)));
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
-		if (kind === "filtered") return box("Filtered", `The endpoint's events option does not include this type. The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again.");
+		const notes = notesOf(entry);
+		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. Svix does not do that after a manual resend.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
-		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)));
+		if (answer.state === "error") return box(`Your application could not answer: ${entry.status}`, h("code", {}, visible(answer.error)), ...notes);
 		const text = answer.body.text.trim();
 		const to = answer.headers.find((f) => f.name === "Location")?.value;
-		return box(`Your application answered ${entry.status}`, to && h("code", {}, "Location: " + visible(to)), text && h("code", {}, visible(text.slice(0, 300)) + (text.length > 300 ? "…" : "")));
+		return box(`Your application answered ${entry.status}`, to && h("code", {}, "Location: " + visible(to)), text && h("code", {}, visible(text.slice(0, 300)) + (text.length > 300 ? "…" : "")), ...notes);
 	}
 
 	#facts(entry) {
 		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
 		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
-		const age = entry.signed_at && `${span(entry.age_ms)} ${entry.age_ms < 0 ? "after" : "before"} arrival${entry.verified ? "" : " (not verified)"}`;
+		const age = entry.signed_at && signedAgo(entry.age_ms) + (entry.verified ? "" : " (not verified)");
 		return h("dl", { class: "facts" },
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
 			fact("Request", `${entry.method} ${entry.url}`, { css: "wide" }),
@@ -252,9 +255,10 @@ export class Detail {
 
 	#answer(entry, title, linked = false) {
 		const { answer } = entry;
+		const refused = entry.passed ? "A handler behind the endpoint failed with this status." : "The endpoint refused the request with this status.";
 		const states = {
 			pending: "Your application has not answered yet.",
-			error: "Caddy made this error status itself. If your site has handle_errors, the sender may have got a different answer.",
+			error: refused + " If your site has handle_errors, the sender may have got another answer.",
 			aborted: "The connection was cut without an answer.",
 		};
 		const head = h("div", { class: "answer-head" },
@@ -262,10 +266,9 @@ export class Detail {
 			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
 			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
 			linked && h("button", { type: "button", class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
-		const unread = entry.outcome === "forwarded" ? "The answer's body was not recorded." : "The endpoint answered with a status only.";
 		return h("section", { class: "answer" }, head,
 			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
-			answer.state === "pending" || answer.state === "aborted" ? "" : bodyView(answer.body, { what: "answer", unread }),
+			answer.state === "answered" && bodyView(answer.body, { what: "answer" }),
 			answer.headers.length > 0 && this.#headers(answer.headers));
 	}
 
@@ -277,7 +280,7 @@ export class Detail {
 			const says = [a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), a.message_id !== entry.message_id && "another id"];
 			return h("li", { class: current ? "current" : "" },
 				h("button", { type: "button", id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
-					outcomeIcon(a), h("b", {}, capital(a.outcome)),
+					outcomeIcon(a), h("b", {}, outcomeText(a)),
 					h("span", { class: "status " + statusKind(a) }, statusText(a)),
 					h("span", { class: "dim" }, says.filter(Boolean).join(" · ")),
 					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));
@@ -289,4 +292,12 @@ export class Detail {
 function from({ client_ip: client, remote_addr: peer }) {
 	const host = peer.replace(/^\[?([^%\]]*?)(?:%[^\]]*)?\]?:\d+$/, "$1");
 	return client === "" || client === host ? peer : `${client} via ${peer}`;
+}
+
+const notesOf = (entry) => entry.notes.map((note) => capital(note.message) + ".");
+
+// signedAgo says when a delivery was signed, in whole seconds as its timestamp has them.
+function signedAgo(ms) {
+	if (ms >= 0 && ms < 1000) return "less than 1 s before arrival";
+	return `about ${span(Math.floor(ms / 1000) * 1000)} ${ms < 0 ? "after" : "before"} arrival`;
 }

@@ -34,6 +34,13 @@ export function outcomeKind(entry) {
 	return entry.state === "pending" ? "pending" : "untaken";
 }
 
+// outcomeText names what became of a delivery. "Forwarded" would look like a success.
+export function outcomeText(entry) {
+	if (outcomeKind(entry) !== "untaken") return capital(entry.outcome);
+	if (entry.status >= 400) return "App error";
+	return entry.status >= 300 ? "Redirected" : "No answer";
+}
+
 export const outcomeIcon = (entry) => icon(outcomeKind(entry), "o " + outcomeKind(entry));
 
 export const words = (code) => code.replaceAll("_", " ");

@@ -6,7 +6,7 @@ import * as filters from "./filter.js";
 const pageSize = 1000;
 
 const seqOf = (entry) => Number(entry.id.split("-").pop());
-const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time), seq: seqOf(entry) });
+const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time) });
 
 export class Feed {
 	// How many entries the page keeps: as many as the inspector, once its status is known.
@@ -32,6 +32,9 @@ export class Feed {
 	}
 
 	get size() { return this.#entries.size; }
+
+	// hasMore reports whether the inspector has older entries that match.
+	get hasMore() { return this.#next !== ""; }
 
 	// waiting is how many changes that match the filter are not shown yet. It is 0 if
 	// only the server knows.
@@ -173,7 +176,9 @@ export class Feed {
 	// #newest returns the entries of a map within the limits, newest first.
 	#newest(entries) {
 		const room = { ...this.limits };
-		return [...entries.values()].sort((a, b) => seqOf(b) - seqOf(a)).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
+		const all = [...entries.values()];
+		for (const e of all) e.seq ??= seqOf(e); // reading it in each comparison would take too long
+		return all.sort((a, b) => b.seq - a.seq).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
 	}
 
 	#clear() {

@@ -4,11 +4,14 @@
 const chosen = ["status", "reason", "origin"]; // select fields, whose values have no spaces
 const single = ["text", "endpoint", "id"];
 
+// folded are the parameters whose fields are behind a button.
+const folded = ["endpoint", "id", ...chosen];
+
 // parse reads the fragment of a URL.
 export function parse(hash) {
 	const given = new URLSearchParams(hash.replace(/^#/, ""));
 	const state = { open: given.get("open") ?? "", filter: new URLSearchParams() };
-	for (const name of ["outcome", "type", ...chosen, ...single]) {
+	for (const name of ["outcome", "failed", "type", ...chosen, ...single]) {
 		for (const value of given.getAll(name)) if (value !== "") state.filter.append(name, value);
 	}
 	return state;
@@ -24,6 +27,7 @@ export function format({ open, filter }) {
 export function fromForm(form) {
 	const filter = new URLSearchParams();
 	for (const box of form.elements.outcome) if (box.checked) filter.append("outcome", box.value);
+	if (form.elements.failed.checked) filter.set("failed", "true");
 	for (const type of form.elements.type.value.split(/[\s,]+/)) if (type) filter.append("type", type);
 	for (const name of chosen) {
 		for (const value of form.elements[name].value.split(" ")) if (value) filter.append(name, value);
@@ -37,6 +41,7 @@ export function fromForm(form) {
 
 export function toForm(form, filter) {
 	for (const box of form.elements.outcome) box.checked = filter.getAll("outcome").includes(box.value);
+	form.elements.failed.checked = filter.has("failed");
 	form.elements.type.value = filter.getAll("type").join(" ");
 	for (const name of [...single, ...chosen]) {
 		const field = form.elements[name];
@@ -47,7 +52,9 @@ export function toForm(form, filter) {
 	}
 }
 
-export const count = (filter) => new Set(filter.keys()).size;
+export const isSet = (filter) => filter.size > 0;
+
+export const countFolded = (filter) => folded.filter((name) => filter.has(name)).length;
 
 // matcher returns a function that matches entries of the stream as the API would. It
 // returns null for a text, because only the server has the bodies.
@@ -59,10 +66,11 @@ export function matcher(filter) {
 	const id = filter.get("id");
 	return (entry) =>
 		(outcomes.length === 0 || outcomes.includes(entry.outcome)) &&
+		(!filter.has("failed") || (entry.state === "done" && (entry.status < 200 || entry.status > 299))) &&
 		(types.length === 0 || (entry.type !== "" && types.some((type) => type.test(entry.type)))) &&
 		(statuses.length === 0 || statuses.includes(String(entry.status)) || (entry.status > 99 && statuses.includes(String(entry.status)[0] + "xx"))) &&
 		(id === null || entry.id.includes(id) || entry.message_id.includes(id)) &&
 		["reason", "endpoint", "origin"].every((name) => !filter.has(name) || filter.getAll(name).includes(entry[name]));
 }
 
-const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+export const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -1,29 +1,38 @@
 // The list of deliveries. It has elements for the rows in view only, so that a long
 // list stays fast.
 
-import { $, ago, clock, h, outcomeIcon, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, ago, clock, h, outcomeIcon, outcomeText, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { mark } from "./mark.js";
 import { visible } from "./visible.js";
 
-const beyond = 8; // extra rows above and below the visible ones
+const beyond = 8;   // extra rows above and below the visible ones
+const flash = 1600; // how long a new row stands out, in milliseconds, as in style.css
 
 export class List {
 	entries = []; // the newest first
 	active = "";  // the id of the row that the keyboard is on
+	search = "";  // is marked in the rows
+	nameOf = (entry) => entry.endpoint; // what the column of the endpoint shows
 	#root = $("#list");
 	#rows = $("#rows");
 	#heads = $("#heads");
 	#pool = [];
 	#height = 0;
 	#drawn = false;
-	#fresh = new Set();
+	#fresh = new Map(); // when new entries came
+	#newer = new Set(); // the new entries above the ones in view
 	#on;
 
 	constructor(on) {
 		this.#on = on;
-		this.#root.addEventListener("scroll", () => this.draw(), { passive: true });
+		this.#root.addEventListener("scroll", () => { this.#countNewer(); this.draw(); }, { passive: true });
 		this.#root.addEventListener("keydown", (event) => this.#key(event));
 		this.#rows.addEventListener("click", (event) => this.#click(event));
 		new ResizeObserver(() => this.draw()).observe(this.#root);
+		$("#newer").addEventListener("click", () => {
+			this.#root.scrollTop = 0;
+			this.focus();
+		});
 		setInterval(() => this.#tick(), 1000);
 	}
 
@@ -34,10 +43,28 @@ export class List {
 		const top = Math.floor(this.#root.scrollTop / this.#height);
 		const anchor = this.#root.scrollTop > 0 ? this.entries[top]?.id : undefined;
 		this.entries = entries;
-		for (const id of fresh) this.#fresh.add(id);
+		const time = Date.now();
+		for (const [id, came] of this.#fresh) if (time - came > flash) this.#fresh.delete(id);
+		for (const id of fresh) {
+			this.#fresh.set(id, time);
+			if (anchor !== undefined) this.#newer.add(id);
+		}
 		this.#resize();
 		const now = anchor === undefined ? -1 : entries.findIndex((e) => e.id === anchor);
 		if (now >= 0 && now !== top) this.#root.scrollTop += (now - top) * this.#height;
+		this.#countNewer();
+		this.draw();
+	}
+
+	#countNewer() {
+		if (this.#root.scrollTop === 0 || this.entries.length === 0) this.#newer.clear();
+		$("#newer").hidden = this.#newer.size === 0;
+		$("#newer").textContent = this.#newer.size + " new";
+	}
+
+	// refresh writes all rows again.
+	refresh() {
+		for (const row of this.#pool) row.entry = null;
 		this.draw();
 	}
 
@@ -91,7 +118,7 @@ export class List {
 		for (let i = first; i < first + this.#pool.length; i++) {
 			this.#fill(this.#pool[i % this.#pool.length], i, now);
 		}
-		this.#fresh.clear();
+		mark("found", this.search ? this.#pool.filter((row) => row.entry).flatMap((row) => Object.values(row.part)) : [], this.search);
 		const active = this.#pool.find((row) => row.entry && row.entry.id === this.active);
 		if (active) view.setAttribute("aria-activedescendant", active.element.id);
 		else view.removeAttribute("aria-activedescendant");
@@ -102,7 +129,7 @@ export class List {
 		const part = {};
 		const cell = (name, tag = "span") => (part[name] = h(tag, { class: "c-" + name }));
 		const element = h("div", { class: "row", role: "option", id: "row-" + this.#pool.length },
-			cell("outcome"), cell("event"), cell("id"), cell("status"), cell("took"), cell("time", "time"), cell("ago"));
+			cell("outcome"), cell("event"), cell("subject"), cell("endpoint"), cell("id"), cell("status"), cell("took"), cell("time", "time"), cell("ago"));
 		this.#rows.append(element);
 		return { element, part, entry: null, index: -1 };
 	}
@@ -128,13 +155,18 @@ export class List {
 		row.entry = entry;
 		this.#write(row.part, entry);
 		row.element.dataset.id = entry.id;
-		row.element.classList.toggle("fresh", this.#fresh.has(entry.id));
+		const age = now - (this.#fresh.get(entry.id) ?? 0);
+		row.element.classList.toggle("fresh", age < flash);
+		row.element.style.animationDelay = -age + "ms"; // the row may have begun in another element
 	}
 
 	#write(part, entry) {
-		part.outcome.replaceChildren(outcomeIcon(entry), h("span", {}, capital(entry.outcome)));
+		part.outcome.replaceChildren(outcomeIcon(entry), h("span", {}, outcomeText(entry)));
 		part.event.replaceChildren(...eventOf(entry));
 		part.event.title = part.event.textContent;
+		part.subject.replaceChildren(...subjectOf(entry));
+		part.subject.title = part.subject.textContent;
+		part.endpoint.textContent = part.endpoint.title = visible(this.nameOf(entry));
 		part.id.textContent = part.id.title = visible(entry.message_id);
 		part.status.textContent = statusText(entry);
 		part.status.className = "c-status " + statusKind(entry);
@@ -176,6 +208,16 @@ export class List {
 			this.#on.open(this.active, { focus: true });
 		}
 	}
+}
+
+// subjectOf shows who or what a delivery is about.
+export function subjectOf({ verified, subject }) {
+	const { type, text, object_id: id } = subject;
+	const parts = [];
+	if (!verified && (type || text)) parts.push(h("span", { class: "tag", title: "The signature does not prove it" }, "claims"), h("span", { class: "claimed" }, visible(type)));
+	if (text) parts.push(h("span", { class: "who" }, visible(text)));
+	if (id && id !== text) parts.push(h("span", { class: "dim" }, visible(id)));
+	return parts;
 }
 
 // eventOf shows the event type, or why there is none, and tags.

@@ -18,6 +18,7 @@ const status = new Status(() => {
 	feed.limits = status.limits;
 	showEndpoints();
 	showEmpty();
+	list.refresh(); // the endpoints' names
 });
 const actions = new Actions({
 	status, open, answered: async (entry) => { if (detail.id === entry.id) await detail.show(entry.id, { tab: "answer" }); },
@@ -41,6 +42,7 @@ const feed = new Feed({
 	show(entries, fresh) {
 		list.set(entries, fresh);
 		showEmpty();
+		showFound();
 	},
 	changed(batch) {
 		if (batch.some((e) => detail.concerns(e))) detail.show(detail.id);
@@ -53,6 +55,7 @@ const feed = new Feed({
 	},
 });
 const list = new List({ open, move, end: () => feed.more() });
+list.nameOf = (entry) => status.nameOf(entry);
 
 // The connection, problems and the empty list.
 
@@ -92,14 +95,19 @@ function showEmpty() {
 	const isEmpty = feed.size === 0;
 	$("#empty").hidden = !isEmpty;
 	$("#list").hidden = $("#heads").hidden = isEmpty;
-	const isFiltered = filters.count(state.filter) > 0;
+	const isFiltered = filters.isSet(state.filter);
 	const shown = JSON.stringify([isFiltered, state.filter.has("type"), status.endpoints]);
 	if (!isEmpty || !status.isKnown || shown === emptyShown) return; // keeps the focus
 	emptyShown = shown;
 	$("#empty").replaceChildren(...status.emptyList({ isFiltered, hasType: state.filter.has("type"), reset: resetFilter, send }));
 }
 
+function showFound() {
+	$("#found").textContent = filters.isSet(state.filter) && feed.size > 0 ? `${feed.size}${feed.hasMore ? "+" : ""} found` : "";
+}
+
 function showEndpoints() {
+	document.body.classList.toggle("several", status.endpoints.length > 1);
 	const field = form.elements.endpoint;
 	const names = new Set(status.endpoints.map((e) => e.name));
 	if (state.filter.has("endpoint")) names.add(state.filter.get("endpoint"));
@@ -112,10 +120,10 @@ function showEndpoints() {
 
 function remember(push = false) {
 	history[push ? "pushState" : "replaceState"](null, "", filters.format(state));
-	const n = filters.count(state.filter);
-	$("#reset").hidden = n === 0;
-	const others = n - (state.filter.has("text") ? 1 : 0);
-	$("#filter-more").textContent = others ? `Filters (${others})` : "Filters";
+	list.search = detail.search = state.filter.get("text") ?? "";
+	$("#reset").hidden = !filters.isSet(state.filter);
+	const folded = filters.countFolded(state.filter);
+	$("#filter-more").textContent = folded ? `Filters (${folded})` : "Filters";
 }
 
 let filterTimer = 0;

@@ -32,6 +32,12 @@ export class Status {
 		return own?.secrets ?? [];
 	}
 
+	// nameOf names the endpoint of an entry. If several have its name, their paths differ.
+	nameOf(entry) {
+		if (this.endpoints.filter((e) => e.name === entry.endpoint).length < 2) return entry.endpoint;
+		return URL.canParse(entry.url) ? new URL(entry.url).pathname : entry.url;
+	}
+
 	loadSoon() { this.#timer ||= setTimeout(() => this.load(), 1000); }
 
 	async load() {
