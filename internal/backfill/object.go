@@ -1,0 +1,74 @@
+package backfill
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/tidwall/gjson"
+)
+
+// Kind is a kind of objects.
+type Kind string
+
+// The kinds, in the order in which they are sent: a membership refers to a user and to
+// an organization.
+const (
+	Users         Kind = "users"
+	Organizations Kind = "organizations"
+	Memberships   Kind = "memberships"
+)
+
+// Kinds returns all kinds, in the order in which they are sent.
+func Kinds() []Kind { return []Kind{Users, Organizations, Memberships} }
+
+// family is the first part of the kind's event types.
+func (k Kind) family() string {
+	switch k {
+	case Users:
+		return "user"
+	case Organizations:
+		return "organization"
+	}
+	return "organizationMembership"
+}
+
+// KindOf returns the kind of the object that has this id.
+func KindOf(id string) (Kind, error) {
+	for prefix, kind := range map[string]Kind{"user_": Users, "org_": Organizations, "orgmem_": Memberships} {
+		if len(id) > len(prefix) && id[:len(prefix)] == prefix && isID(id) {
+			return kind, nil
+		}
+	}
+	return "", fmt.Errorf("%.60q is not the id of a user (user_…), an organization (org_…) or a membership (orgmem_…)", id)
+}
+
+// Ids become part of the svix-id, where a full stop is not allowed.
+var idForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+func isID(s string) bool { return idForm.MatchString(s) }
+
+// object is an object of the API. Times are in milliseconds since 1970.
+type object struct {
+	id               string
+	created, updated int64
+	json             string // as Clerk wrote it
+}
+
+// parseObjects reads a page.
+func parseObjects(list gjson.Result) ([]object, error) {
+	if !list.IsArray() {
+		return nil, fmt.Errorf("Clerk's answer is not a list")
+	}
+	var objects []object
+	for _, element := range list.Array() {
+		o := object{
+			id: element.Get("id").Str, json: element.Raw,
+			created: element.Get("created_at").Int(), updated: element.Get("updated_at").Int(),
+		}
+		if !element.IsObject() || !isID(o.id) || o.created <= 0 || o.updated <= 0 {
+			return nil, fmt.Errorf("an object in Clerk's answer has no usable id, created_at or updated_at")
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
