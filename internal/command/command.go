@@ -33,8 +33,8 @@ func init() {
 		Usage: "<command>",
 		Short: "Receive, send and check Clerk webhooks while you develop",
 		Long: `
-Tools for Clerk (Svix, Standard Webhooks) endpoints. They work offline. Only
-forget needs a running Caddy.
+Tools for Clerk (Svix, Standard Webhooks) endpoints. They work offline, except
+backfill, which asks Clerk. Only forget needs a running Caddy.
 
 The commands read signing secrets from --secret, from --secret-file (- is
 standard input) or from the environment variable CLERK_WEBHOOK_SIGNING_SECRET.
@@ -64,6 +64,7 @@ func configure(cmd *cobra.Command) {
 		newEventsCommand(),
 		newSecretCommand(),
 		newForgetCommand(),
+		newBackfillCommand(),
 	)
 	for _, sub := range cmd.Commands() {
 		checkArgs := sub.Args

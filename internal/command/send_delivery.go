@@ -157,6 +157,7 @@ type answer struct {
 	status   int    // 0 if there was none
 	text     string // its beginning
 	location string // of a redirect
+	header   http.Header
 }
 
 // accepted reports whether Svix would count the delivery as delivered.
@@ -195,7 +196,7 @@ func exchange(client *http.Client, r *http.Request) (a answer, err error) {
 		return a, explainNoAnswer(err)
 	}
 	defer res.Body.Close()
-	a.status = res.StatusCode
+	a.status, a.header = res.StatusCode, res.Header
 	if a.status/100 == 3 {
 		a.location = res.Header.Get("Location")
 	}
