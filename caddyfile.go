@@ -80,6 +80,7 @@ func checkPaths(matcher json.RawMessage) error {
 //			on_failure forward|refuse
 //			<the store's own options>
 //		}
+//		relay        [copy]
 //		inspect
 //	}
 //
@@ -96,7 +97,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		usage, exists := optionUsage[option]
 		switch {
 		case !exists:
-			return d.Errf("unrecognized clerk_webhook option %s: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect", shown(option))
+			return d.Errf("unrecognized clerk_webhook option %s: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect", shown(option))
 		case seen[option] && option != "secret" && option != "events":
 			return d.Errf("%s is given twice: keep one", option)
 		}
@@ -129,6 +130,7 @@ var optionUsage = map[string]string{
 	"body_timeout": "body_timeout <duration>",
 	"report_only":  "report_only, alone",
 	"deduplicate":  "deduplicate [<window>] [<store> [<args...>]]",
+	"relay":        "relay [copy]",
 	"inspect":      "inspect, alone",
 }
 
@@ -150,6 +152,8 @@ func (h *Handler) setOption(option string, args []string) error {
 	switch option {
 	case "events":
 		return h.addEvents(args)
+	case "relay":
+		return h.setRelay(args)
 	case "report_only":
 		return setFlag(&h.ReportOnly, args)
 	case "inspect":
@@ -335,6 +339,17 @@ func (c *Deduplicate) setStore(d *caddyfile.Dispenser, line, block []caddyfile.T
 func brace(text string, of caddyfile.Token) caddyfile.Token {
 	of.Text = text
 	return of
+}
+
+func (h *Handler) setRelay(args []string) error {
+	switch {
+	case len(args) > 1:
+		return errArguments
+	case len(args) == 1 && args[0] != "copy":
+		return fmt.Errorf("'%s' is not a way to relay: write relay, or relay copy", args[0])
+	}
+	h.Relay = &Relay{Copy: len(args) == 1}
+	return nil
 }
 
 func parseInspector(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

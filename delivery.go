@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -36,6 +37,7 @@ type delivery struct {
 	reason   reason
 
 	handler *Handler
+	capture *inspector.Capture // nil unless it is recorded
 }
 
 func (d *delivery) releaseBody(r *http.Request) {

@@ -122,6 +122,7 @@ type handling func(http.ResponseWriter, *http.Request, *delivery, caddyhttp.Hand
 // out.
 func (i *inspection) record(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler, handle handling) error {
 	capture := i.recorder.Begin(i.endpoint, w, r)
+	d.capture = capture
 	returned := false
 	defer func() {
 		if !returned { // but panicked, as reverse_proxy does to cut the connection

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/ledger"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
@@ -58,6 +59,7 @@ var (
 
 	endpointsInUse = newSharedSeries(newDeliveriesTotal())
 	secretsInUse   = newSharedSeries(newSecretMetrics(secretLabels{}))
+	relaysInUse    = newSharedSeries(newRelayMetrics(""))
 )
 
 func newDeliveriesTotal() *prometheus.CounterVec {
@@ -100,6 +102,41 @@ func (m *secretMetrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *secretMetrics) Collect(ch chan<- prometheus.Metric) {
 	m.verified.Collect(ch)
 	m.lastUsed.Collect(ch)
+}
+
+// relayMetrics are the metrics of an endpoint that hands deliveries to listeners.
+type relayMetrics struct {
+	listeners prometheus.Gauge
+	relayed   *prometheus.CounterVec // by outcome
+}
+
+func newRelayMetrics(endpoint string) *relayMetrics {
+	m := &relayMetrics{
+		listeners: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "listeners",
+			Help: "Listeners that are connected to a relay.",
+		}, []string{"endpoint"}).WithLabelValues(endpoint),
+		relayed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "relayed_total",
+			Help: "Deliveries handed to listeners, by what each listener made of them.",
+		}, []string{"endpoint", "outcome"}),
+	}
+	for _, outcome := range relay.Outcomes {
+		m.relayed.WithLabelValues(endpoint, string(outcome))
+	}
+	return m
+}
+
+// Describe implements prometheus.Collector.
+func (m *relayMetrics) Describe(ch chan<- *prometheus.Desc) {
+	m.listeners.Describe(ch)
+	m.relayed.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (m *relayMetrics) Collect(ch chan<- prometheus.Metric) {
+	m.listeners.Collect(ch)
+	m.relayed.Collect(ch)
 }
 
 // sharedSeries has the series of each endpoint, or of each secret, while a guard

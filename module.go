@@ -23,6 +23,7 @@ import (
 	_ "github.com/caddyclerk/caddy-clerk-webhook/internal/command" // caddy clerk-webhook
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/response"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/selfcheck"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
@@ -113,6 +114,9 @@ type Handler struct {
 	// Forward each delivery once. Default: off.
 	Deduplicate *Deduplicate `json:"deduplicate,omitempty"`
 
+	// Hand deliveries to those who listen. Default: off.
+	Relay *Relay `json:"relay,omitempty"`
+
 	// Keep the last deliveries in memory, so that the clerk_webhook_inspector can
 	// show and replay them. They hold personal data. Default: false.
 	Inspect bool `json:"inspect,omitempty"`
@@ -120,6 +124,7 @@ type Handler struct {
 	ring       keyring // of Secret, resolved
 	filter     *eventFilter
 	once       *deduplication // nil unless Deduplicate is set
+	relaying   *relaying      // nil unless Relay is set
 	metrics    *metrics
 	summaries  *summary.Log
 	inspection *inspection // nil unless Inspect is set
@@ -195,6 +200,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Deduplicate != nil {
 		if err := h.provisionDeduplication(ctx); err != nil {
 			return fmt.Errorf("deduplicate: %w", err)
+		}
+	}
+	if h.Relay != nil {
+		if err := h.provisionRelay(); err != nil {
+			return err
 		}
 	}
 	if h.Inspect {
@@ -307,17 +317,23 @@ func (h *Handler) Cleanup() error {
 	if h.metrics != nil {
 		errs = append(errs, h.metrics.release())
 	}
+	if h.relaying != nil {
+		errs = append(errs, h.releaseRelay())
+	}
 	return errors.Join(errs...)
 }
 
 // ServeHTTP rejects r, acknowledges it, or lets it go on to the next handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.relaying != nil && relay.IsListener(r) {
+		return h.listen(w, r)
+	}
 	d := &delivery{handler: h}
 	defer d.releaseBody(r)
 	if h.inspection != nil && !selfcheck.Is(r) {
-		return h.inspection.record(w, r, d, next, h.handle)
+		return h.inspection.record(w, r, d, h.behind(d, next), h.handle)
 	}
-	return h.handle(w, r, d, next)
+	return h.handle(w, r, d, h.behind(d, next))
 }
 
 // handle takes a request through the steps that the contract of Handler names.

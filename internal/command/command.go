@@ -58,6 +58,7 @@ func configure(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(usageError)
 	cmd.AddCommand(
 		newProxyCommand(),
+		newListenCommand(),
 		newSendCommand(),
 		newSignCommand(),
 		newVerifyCommand(),

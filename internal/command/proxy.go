@@ -83,6 +83,11 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 			return usageError(cmd, p.run(cmd))
 		},
 	}
+	addProxyFlags(cmd, p)
+	return cmd
+}
+
+func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.StringP("to", "t", "", "Address of your backend, such as localhost:3000 (default: print the events)")
@@ -101,7 +106,6 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
 	_ = cmd.RegisterFlagCompletionFunc("config-only", cobra.FixedCompletions([]string{configBoth, configCaddyfile, configJSON}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
 }
 
 // proxy is what the command runs. The template of its Caddyfile reads the exported
@@ -113,7 +117,11 @@ type proxy struct {
 	Secrets                       []proxySecret
 	ReportOnly, Deduplicate, Only bool
 	AccessLog, Debug              bool
+	Remembers                     bool  // what is handled, also after the command has ended
 	Inspector                     *site // nil for none
+
+	afterStart func(out io.Writer) error // runs once the proxy serves; it may never return
+	keys       []*signature.Key
 
 	to               string // "" for the echo backend
 	generated        string // the secret, if none was given
@@ -132,6 +140,10 @@ func (p *proxy) run(cmd *cobra.Command) error {
 	if err := p.readFlags(cmd); err != nil {
 		return err
 	}
+	return p.runOrPrint(cmd)
+}
+
+func (p *proxy) runOrPrint(cmd *cobra.Command) error {
 	if format, _ := cmd.Flags().GetString("config-only"); format != "" {
 		return p.printConfig(cmd.OutOrStdout(), format)
 	}
@@ -219,6 +231,7 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
+		p.keys = append(p.keys, key)
 		s := proxySecret{canSign: key.Symmetric()}
 		if secret.Name != strconv.Itoa(i+1) {
 			s.Name = secret.Name
@@ -322,5 +335,8 @@ func (p *proxy) serve(out io.Writer) error {
 		}
 	}
 	p.printStart(out)
+	if p.afterStart != nil {
+		return p.afterStart(out)
+	}
 	select {}
 }

@@ -68,7 +68,9 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- if .ReportOnly}}
 			report_only
 {{- end}}
-{{- if .Deduplicate}}
+{{- if .Remembers}}
+			deduplicate 48h storage
+{{- else if .Deduplicate}}
 			deduplicate
 {{- end}}
 {{- if .Inspector}}

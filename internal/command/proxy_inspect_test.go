@@ -38,7 +38,7 @@ func TestProxyFindsAFreePortForTheInspector(t *testing.T) {
 	}
 	for _, args := range [][]string{nil, {"--inspect=off"}} {
 		t.Run(strings.Join(args, ""), func(t *testing.T) {
-			p := (&runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}).start(t, nil, args...)
+			p := (&runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}).start(t, "proxy", nil, args...)
 			p.stdout.WaitFor(t, "Try it")
 			line := inspectorLine.FindStringSubmatch(p.stdout.String())
 			if args != nil {

@@ -38,12 +38,12 @@ func startProxy(t testing.TB, variables []string, args ...string) *runningProxy 
 	if !slices.Contains(args, "--inspect") {
 		args = append(args, "--inspect=off")
 	}
-	return p.start(t, variables, args...)
+	return p.start(t, "proxy", variables, args...)
 }
 
-func (p *runningProxy) start(t testing.TB, variables []string, args ...string) *runningProxy {
+func (p *runningProxy) start(t testing.TB, subcommand string, variables []string, args ...string) *runningProxy {
 	t.Helper()
-	p.cmd = caddy(t, append([]string{"clerk-webhook", "proxy", "--from", p.url}, args...)...)
+	p.cmd = caddy(t, append([]string{"clerk-webhook", subcommand, "--from", p.url}, args...)...)
 	p.cmd.Env = append(p.cmd.Env, variables...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {

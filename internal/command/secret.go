@@ -16,19 +16,51 @@ import (
 )
 
 func newSecretCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Print a new signing secret",
 		Long: `
 Prints a new random signing secret (32 bytes, HMAC-SHA256), in the form that the
 Clerk Dashboard shows.
+
+--listen-token prints the token for your secrets instead, one a line. Who has the
+token may listen at a relay of the endpoint. 'listen' makes it by itself; other
+clients of a relay need it. The token lets one read deliveries, but not sign them.
 `,
-		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"`,
+		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"
+  $ caddy clerk-webhook secret --listen-token`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if isWanted, _ := cmd.Flags().GetBool("listen-token"); isWanted {
+				return usageError(cmd, printListenTokens(cmd))
+			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), signature.GenerateSecret())
 			return err
 		},
 	}
+	addSecretFlags(cmd)
+	cmd.Flags().Bool("listen-token", false, "Print the token that lets others listen at a relay of this secret")
+	return cmd
+}
+
+func printListenTokens(cmd *cobra.Command) error {
+	secrets, err := requireSecrets(cmd, newInput(cmd))
+	if err != nil {
+		return err
+	}
+	for _, secret := range secrets {
+		key, err := secret.Parse()
+		if err != nil {
+			return err
+		}
+		token := key.ListenToken()
+		if token == "" {
+			return fmt.Errorf("%v: a public key (whpk_…) is no secret, so it has no token: give the endpoint's whsec_ secret", secret)
+		}
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const (

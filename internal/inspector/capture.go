@@ -3,7 +3,9 @@ package inspector
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +20,13 @@ type Capture struct {
 	dispatch  *dispatch // if it is a replay or an example
 	writer    *answerWriter
 	kept      bool // by the recorder, without the answer
+
+	mu    sync.Mutex // listeners can answer after the end
+	ended bool
 }
+
+// maxHeard bounds the listeners that a recording tells of.
+const maxHeard = 20
 
 // Progress is what a guard knows about a delivery so far.
 type Progress struct {
@@ -97,7 +105,25 @@ func (c *Capture) End(p Progress, err error) { c.end(p, err, false) }
 // Abort notes that a handler has panicked, which cuts the connection.
 func (c *Capture) Abort(p Progress) { c.end(p, nil, true) }
 
+// Relayed notes what a listener made of the delivery. It can be called after End, too.
+func (c *Capture) Relayed(h Heard) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.recording.listeners) == maxHeard {
+		return
+	}
+	h.After = c.elapsed()
+	c.recording.listeners = append(slices.Clip(c.recording.listeners), h) // others read the former slice
+	if c.ended {
+		again := c.recording
+		c.recorder.replace(&again)
+	}
+}
+
 func (c *Capture) end(p Progress, err error, isAborted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
 	c.note(p)
 	c.recording.stages.answered = c.elapsed()
 	c.recording.answer = c.writer.answer(err, isAborted)
@@ -106,6 +132,7 @@ func (c *Capture) end(p Progress, err error, isAborted bool) {
 		c.recorder.replace(&done)
 	} else {
 		c.recorder.add(&done)
+		c.recording.seq = done.seq
 	}
 	if c.dispatch != nil {
 		c.dispatch.recording.Store(&done)

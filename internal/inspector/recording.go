@@ -58,6 +58,15 @@ type Recording struct {
 	subject          subject // as the body says
 	stages           stages
 	answer           *answer // nil while the handlers behind are at work
+	listeners        []Heard // what those made of it who listen at a relay
+}
+
+// Heard is what one listener made of a delivery.
+type Heard struct {
+	Who    string        `json:"who"`
+	Status int           `json:"status"` // 0 if it gave no answer
+	Error  string        `json:"error"`  // why it gave none
+	After  time.Duration `json:"-"`      // the arrival of the delivery
 }
 
 type request struct {

@@ -40,6 +40,12 @@ type entryView struct {
 	Replays   []string       `json:"replays"`
 	Notes     []noteView     `json:"notes"`
 	Diagnosis *diagnosisView `json:"diagnosis"`
+	Listeners []listenerView `json:"listeners"`
+}
+
+type listenerView struct {
+	Heard
+	AfterMS float64 `json:"after_ms"`
 }
 
 type stageView struct {
@@ -125,6 +131,10 @@ func (rc *Recorder) describe(r *Recording) entryView {
 		Replay:      rc.replayability(r),
 		Replays:     rc.replaysOf(r),
 		Notes:       rc.notesOn(r),
+		Listeners:   []listenerView{},
+	}
+	for _, h := range r.listeners {
+		v.Listeners = append(v.Listeners, listenerView{h, milliseconds(h.After)})
 	}
 	// A sender can name a year that JSON's dates cannot have.
 	if at := r.decision.SignedAt.UTC(); !at.IsZero() && at.Year() <= 9999 {

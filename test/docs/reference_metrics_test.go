@@ -11,7 +11,7 @@ import (
 
 func TestReferenceHasEveryMetricWithItsLabels(t *testing.T) {
 	address := testcaddy.FreeAddress(t)
-	testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nsecret "+testcaddy.Secret+"\ndeduplicate storage\n}\nrespond 200"), "storage file_system "+testcaddy.StorageDir(t))
+	testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nsecret "+testcaddy.Secret+"\ndeduplicate storage\nrelay copy\n}\nrespond 200"), "storage file_system "+testcaddy.StorageDir(t))
 	testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address, testcaddy.Secret, testcaddy.UserCreated))
 	actual := make(map[string]string)
 	histogramParts := regexp.MustCompile(`^(\w+)_(?:bucket|sum|count)$`)

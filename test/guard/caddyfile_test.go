@@ -101,6 +101,7 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				deduplicate 1d storage {
 					on_failure refuse
 				}
+				relay copy
 				inspect
 			}`,
 			`{
@@ -116,15 +117,20 @@ func TestJSONAgreesWithCaddyfile(t *testing.T) {
 				"body_timeout": "250ms",
 				"report_only": true,
 				"deduplicate": {"window": "1d", "on_failure": "refuse", "store": {"module": "storage"}},
+				"relay": {"copy": true},
 				"inspect": true
 			}`,
 			`{"name":"orders","secret":[{"name":"main","value":"{env.CLERK_WEBHOOK_SIGNING_SECRET}"},` +
 				`{"name":"2","value":"{file.testdata/secret.txt}","rotation":["{env.CLERK_WEBHOOK_SIGNING_SECRET}"]}],"events":["user.*","a-b_c"],` +
-				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"on_failure":"refuse","store":{"module":"storage"}},"inspect":true}`,
+				`"filtered":410,"tolerance":86400000000000,"max_body":2147483646,"body_timeout":250000000,"report_only":true,"deduplicate":{"window":86400000000000,"on_failure":"refuse","store":{"module":"storage"}},"relay":{"copy":true},"inspect":true}`,
 		},
 		{
 			"deduplicate alone", "clerk_webhook {\ndeduplicate\n}", `{"deduplicate": {}}`,
 			strings.TrimSuffix(defaults, "}") + `,"deduplicate":{"window":172800000000000,"on_failure":"forward","store":{"module":"memory"}}}`,
+		},
+		{
+			"relay alone", "clerk_webhook {\nrelay\n}", `{"relay": {}}`,
+			strings.TrimSuffix(defaults, "}") + `,"relay":{}}`,
 		},
 		{
 			"deduplicate with its longest window", "clerk_webhook {\ndeduplicate 31d memory\n}", `{"deduplicate": {"window": "744h", "store": {"module": "memory"}}}`,
@@ -185,10 +191,10 @@ func withStorage(t testing.TB) caddy.Context {
 // stands in a test is the inside of the directive's block, from line 3 on.
 func TestCaddyfileMistakes(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
-		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
-		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:5"},
-		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a signing secret: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
-		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate and inspect, at Caddyfile:3"},
+		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
+		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:5"},
+		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a signing secret: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
+		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
 
 		{"name repeated", "name a\nname b", "name is given twice: keep one, at Caddyfile:4"},
 		{"filtered repeated", "filtered 200\nfiltered 200", "filtered is given twice: keep one, at Caddyfile:4"},
@@ -219,6 +225,9 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"body_timeout without a value", "body_timeout", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"body_timeout with two values", "body_timeout 1s 2s", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"deduplicate with three values", "deduplicate 24h storage 24h", "deduplicate: storage takes no arguments, at Caddyfile:3"},
+		{"relay repeated", "relay\nrelay copy", "relay is given twice: keep one, at Caddyfile:4"},
+		{"relay with an unknown word", "relay copies", "relay: 'copies' is not a way to relay: write relay, or relay copy, at Caddyfile:3"},
+		{"relay with two words", "relay copy copy", "relay: wrong number of arguments: write relay [copy] (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"inspect repeated", "inspect\ninspect", "inspect is given twice: keep one, at Caddyfile:4"},
 		{"inspect with a value", "inspect 10MB", "inspect: wrong number of arguments: write inspect, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"report_only with a value", "report_only off", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},

@@ -1,0 +1,167 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
+)
+
+// longestSince bounds --since. Signatures of older recordings tell nothing any more.
+const longestSince = 48 * time.Hour
+
+func newListenCommand() *cobra.Command {
+	l := &listening{}
+	cmd := &cobra.Command{
+		Use:   "listen [URL] [flags]",
+		Short: "Get the deliveries of a relay on your own machine, without a tunnel",
+		Long: `
+Connects to a relay, which hands deliveries to this machine. They pass the guard
+of 'proxy' here, so they are verified on the way to your backend. The inspector
+shows them. The sender gets the answer of your backend. All flags of 'proxy' mean
+the same here.
+
+With a URL, the relay is your own: a Caddy that has 'relay' in its clerk_webhook.
+Give the URL of the endpoint there. The signing secret shows the relay that you
+may listen, so give it as for 'proxy'. --event and --match are sent to the relay,
+which then keeps other deliveries for others. --since also asks for what was
+recorded there. It needs 'inspect' there. What you have handled already is not
+forwarded again.
+
+Without a URL, the relay is the public one of Svix. Svix forwards what it gets at
+the URL that the command prints, so all deliveries pass through Svix's service.
+Paste the URL into the Clerk Dashboard as the URL of an endpoint, and give that
+endpoint's signing secret. The URL stays the same the next time. --new makes
+another.
+
+The command connects again when the connection is lost. It ends with an error
+where that is pointless. HTTPS_PROXY is obeyed.
+`,
+		Example: `  $ caddy clerk-webhook listen --to localhost:3000
+  $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000
+  $ caddy clerk-webhook listen wss://example.com/api/webhooks --match data.id=user_29w83s --since 30m`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return usageError(cmd, l.run(cmd, args))
+		},
+	}
+	addProxyFlags(cmd, &l.proxy)
+	f := cmd.Flags()
+	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
+	f.String("since", "", "Also get what was recorded in this time, such as 30m (your own relay only)")
+	f.Bool("new", false, "Make another URL at the public relay")
+	return cmd
+}
+
+// listening is what the command runs: a proxy, and clients of a relay that feed it.
+type listening struct {
+	proxy
+	relay  relayAddress
+	wishes relay.Wishes
+}
+
+func (l *listening) run(cmd *cobra.Command, args []string) error {
+	var err error
+	if l.relay, err = parseRelay(args); err != nil {
+		return err
+	}
+	if err := l.readFlags(cmd); err != nil {
+		return err
+	}
+	if !l.Listener.local {
+		return errors.New("--from: listen takes deliveries from the relay only, so it stays on this machine: give a port only, such as 8081")
+	}
+	if err := l.readWishes(cmd); err != nil {
+		return err
+	}
+	isNew, _ := cmd.Flags().GetBool("new")
+	token, err := l.token(isNew)
+	if err != nil {
+		return err
+	}
+	l.Remembers = l.wishes.Since > 0
+	l.afterStart = func(out io.Writer) error { return l.listen(out, token) }
+	return l.runOrPrint(cmd)
+}
+
+func (l *listening) readWishes(cmd *cobra.Command) error {
+	matches, _ := cmd.Flags().GetStringArray("match")
+	since, _ := cmd.Flags().GetString("since")
+	if l.relay.isPublic() && (len(matches) > 0 || since != "") {
+		return errors.New("--match and --since: only a relay of your own can choose deliveries: give its URL, such as wss://example.com/api/webhooks")
+	}
+	l.wishes.Events = l.Events
+	for _, match := range matches {
+		path, value, found := strings.Cut(match, "=")
+		if !found || path == "" {
+			return fmt.Errorf("--match %q: write a path in the payload and its value, such as data.id=user_29w83s", match)
+		}
+		if l.wishes.Match == nil {
+			l.wishes.Match = make(map[string]string)
+		}
+		l.wishes.Match[path] = value
+	}
+	if since == "" {
+		return nil
+	}
+	duration, err := caddy.ParseDuration(since)
+	if err != nil || duration < time.Second || duration > longestSince {
+		return fmt.Errorf("--since %q: write a duration from 1s to 48h, such as 30m", since)
+	}
+	l.wishes.Since = int64(duration / time.Second)
+	return nil
+}
+
+// token returns what shows the relay who listens: made of the signing secret for a
+// relay of one's own, and by chance for a public one.
+func (l *listening) token(isNew bool) (string, error) {
+	if l.relay.isPublic() {
+		return publicToken(isNew)
+	}
+	if isNew {
+		return "", errors.New("--new: at your own relay, the signing secret decides who may listen, so there is no other URL")
+	}
+	if l.generated != "" {
+		return "", fmt.Errorf("no signing secret: your own relay asks for it: give --%s or --%s, or set the environment variable CLERK_WEBHOOK_SIGNING_SECRET", secretFlag, secretFileFlag)
+	}
+	for _, key := range l.keys {
+		if token := key.ListenToken(); token != "" {
+			return token, nil
+		}
+	}
+	return "", errors.New("a public key (whpk_…) is no secret, so it cannot show the relay that you may listen: give the endpoint's whsec_ secret")
+}
+
+// listen takes deliveries until the process ends, and returns an error where trying
+// again is pointless.
+func (l *listening) listen(out io.Writer, token string) error {
+	fmt.Fprintf(out, "Listening at %s\n", l.relay.listenURL)
+	if url := l.relay.sendURL(token); url != "" {
+		fmt.Fprintf(out, "Paste this URL into the Clerk Dashboard (Configure > Webhooks > Add Endpoint):\n\n  %s\n\n", paletteFor(out).bold(url))
+	}
+	local := newLocalEndpoint(l.endpoint())
+	return l.relay.listen(context.Background(), relay.Client{
+		URL:       l.relay.listenURL,
+		Start:     relay.Start{Token: token, Wishes: l.wishes},
+		MaxBody:   maxInput,
+		Handle:    local.handle,
+		Connected: func() { fmt.Fprintln(out, "Connected to the relay") },
+		Lost: func(err error, again time.Duration) {
+			fmt.Fprintf(out, "Not connected to the relay: %s. Trying again%s\n", printable(err.Error(), shownAnswer), in(again))
+		},
+	})
+}
+
+func in(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return " in " + d.String()
+}

@@ -1,0 +1,105 @@
+package command_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// startRelay runs a Caddy that hands its deliveries to listeners.
+func startRelay(t *testing.T, options string) (address string) {
+	t.Helper()
+	address = testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook /api/webhooks* {\nsecret "+sendSecret+"\nrelay\n"+options+"\n}\n}")
+	return address
+}
+
+// startListen starts a listener and waits until it is connected.
+func startListen(t *testing.T, variables []string, args ...string) *runningProxy {
+	t.Helper()
+	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
+	p.start(t, "listen", variables, append(args, "--inspect=off")...)
+	p.stdout.WaitFor(t, "Connected to the relay")
+	return p
+}
+
+func TestListenBringsDeliveriesToTheBackend(t *testing.T) {
+	relay := startRelay(t, "")
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Svix-Id") == "" {
+			t.Error("a delivery without its id")
+		}
+		w.Header().Set("X-Backend", "mine")
+		w.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(backend.Close)
+	startListen(t, secretVariables, "ws://"+relay+"/api/webhooks", "--to", strings.TrimPrefix(backend.URL, "http://"))
+	if r := send(t, "user.created", "--to", "http://"+relay+"/api/webhooks"); r.code != 0 || !strings.Contains(r.stdout, "201") {
+		t.Errorf("the sender saw %d:\n%s", r.code, r.stdout)
+	}
+}
+
+func TestListenAsksForItsEventsOnly(t *testing.T) {
+	relay := startRelay(t, "")
+	startListen(t, secretVariables, "ws://"+relay+"/api/webhooks", "--event", "session.*", "--match", "data.user_id=user_1")
+	for name, args := range map[string][]string{
+		"another event": {"user.created"},
+		"another value": {"session.created", "--set", "data.user_id=user_2"},
+	} {
+		if r := send(t, append(args, "--to", "http://"+relay+"/api/webhooks")...); !strings.Contains(r.stdout, "503") {
+			t.Errorf("%s: the sender saw\n%s", name, r.stdout)
+		}
+	}
+	if r := send(t, "session.created", "--set", "data.user_id=user_1", "--to", "http://"+relay+"/api/webhooks"); r.code != 0 {
+		t.Errorf("what it asks for: the sender saw\n%s", r.stdout)
+	}
+}
+
+func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {
+	relay := startRelay(t, "")
+	noRelay := testcaddy.NewBackend(t, nil)
+	tests := map[string]struct {
+		args  []string
+		wants string
+	}{
+		"another secret":  {[]string{"ws://" + relay + "/api/webhooks", "--secret", testcaddy.OtherSecret}, "must be made of the endpoint's signing secret"},
+		"no relay there":  {[]string{"ws://" + noRelay.Address + "/api/webhooks"}, "no relay is there"},
+		"not encrypted":   {[]string{"ws://example.com/api/webhooks"}, "write wss://"},
+		"a URL of files":  {[]string{"ftp://example.com/api/webhooks"}, "begin it with wss://"},
+		"since, but Svix": {[]string{"--since", "30m"}, "a relay of your own"},
+		"new, but ours":   {[]string{"ws://" + relay + "/api/webhooks", "--new"}, "--new"},
+		"match":           {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.id"}, "data.id=user_"},
+		"a long since":    {[]string{"ws://" + relay + "/api/webhooks", "--since", "72h"}, "from 1s to 48h"},
+		"on all networks": {[]string{"ws://" + relay + "/api/webhooks", "--from", "hooks.example.com"}, "stays on this machine"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"clerk-webhook", "listen", "--inspect=off"}, test.args...)
+			if !strings.Contains(strings.Join(args, " "), "--from") {
+				args = append(args, "--from", testcaddy.FreeAddress(t))
+			}
+			cmd := caddy(t, args...)
+			cmd.Env = append(cmd.Env, secretVariables...)
+			if r := run(t, cmd, ""); r.code != 2 || !strings.Contains(r.stderr, test.wants) {
+				t.Errorf("code %d, want 2 and %q:\n%s", r.code, test.wants, r.stderr)
+			}
+		})
+	}
+}
+
+func TestListenNeedsTheSecretOfItsRelay(t *testing.T) {
+	if r := run(t, caddy(t, "clerk-webhook", "listen", "wss://example.com/api/webhooks"), ""); r.code != 2 || !strings.Contains(r.stderr, "no signing secret") {
+		t.Errorf("code %d:\n%s", r.code, r.stderr)
+	}
+}
+
+func TestSecretPrintsTheListenToken(t *testing.T) {
+	cmd := caddy(t, "clerk-webhook", "secret", "--listen-token")
+	cmd.Env = append(cmd.Env, secretVariables...)
+	if r := run(t, cmd, ""); r.code != 0 || !strings.HasPrefix(r.stdout, "c_") || len(strings.TrimSpace(r.stdout)) != 34 || strings.Contains(r.stdout, sendSecret) {
+		t.Errorf("code %d: %q", r.code, r.stdout)
+	}
+}

@@ -1,0 +1,120 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
+)
+
+// Open finds the room of a token. It returns nil for a token that opens none, and
+// takes the same time for every token.
+type Open func(token string) *Room
+
+// IsListener reports whether r asks for a WebSocket, as listeners do.
+func IsListener(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Options are the settings of a relay.
+type Options struct {
+	// Who names the sender of the request.
+	Who string
+
+	// MaxAnswer bounds the body of an answer, in bytes.
+	MaxAnswer int64
+
+	// Entered is called when the connection has become a listener. Default: nothing.
+	Entered func()
+
+	// Recorded returns the deliveries of a room in the last time, oldest first, for a
+	// listener that asks for them. Default: none.
+	Recorded func(room *Room, in time.Duration) iter.Seq[*Delivery]
+}
+
+// Why a connection was refused. The client learns the same for each wrong token.
+var (
+	ErrToken = errors.New("the token opens nothing here: it must be made of the endpoint's signing secret")
+	ErrStart = errors.New("no valid start message came within 5 seconds")
+)
+
+// Accept takes a listener in, and returns when it has left. It returns an error if
+// the connection never became a listener.
+func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, open Open, o Options) error {
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow() //nolint:errcheck // it may be closed already
+	start, err := d.readStart(r.Context(), conn)
+	if err != nil {
+		refuse(conn, websocket.StatusPolicyViolation, ErrStart.Error())
+		return fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	room := open(start.Token)
+	if room == nil {
+		refuse(conn, websocket.StatusPolicyViolation, ErrToken.Error())
+		return ErrToken
+	}
+	events, err := start.compile()
+	if err != nil {
+		refuse(conn, websocket.StatusPolicyViolation, err.Error())
+		return fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	hello, err := encode(typeStart, start)
+	if err != nil {
+		return err
+	}
+	l := &listener{
+		conn: conn, who: o.Who, wishes: start.Wishes, events: events,
+		queue: make(chan []byte, maxInFlight), waiting: make(map[string]chan<- Heard),
+	}
+	l.queue <- hello
+	// The request's context ends with the config. The connection lives on.
+	return l.serve(context.WithoutCancel(r.Context()), room, o)
+}
+
+// refuse closes a connection, and says why to who can be told within a second.
+func refuse(conn *websocket.Conn, code websocket.StatusCode, reason string) {
+	timer := time.AfterFunc(time.Second, func() { _ = conn.CloseNow() })
+	defer timer.Stop()
+	_ = conn.Close(code, reason)
+}
+
+func (d *Doorway) readStart(ctx context.Context, conn *websocket.Conn) (Start, error) {
+	ctx, leave := d.enter(ctx)
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	conn.SetReadLimit(maxStart)
+	_, frame, err := conn.Read(ctx)
+	if err != nil {
+		return Start{}, err
+	}
+	var start Start
+	return start, decode(frame, typeStart, &start)
+}
+
+// compile reads the patterns of event types. It refuses wishes that would cost the
+// relay too much.
+func (w *Wishes) compile() ([]event.Pattern, error) {
+	if len(w.Events) > maxWishes || len(w.Match) > maxWishes {
+		return nil, fmt.Errorf("a listener can have %d patterns and as many matches", maxWishes)
+	}
+	var patterns []event.Pattern
+	for _, text := range w.Events {
+		pattern := event.Pattern(text)
+		if err := pattern.Validate(); err != nil {
+			return nil, fmt.Errorf("events: %w", err)
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, nil
+}

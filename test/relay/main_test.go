@@ -1,0 +1,3 @@
+package relay_test
+
+import _ "github.com/caddyclerk/caddy-clerk-webhook" // which is tested

@@ -1,0 +1,169 @@
+package relay_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+func TestAListenerGetsDeliveriesOfItsSecretOnly(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook {\nsecret "+testcaddy.Secret+"\nsecret "+testcaddy.OtherSecret+"\nrelay\n}\n}")
+	url := "http://" + address
+	other := listen(t, url, testcaddy.OtherSecret, "")
+	if got := <-deliver(t, url, testcaddy.UserCreated); got.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("with a listener of another secret the sender got %d", got.StatusCode)
+	}
+	mine := listen(t, url, testcaddy.Secret, "")
+	answers := deliver(t, url, testcaddy.UserCreated)
+	mine.answer(t, mine.receive(t), 200, "")
+	<-answers
+	other.wantNothing(t)
+}
+
+// wantNothing fails the test if a delivery has been sent to the listener.
+func (w wire) wantNothing(t *testing.T) {
+	t.Helper()
+	reading, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	frames := make(chan []byte, 1)
+	go func() {
+		if _, data, err := w.Read(reading); err == nil {
+			frames <- data
+		}
+	}()
+	if err := w.Ping(t.Context()); err != nil { // its pong comes after what was sent before
+		t.Fatal(err)
+	}
+	select {
+	case data := <-frames:
+		t.Errorf("the listener got %s", data)
+	default:
+	}
+}
+
+func TestSecretsOfARotationShareListeners(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook {\nsecret "+testcaddy.OtherSecret+" "+testcaddy.Secret+"\nrelay\n}\n}")
+	w := listen(t, "http://"+address, testcaddy.OtherSecret, "")
+	answers := deliver(t, "http://"+address, testcaddy.UserCreated)
+	w.answer(t, w.receive(t), 200, "")
+	if got := <-answers; got.StatusCode != 200 {
+		t.Errorf("the sender got %d", got.StatusCode)
+	}
+}
+
+func TestConnectionsWithoutATokenEnd(t *testing.T) {
+	url := run(t, "relay")
+	w := dial(t, url)
+	if closed := w.closed(t); closed.Code == websocket.StatusNormalClosure {
+		t.Errorf("the connection ended with %v", closed)
+	}
+}
+
+// TestStrangersDoNotKeepListenersOut opens more silent connections than may wait.
+func TestStrangersDoNotKeepListenersOut(t *testing.T) {
+	url := run(t, "relay")
+	for range 150 {
+		dial(t, url)
+	}
+	w := listen(t, url, testcaddy.Secret, "")
+	answers := deliver(t, url, testcaddy.UserCreated)
+	w.answer(t, w.receive(t), 200, "")
+	if got := <-answers; got.StatusCode != 200 {
+		t.Errorf("the sender got %d", got.StatusCode)
+	}
+}
+
+func TestBrowsersOfOtherSitesCannotListen(t *testing.T) {
+	url := run(t, "relay")
+	_, res, err := websocket.Dial(t.Context(), strings.Replace(url, "http", "ws", 1),
+		&websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
+	if err == nil || res == nil || res.StatusCode != http.StatusForbidden {
+		t.Errorf("the connection was not refused: %v", err)
+	}
+}
+
+func TestWithoutRelayAListenerIsARequestLikeEveryOther(t *testing.T) {
+	url := run(t, "")
+	_, res, err := websocket.Dial(t.Context(), strings.Replace(url, "http", "ws", 1), nil)
+	if err == nil || res == nil || res.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("the connection was not refused: %v", err)
+	}
+}
+
+func TestASlowListenerMissesCopies(t *testing.T) {
+	url := run(t, "relay copy")
+	w := listen(t, url, testcaddy.Secret, "")
+	const sent = 80 // more than may be under way
+	for range sent {
+		if got := <-deliver(t, url, testcaddy.UserCreated); got.StatusCode != http.StatusMultiStatus {
+			t.Fatalf("the sender got %d", got.StatusCode)
+		}
+	}
+	var first frame
+	for i := range 64 {
+		if f := w.receive(t); i == 0 {
+			first = f
+		}
+	}
+	w.answer(t, first, 200, "")
+	testcaddy.Await(t, "a copy after an answer", func() bool {
+		<-deliver(t, url, testcaddy.UserCreated)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _, err := w.Read(ctx)
+		return err == nil
+	})
+}
+
+func TestOnlyVerifiedDeliveriesAreRelayed(t *testing.T) {
+	for _, options := range []string{"relay", "relay copy", "relay\nreport_only"} {
+		t.Run(strings.ReplaceAll(options, "\n", " "), func(t *testing.T) {
+			url := run(t, options)
+			w := listen(t, url, testcaddy.Secret, "")
+			for name, change := range map[string]func(r *http.Request){
+				"forged":   func(r *http.Request) { r.Header.Set("Svix-Id", "msg_other") },
+				"unsigned": func(r *http.Request) { r.Header.Del("Svix-Signature") },
+				"stale":    func(r *http.Request) { r.Header.Set("Svix-Timestamp", "1614265330") },
+			} {
+				r := testcaddy.SignedRequest(t, url, testcaddy.Secret, testcaddy.UserCreated)
+				change(r)
+				if got := testcaddy.Send(t, testcaddy.NewConnections, r); got.StatusCode < 300 && !strings.Contains(options, "report_only") {
+					t.Errorf("%s: the sender got %d", name, got.StatusCode)
+				}
+			}
+			w.wantNothing(t)
+		})
+	}
+}
+
+func TestRefusedListenersAreLoggedOnceAMinute(t *testing.T) {
+	url := run(t, "name "+testcaddy.NewEndpoint()+"\nrelay")
+	testcaddy.Log.Reset()
+	for range 20 {
+		w := dial(t, url)
+		w.send(t, `{"type":"start","version":1,"data":{"token":"c_abcdefghij"}}`)
+		w.closed(t)
+	}
+	testcaddy.Log.WaitFor(t, "listeners refused")
+	if entries := testcaddy.Log.Entries(t, "listeners refused"); len(entries) != 1 || entries[0]["reason"] != "token" {
+		t.Errorf("logged %v", entries)
+	}
+	if text := testcaddy.Log.String(); strings.Contains(text, "c_abcdefghij") {
+		t.Errorf("the log has a token:\n%s", text)
+	}
+}
+
+func TestARelayNeedsASecretThatIsOne(t *testing.T) {
+	err := testcaddy.TryRun(t, ":0 {\nclerk_webhook {\nsecret whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\nrelay\n}\n}")
+	if err == nil || !strings.Contains(err.Error(), "add a whsec_ secret") {
+		t.Errorf("it loads: %v", err)
+	}
+}
