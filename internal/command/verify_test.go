@@ -1,9 +1,12 @@
 package command_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -239,6 +242,12 @@ func TestVerifyNamesTheCause(t *testing.T) {
 			r.body = string(text)
 		}, "body_json_string"},
 		{"base64 of a gateway", func(r *received) { r.body = base64.StdEncoding.EncodeToString([]byte(r.body)) }, "body_base64"},
+		{"compressed by a proxy", func(r *received) {
+			r.header, r.body = []string{"Content-Encoding: gzip"}, gzipped(r.body)
+		}, "body_compressed"},
+		{"compressed after Python wrote it", func(r *received) {
+			r.body = gzipped(strings.NewReplacer(`":`, `": `, `,"`, `, "`, `},{`, `}, {`).Replace(r.body))
+		}, "body_compressed json_spacing"},
 
 		{"truncated, as Content-Length tells", func(r *received) {
 			r.header = []string{"Content-Length: " + strconv.Itoa(len(r.body))}
@@ -453,4 +462,12 @@ func TestVerifyErrors(t *testing.T) {
 			checkNoSecret(t, res)
 		})
 	}
+}
+
+func gzipped(body string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, body)
+	_ = w.Close()
+	return b.String()
 }

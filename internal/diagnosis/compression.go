@@ -93,7 +93,7 @@ func (c coding) decompress(body []byte) (plain []byte, ok bool) {
 // decompressions returns what the body may have been before it was compressed.
 func decompressions(body []byte, h map[string][]string) []candidate[[]byte] {
 	var all []candidate[[]byte]
-	var fixes []Finding
+	how := ""
 	for range maxLayers {
 		c, known := codingOf(body, h)
 		if !known {
@@ -103,9 +103,9 @@ func decompressions(body []byte, h map[string][]string) []candidate[[]byte] {
 		if !ok {
 			break
 		}
-		fixes = append(slices.Clip(fixes), proven(BodyCompressed, "something compressed the body ("+c.name+") after the sender had signed it: "+dontCompress))
-		all = append(all, candidate[[]byte]{plain, fixes})
-		body = plain
+		body, how = plain, c.name+how
+		all = append(all, candidate[[]byte]{body, []Finding{proven(BodyCompressed, "something compressed the body ("+how+") after the sender had signed it: "+dontCompress)}})
+		how = ", then " + how
 	}
 	return all
 }

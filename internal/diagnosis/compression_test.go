@@ -43,12 +43,12 @@ func TestCompressedBody(t *testing.T) {
 		name, encoding, body string
 		want, says           string
 	}{
-		{"gzip", "gzip", gzipped, "body_compressed", "gzip"},
+		{"gzip", "gzip", gzipped, "body_compressed", "(gzip)"},
 		{"gzip without Content-Encoding", "", gzipped, "body_compressed", "gzip"},
 		{"deflate", "deflate", compress(t, signed, zlibWriter), "body_compressed", "deflate"},
 		{"deflate without the frame of zlib", "Deflate", compress(t, signed, flateWriter), "body_compressed", "deflate"},
 		{"zstd", "zstd", compress(t, signed, zstdWriter), "body_compressed", "zstd"},
-		{"zstd in gzip", "zstd, gzip", compress(t, compress(t, signed, zstdWriter), gzipWriter), "body_compressed body_compressed", "gzip"},
+		{"zstd in gzip", "zstd, gzip", compress(t, compress(t, signed, zstdWriter), gzipWriter), "body_compressed", "(zstd, then gzip)"},
 		{"gzip in base64", "gzip", base64.StdEncoding.EncodeToString([]byte(gzipped)), "body_base64 body_compressed", "isBase64Encoded"},
 		{"gzip of another spelling", "gzip", compress(t, `{"type": "user.created", "data": {"id": "user_1"}}`, gzipWriter), "body_compressed json_spacing", "gzip"},
 		{"gzip of a body with a line end more", "gzip", compress(t, signed+"\n", gzipWriter), "body_compressed body_newline_added", "gzip"},

@@ -273,6 +273,8 @@ type sent struct {
 	Reason    string
 	Note      string
 	Answer    entryAnswer
+
+	DurationMS float64 `json:"duration_ms"`
 }
 
 // act makes the call about the entry, which must succeed.

@@ -47,6 +47,9 @@ func TestReplayIsTheSameDeliverySignedAnew(t *testing.T) {
 	if replay.Origin != "replay" || replay.ReplayOf != original.ID || replay.RemoteAddr != original.RemoteAddr || !replay.Verified {
 		t.Errorf("it is recorded as %+v", replay)
 	}
+	if replay.DurationMS != s.DurationMS {
+		t.Errorf("it took %v ms in the list, and %v ms in the answer of the call", replay.DurationMS, s.DurationMS)
+	}
 	if got := d.one(t, original.ID).Replays; !slices.Equal(got, []string{s.Entry}) {
 		t.Errorf("replays of the original: %v", got)
 	}
