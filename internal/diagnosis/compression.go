@@ -117,7 +117,7 @@ const dontCompress = "do not compress requests on their way to the endpoint, or 
 func suspiciousCompression(d Delivery) []Finding {
 	c, known := codingOf(d.Body, d.Headers)
 	announced := len(contentCodings(d.Headers)) > 0
-	message := ""
+	var message string
 	switch {
 	case known && c.starts != nil:
 		message = "the body is compressed (" + c.name + "), and senders sign what they send uncompressed: " + dontCompress
