@@ -1,0 +1,14 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/daemon"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/storetest"
+)
+
+func TestStoreKeepsItsPromises(t *testing.T) {
+	server := daemon.StartPostgres(t)
+	storetest.Run(t, func(t *testing.T) stores.Store { return newStore(t, server.URL()) })
+}
