@@ -36,7 +36,7 @@ const (
 	firstWait  = 500 * time.Millisecond
 	longestTry = time.Minute
 	waitFactor = 1.5
-	apiTries   = 12
+	apiTries   = 20
 
 	// longestPause is the longest Retry-After that is waited for. All pauses and
 	// attempts of one request together take no longer than maxPatience.
