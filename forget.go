@@ -35,6 +35,13 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision registers the metrics. After a configuration was refused, the admin
+// endpoint serves the registry of that one, whose guards may not have registered
+// them.
+func (adminAPI) Provision(ctx caddy.Context) error {
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
 // Routes returns the routes of the API.
 func (adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/clerk_webhook/forget", Handler: caddy.AdminHandlerFunc(serveForget)}}
@@ -88,5 +95,8 @@ func forgetDelivery(ctx context.Context, id string) (known bool, err error) {
 
 var errNoDeduplication = errors.New("no clerk_webhook in the running config has the option deduplicate")
 
-// Interface guard
-var _ caddy.AdminRouter = (*adminAPI)(nil)
+// Interface guards
+var (
+	_ caddy.AdminRouter = (*adminAPI)(nil)
+	_ caddy.Provisioner = (*adminAPI)(nil)
+)

@@ -185,3 +185,24 @@ func beginDelivery(t *testing.T, address, path, secret string) (finish func(*tes
 		return answer(t)
 	}
 }
+
+// After a configuration was refused, Caddy's admin endpoint belongs to that one.
+// What still runs is measured all the same.
+func TestMetricsAtTheAdminEndpointSurviveARefusedConfiguration(t *testing.T) {
+	address, admin, endpoint := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t), testcaddy.NewEndpoint()
+	testcaddy.Run(t, testcaddy.Measured(address, guardOf("/a", endpoint, mainSecret)+answering), "admin "+admin)
+	for name, directives := range map[string]string{
+		"a guard without a secret": guardOf("/a", endpoint, "{env.CLERK_WEBHOOK_TEST_UNSET}"),
+		"no guard at all":          "basic_auth {\nsomebody not-a-hash\n}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := testcaddy.TryRun(t, testcaddy.Measured(address, directives), "admin "+admin); err == nil {
+				t.Fatal("the configuration is not refused")
+			}
+			sample := testcaddy.SecretLabels(testcaddy.VerifiedTotal, endpoint, "main")
+			if _, present := testcaddy.Scrape(t, admin)[sample]; !present {
+				t.Errorf("%s is gone, but its endpoint is not", sample)
+			}
+		})
+	}
+}
