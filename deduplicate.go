@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,8 +139,14 @@ func checkStore(name string) error {
 		const plugin = "github.com/caddyclerk/caddy-clerk-webhook"
 		return fmt.Errorf("this Caddy is built without the store %s: build it with xcaddy build --with %s --with %[2]s/stores/%[1]s", name, plugin)
 	}
-	return fmt.Errorf("'%s' is not a store of this Caddy, which has %s", name, strings.Join(names, ", "))
+	given := "this"
+	if namePattern.MatchString(name) { // else it may be the URL of a database, with a password
+		given = "'" + name + "'"
+	}
+	return fmt.Errorf("%s is not a store of this Caddy, which has %s", given, strings.Join(names, ", "))
 }
+
+var namePattern = regexp.MustCompile(`^\w{1,30}$`)
 
 // deduplication is what a guard needs to forward each delivery once.
 type deduplication struct {

@@ -1,3 +1,10 @@
 package deduplicate_test
 
-import _ "github.com/caddyclerk/caddy-clerk-webhook" // which is tested
+import (
+	"testing"
+
+	_ "github.com/caddyclerk/caddy-clerk-webhook" // which is tested
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+func TestMain(m *testing.M) { testcaddy.Main(m) }

@@ -264,6 +264,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"two stores", "deduplicate memory storage", "deduplicate: memory takes no arguments, at Caddyfile:3"},
 		{"a store that is not built in", "deduplicate redis {env.REDIS_URL}", "deduplicate: this Caddy is built without the store redis: build it with xcaddy build --with github.com/caddyclerk/caddy-clerk-webhook --with github.com/caddyclerk/caddy-clerk-webhook/stores/redis, at Caddyfile:3"},
 		{"an unknown store", "deduplicate 24h etcd", "deduplicate: 'etcd' is not a store of this Caddy, which has memory, storage, at Caddyfile:3"},
+		{"a URL without its store", "deduplicate redis://:password@localhost", "deduplicate: this is not a store of this Caddy, which has memory, storage, at Caddyfile:3"},
 		{"a word as window", "deduplicate forever", "deduplicate: 'forever' is not a store of this Caddy, which has memory, storage, at Caddyfile:3"},
 		{"an option of no store", "deduplicate {\ntable x\n}", "deduplicate: its block has an option of a store, but no store is named: write deduplicate [<window>] <store>, at Caddyfile:5"},
 		{"an option that the store does not have", "deduplicate 48h storage {\non_failure refuse\ntable x\n}", "deduplicate: storage has no options: its block may only have on_failure, at Caddyfile:5"},
