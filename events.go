@@ -24,6 +24,21 @@ type eventKind struct {
 	wanted bool
 }
 
+// whyFiltered is what a person reads in the list of attempts.
+func (k eventKind) whyFiltered(status int) string {
+	what := "events of this type"
+	if k.name == "" {
+		what = "events without a type"
+	} else if event.Pattern(k.name).Validate() == nil {
+		what = k.name
+	}
+	answer := "Not forwarded"
+	if status < 300 {
+		answer = "Acknowledged, but not forwarded"
+	}
+	return answer + ": the option events does not select " + what + ".\n"
+}
+
 // newEventFilter decides beforehand about all types that are known: those of
 // Clerk's catalogue, and those that the patterns name.
 func newEventFilter(texts []string) (*eventFilter, error) {

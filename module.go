@@ -89,7 +89,8 @@ type Handler struct {
 	Events []string `json:"events,omitempty"`
 
 	// The status for a genuine delivery of an event that is not wanted, from 200
-	// to 599. A 2xx tells Svix not to retry it. Default: 204.
+	// to 599. A 2xx tells Svix not to retry it. An answer that can have a body
+	// says why in a line of text. Default: 204.
 	Filtered int `json:"filtered,omitempty"`
 
 	// How far the signed timestamp may be from the clock, in the past and in the
@@ -393,8 +394,16 @@ func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *deliver
 	if d.kind.name == "" {
 		h.summaries.Note(untyped, deliveryEvent{id: d.headers.ID})
 	}
-	w.WriteHeader(h.Filtered)
-	return nil
+	if !mayHaveText(h.Filtered) {
+		w.WriteHeader(h.Filtered)
+		return nil
+	}
+	return respond(w, h.Filtered, d.kind.whyFiltered(h.Filtered))
+}
+
+// mayHaveText reports whether an answer with the status can have a body.
+func mayHaveText(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }
 
 func (h *Handler) forward(w http.ResponseWriter, r *http.Request, d *delivery, next caddyhttp.Handler) error {

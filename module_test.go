@@ -220,26 +220,35 @@ func compareAnswers(t *testing.T, guarded, bare testcaddy.Answer) {
 func equalValues(a, b []string) bool { return fmt.Sprintf("%q", a) == fmt.Sprintf("%q", b) }
 
 func TestUnwantedEventsAreAcknowledged(t *testing.T) {
-	const userDeleted = `{"type":"user.deleted"}`
+	const (
+		userDeleted  = `{"type":"user.deleted"}`
+		acknowledged = "Acknowledged, but not forwarded: the option events does not select "
+	)
 	tests := map[string]struct {
 		options string
 		body    string
 		status  int
 		guard   string
+		text    string
 	}{
-		"wanted":                             {"events user.created user.deleted", testcaddy.UserCreated, 200, "forwarded"},
-		"unwanted":                           {"events user.created", userDeleted, 204, "filtered"},
-		"unwanted, with a body allowed":      {"events user.created\nfiltered 200", userDeleted, 200, "filtered"},
-		"unwanted, with another status":      {"events user.created\nfiltered 410", userDeleted, 410, "filtered"},
-		"unwanted, to be sent again":         {"events user.created\nfiltered 599", userDeleted, 599, "filtered"},
-		"any event":                          {"", userDeleted, 200, "forwarded"},
-		"no JSON, any event":                 {"", "hello", 200, "forwarded"},
-		"no JSON, some events":               {"events *", "hello", 204, "filtered"},
-		"no body, any event":                 {"", "", 200, "forwarded"},
-		"no body, some events":               {"events *", "", 204, "filtered"},
-		"no type, some events":               {"events *", `{"data":{"type":"user.created"}}`, 204, "filtered"},
-		"a type that is no text":             {"events *", `{"type":1}`, 204, "filtered"},
-		"two types of which the last counts": {"events user.created", `{"type":"user.created","type":"user.deleted"}`, 204, "filtered"},
+		"wanted":                             {"events user.created user.deleted", testcaddy.UserCreated, 200, "forwarded", ""},
+		"unwanted":                           {"events user.created", userDeleted, 204, "filtered", ""},
+		"unwanted, with a body allowed":      {"events user.created\nfiltered 200", userDeleted, 200, "filtered", acknowledged + "user.deleted.\n"},
+		"unwanted, with another status":      {"events user.created\nfiltered 410", userDeleted, 410, "filtered", "Not forwarded: the option events does not select user.deleted.\n"},
+		"unwanted, to be sent again":         {"events user.created\nfiltered 599", userDeleted, 599, "filtered", "Not forwarded: the option events does not select user.deleted.\n"},
+		"unwanted, with 205":                 {"events user.created\nfiltered 205", userDeleted, 205, "filtered", ""},
+		"unwanted, with 304":                 {"events user.created\nfiltered 304", userDeleted, 304, "filtered", ""},
+		"another sender's type":              {"events user.created\nfiltered 202", `{"type":"invoice.paid-out"}`, 202, "filtered", acknowledged + "invoice.paid-out.\n"},
+		"a type with characters of its own":  {"events user.created\nfiltered 202", `{"type":"<b>\u0000"}`, 202, "filtered", acknowledged + "events of this type.\n"},
+		"no type, with a body allowed":       {"events user.created\nfiltered 200", `{}`, 200, "filtered", acknowledged + "events without a type.\n"},
+		"any event":                          {"", userDeleted, 200, "forwarded", ""},
+		"no JSON, any event":                 {"", "hello", 200, "forwarded", ""},
+		"no JSON, some events":               {"events *", "hello", 204, "filtered", ""},
+		"no body, any event":                 {"", "", 200, "forwarded", ""},
+		"no body, some events":               {"events *", "", 204, "filtered", ""},
+		"no type, some events":               {"events *", `{"data":{"type":"user.created"}}`, 204, "filtered", ""},
+		"a type that is no text":             {"events *", `{"type":1}`, 204, "filtered", ""},
+		"two types of which the last counts": {"events user.created", `{"type":"user.created","type":"user.deleted"}`, 204, "filtered", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -252,8 +261,11 @@ func TestUnwantedEventsAreAcknowledged(t *testing.T) {
 				return
 			}
 			testcaddy.WantNothing(t, backend)
-			if got.Text != "" {
-				t.Errorf("the answer has a body: %q", got.Text)
+			if got.Text != test.text {
+				t.Errorf("the answer is %q, want %q", got.Text, test.text)
+			}
+			if got.Text != "" && got.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+				t.Errorf("the answer is of type %q", got.Header.Get("Content-Type"))
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package clerkwebhook
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -39,12 +40,26 @@ var rejectionStatus = map[reason]int{
 type rejection = signature.Error
 
 var (
-	errNotPost        = &rejection{Reason: methodNotAllowed, Detail: "only POST is a delivery"}
-	errAnnouncedLarge = &rejection{Reason: bodyTooLarge, Detail: "Content-Length is over max_body"}
-	errTooLarge       = &rejection{Reason: bodyTooLarge, Detail: "the body is over max_body"}
-	errSlowBody       = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
-	errBrokenBody     = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
+	errNotPost    = &rejection{Reason: methodNotAllowed, Detail: "only POST is a delivery"}
+	errSlowBody   = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
+	errServerTime = &rejection{Reason: bodyTimeout, Detail: "the server's timeouts read_body or read_body_idle ended the body before body_timeout did"}
+	errBrokenBody = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
+	errInFront    = &rejection{Reason: bodyTooLarge, Detail: "the body is larger than a directive in front of the guard allows, such as request_body"}
 )
+
+// announcedTooLarge and tooLarge join their texts by hand, because package fmt would
+// cost more in a flood.
+func announcedTooLarge(announced, maxBody int64) *rejection {
+	return &rejection{Reason: bodyTooLarge, Detail: "Content-Length is " + strconv.FormatInt(announced, 10) + " bytes, and max_body is " + strconv.FormatInt(maxBody, 10)}
+}
+
+func tooLarge(arrived, maxBody int64) *rejection {
+	return &rejection{Reason: bodyTooLarge, Detail: strconv.FormatInt(arrived, 10) + " bytes of the body had come when the guard stopped reading, and max_body is " + strconv.FormatInt(maxBody, 10)}
+}
+
+func tooLargeInFront(limit int64) *rejection {
+	return &rejection{Reason: bodyTooLarge, Detail: errInFront.Detail + ": its limit is " + strconv.FormatInt(limit, 10) + " bytes"}
+}
 
 // rejectionOf is for errors of the signature package that concern a delivery. Each
 // of them is a *rejection itself. errors.As would cost time in a flood of forgeries.
@@ -55,13 +70,13 @@ func rejectionOf(err error) *rejection {
 // logRejection logs each rejection at debug, as Caddy logs its own 4xx, and a summary
 // at warn.
 func (h *Handler) logRejection(r *http.Request, d *delivery, why *rejection) {
-	message := "deliveries rejected"
+	message, detail := "deliveries rejected", "delivery rejected"
 	if h.ReportOnly {
-		message = "deliveries let through that would be rejected without report_only"
+		message, detail = "deliveries let through that would be rejected without report_only", "delivery let through that would be rejected without report_only"
 	}
 	e := newRejectionEvent(r, d, h.now(), why)
 	h.summaries.Note(summary.Kind{Level: zapcore.WarnLevel, Message: message, Key: "reason", Value: string(why.Reason)}, e)
-	if c := h.logger.Check(zapcore.DebugLevel, "delivery rejected"); c != nil {
+	if c := h.logger.Check(zapcore.DebugLevel, detail); c != nil {
 		c.Write(zap.String("reason", string(why.Reason)), zap.Inline(e))
 	}
 }

@@ -47,22 +47,24 @@ func (h *Handler) checkHeaders(r *http.Request, d *delivery) *rejection {
 // receiveBody reads the body, bounded in size and time.
 func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *delivery) *rejection {
 	if r.ContentLength > h.MaxBody {
-		return errAnnouncedLarge
+		return announcedTooLarge(r.ContentLength, h.MaxBody)
 	}
 	if r.ContentLength == 0 || r.Body == nil {
 		d.body, d.received = &body.Body{}, time.Now()
 		return nil
 	}
+	start := time.Now()
 	body.SetDeadline(w, r, time.Duration(h.BodyTimeout))
 	received, err := body.Read(r.Body, r.ContentLength, h.MaxBody)
 	d.received = time.Now()
 	if err != nil {
+		why := h.bodyFault(err, len(received.Bytes()), d.received.Sub(start))
 		if h.ReportOnly {
 			received.PutBack(w, r, err)
 		} else {
 			received.Release()
 		}
-		return bodyFault(err)
+		return why
 	}
 	d.body = received
 	received.Restore(r)
@@ -70,20 +72,26 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	return nil
 }
 
-func bodyFault(err error) *rejection {
+// bodyFault says why the body could not be received. Other directives can limit it, too.
+func (h *Handler) bodyFault(err error, arrived int, took time.Duration) *rejection {
 	var (
-		tooLarge *http.MaxBytesError
-		handled  caddyhttp.HandlerError // of a request_body directive in front
+		maxBytes *http.MaxBytesError
+		handled  caddyhttp.HandlerError // as request_body returns it
 		timeout  net.Error
 	)
 	switch {
-	case errors.As(err, &tooLarge),
-		errors.As(err, &handled) && handled.StatusCode == http.StatusRequestEntityTooLarge:
-		return errTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return errSlowBody
+	case errors.Is(err, body.ErrTooLarge):
+		return tooLarge(int64(arrived), h.MaxBody)
+	case errors.As(err, &maxBytes):
+		return tooLargeInFront(maxBytes.Limit)
+	case errors.As(err, &handled) && handled.StatusCode == http.StatusRequestEntityTooLarge:
+		return errInFront
+	case !errors.Is(err, os.ErrDeadlineExceeded) && (!errors.As(err, &timeout) || !timeout.Timeout()):
+		return errBrokenBody
+	case took < time.Duration(h.BodyTimeout):
+		return errServerTime
 	}
-	return errBrokenBody
+	return errSlowBody
 }
 
 func (h *Handler) checkSignature(d *delivery) *rejection {

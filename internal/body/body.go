@@ -34,10 +34,13 @@ type Body struct {
 	released bool
 }
 
+// ErrTooLarge means that a body has more bytes than Read was to read.
+var ErrTooLarge = errors.New("the body is too large")
+
 // Read reads src to its end. contentLength is the announced length in bytes, or
 // -1 if there is none. If src has more than limit bytes, Read stops soon after
-// the limit and returns a *http.MaxBytesError. It returns what it has read with
-// every error, too.
+// the limit and returns ErrTooLarge. It returns what it has read with every error,
+// too.
 func Read(src io.Reader, contentLength, limit int64) (*Body, error) {
 	b := &Body{}
 	b.grow(wanted(contentLength, limit))
@@ -48,7 +51,7 @@ func Read(src io.Reader, contentLength, limit int64) (*Body, error) {
 		n, err := src.Read(b.data[len(b.data):cap(b.data)])
 		b.data = b.data[:len(b.data)+n]
 		if int64(len(b.data)) > limit {
-			return b, &http.MaxBytesError{Limit: limit}
+			return b, ErrTooLarge
 		}
 		if errors.Is(err, io.EOF) {
 			return b, nil
@@ -164,7 +167,7 @@ func (b *Body) Restore(r *http.Request) {
 // may take the time that the server gives it.
 func (b *Body) PutBack(w http.ResponseWriter, r *http.Request, readErr error) {
 	var rest io.Reader = failedReader{readErr}
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(readErr, &tooLarge) {
+	if errors.Is(readErr, ErrTooLarge) {
 		rest = r.Body
 		_ = http.NewResponseController(w).SetReadDeadline(serverDeadline(r))
 	}

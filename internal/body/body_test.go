@@ -29,8 +29,8 @@ func TestRead(t *testing.T) {
 		"end together with the last byte": {iotest.DataErrReader(strings.NewReader("12345")), 5, 10, 5, nil},
 		"byte by byte":                    {iotest.OneByteReader(strings.NewReader("12345")), -1, 10, 5, nil},
 		"at the limit":                    {strings.NewReader("1234567890"), -1, 10, 10, nil},
-		"over the limit":                  {strings.NewReader("12345678901"), -1, 10, 11, &http.MaxBytesError{Limit: 10}},
-		"far over the limit":              {bytes.NewReader(pattern('a', 1<<20)), -1, 10, bufferSizes[0], &http.MaxBytesError{Limit: 10}},
+		"over the limit":                  {strings.NewReader("12345678901"), -1, 10, 11, ErrTooLarge},
+		"far over the limit":              {bytes.NewReader(pattern('a', 1<<20)), -1, 10, bufferSizes[0], ErrTooLarge},
 		"an error halfway":                {io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(broken)), 10, 10, 5, broken},
 		"beyond the largest buffer":       {bytes.NewReader(pattern('a', 5<<20)), -1, 6 << 20, 5 << 20, nil},
 	}

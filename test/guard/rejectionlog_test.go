@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestEachRejectionIsLoggedAtDebug(t *testing.T) {
 		{"time to come", func(r *http.Request) { r.Header.Set("Svix-Timestamp", "9654012591") }, "timestamp_too_new msg_1 the timestamp is further in the future than the tolerance allows"},
 		{"size", func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 101))), 101
-		}, "body_too_large msg_1 Content-Length is over max_body"},
+		}, "body_too_large msg_1 Content-Length is 101 bytes, and max_body is 100"},
 		{"signature", func(r *http.Request) { r.Header.Set("Svix-Signature", "v1,AAAA") }, "signature_mismatch msg_1 no configured secret made a signature in the header for this id, timestamp and body"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -65,6 +66,73 @@ func TestEachRejectionIsLoggedAtDebug(t *testing.T) {
 				if entry["level"] != "debug" || !strings.HasPrefix(fmt.Sprint(entry["remote_addr"]), "127.0.0.1:") {
 					t.Errorf("got the line %v", entry)
 				}
+			}
+		})
+	}
+}
+
+// With report_only nothing is rejected, and the log does not say so.
+func TestReportOnlyLogsThatItLetThrough(t *testing.T) {
+	const (
+		detail  = "delivery let through that would be rejected without report_only"
+		summary = "deliveries let through that would be rejected without report_only"
+	)
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, guarded(address, "name watched\nreport_only\nsecret "+testcaddy.Secret))
+	for range 3 {
+		checkAnswer(t, address, testcaddy.OtherSecret, 200, "rejected by ")
+	}
+	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by 1")
+	for _, entry := range entriesOf(t, detail, "watched") {
+		if entry["level"] != "debug" || entry["reason"] != "signature_mismatch" || entry["id"] != "msg_1" {
+			t.Errorf("got the line %v", entry)
+		}
+	}
+	if err := caddy.Stop(); err != nil { // which writes the last summary
+		t.Fatal(err)
+	}
+	counts := 0.0
+	for _, entry := range entriesOf(t, summary, "watched") {
+		count, _ := entry["count"].(float64)
+		counts += count
+		if entry["level"] != "warn" || entry["reason"] != "signature_mismatch" {
+			t.Errorf("got the summary %v", entry)
+		}
+	}
+	if details := len(entriesOf(t, detail, "watched")); details != 3 || counts != 3 {
+		t.Errorf("got %d lines and a sum of %v for 3 deliveries", details, counts)
+	}
+	for _, message := range []string{rejectionDetail, rejectionSummary} {
+		if entries := entriesOf(t, message, "watched"); len(entries) != 0 {
+			t.Errorf("got %v", entries)
+		}
+	}
+}
+
+// Several directives and options can limit a body. The log names the one that did.
+func TestLogNamesTheLimitOfABody(t *testing.T) {
+	long := strings.Repeat("x", 3000)
+	for _, test := range []struct {
+		name, options, directives, server string
+		body                              io.Reader
+		length                            int64
+		want                              string
+	}{
+		{"max_body, announced", "max_body 1KiB", "", "", strings.NewReader(long), 3000, `Content-Length is 3000 bytes, and max_body is 1024`},
+		{"max_body, not announced", "max_body 1KiB", "", "", strings.NewReader(long), -1, `\d{4} bytes of the body had come when the guard stopped reading, and max_body is 1024`},
+		{"request_body in front", "max_body 2KiB", "request_body {\nmax_size 1KiB\n}", "", strings.NewReader(long), -1, `the body is larger than a directive in front of the guard allows, such as request_body: its limit is 1024 bytes`},
+		{"body_timeout", "body_timeout 200ms", "", "", endless{strings.NewReader("x"), t.Context().Done()}, 100, "the body did not arrive within body_timeout"},
+		{"read_body", "body_timeout 1m", "", "timeouts {\nread_body 200ms\n}", endless{strings.NewReader("x"), t.Context().Done()}, 100, "the server's timeouts read_body or read_body_idle ended the body before body_timeout did"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			endpoint := testcaddy.NewEndpoint()
+			site := testcaddy.RunSite(t, test.directives+"\nclerk_webhook {\nname "+endpoint+"\nsecret "+testcaddy.Secret+"\n"+test.options+"\n}\nrespond 200", test.server)
+			r := testcaddy.SignedRequest(t, site.Clients[0].URL, testcaddy.Secret, "")
+			r.GetBody, r.Body, r.ContentLength = nil, io.NopCloser(test.body), test.length
+			testcaddy.Send(t, site.Clients[0].Client, r)
+			entries := entriesOf(t, rejectionDetail, endpoint)
+			if len(entries) != 1 || !regexp.MustCompile("^"+test.want+"$").MatchString(fmt.Sprint(entries[0]["error"])) {
+				t.Errorf("got the lines %v", entries)
 			}
 		})
 	}
