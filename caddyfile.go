@@ -143,6 +143,9 @@ var errSecretElsewhere = errors.New("a signing secret does not belong here: give
 // setOption sets an option. It checks the values here, because an error can name
 // the line here.
 func (h *Handler) setOption(option string, args []string) error {
+	if err := checkNotOff(option, args...); err != nil {
+		return err
+	}
 	if option == "secret" {
 		return h.addSecret(args)
 	}
@@ -163,6 +166,30 @@ func (h *Handler) setOption(option string, args []string) error {
 		return errArguments
 	}
 	return h.setValue(option, args[0])
+}
+
+// whenOff says what to write instead of turning an option off.
+var whenOff = map[string]string{
+	"filtered":           "to forward every event, leave events out; filtered takes a status such as 204",
+	"tolerance":          "a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries",
+	"max_body":           "there is always a limit: write a larger size, such as 100MiB",
+	"body_timeout":       "there is always a limit: write a longer duration, such as 5m",
+	"report_only":        "to turn it off, leave the line out",
+	"deduplicate":        "to turn it off, leave the line out",
+	"deduplicate.window": "to turn deduplicate off, leave it out",
+	"inspect":            "to turn it off, leave the line out",
+	"secret":             "there is no guard without a secret: to let everything through, use report_only or leave clerk_webhook out",
+}
+
+var offWords = []string{"off", "no", "none", "never", "false", "disabled", "unlimited", "infinite", "0", "0s", "-1"}
+
+// checkNotOff catches an option that is given a single word for "off".
+func checkNotOff(option string, args ...string) error {
+	instead, exists := whenOff[option]
+	if !exists || len(args) != 1 || !slices.Contains(offWords, strings.ToLower(args[0])) {
+		return nil
+	}
+	return fmt.Errorf("it cannot be '%s': %s", args[0], instead)
 }
 
 func (h *Handler) setValue(option, value string) (err error) {
@@ -267,6 +294,11 @@ func (h *Handler) setDeduplicate(d *caddyfile.Dispenser) error {
 	var line, block []caddyfile.Token
 	for d.NextArg() {
 		line = append(line, d.Token())
+	}
+	if len(line) == 1 {
+		if err := checkNotOff("deduplicate", line[0].Text); err != nil {
+			return d.Errf("deduplicate: %w", err)
+		}
 	}
 	if len(line) > 0 && looksLikeWindow(line[0].Text) {
 		if err := h.Deduplicate.setWindow(line[0].Text); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -93,10 +94,13 @@ func parsePatterns(texts []string) ([]event.Pattern, error) {
 	return patterns, nil
 }
 
-// warnOfUnknownEvents tells of patterns that are probably mistyped. They are no
-// error, because Clerk adds events and Svix has other senders.
+// warnOfUnknownEvents tells of patterns that are probably mistyped or out of date. They
+// are no error, because Clerk adds events and Svix has other senders.
 func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pattern) {
 	for _, p := range patterns {
+		if p.NoLongerSent() {
+			logger.Warn(fmt.Sprintf("%s: Clerk no longer sends an event that matches %q", option, p))
+		}
 		if p.Known() {
 			continue
 		}
@@ -105,7 +109,9 @@ func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pat
 			shown = "what may be a signing secret"
 		}
 		message := fmt.Sprintf("%s: no event that Clerk is known to send matches %s", option, shown)
-		if nearest := p.Nearest(); nearest != "" {
+		if slices.Contains([]string{"all", "any", "every", "everything"}, strings.ToLower(string(p))) {
+			message += "; for every event, write *"
+		} else if nearest := p.Nearest(); nearest != "" {
 			message += "; did you mean " + nearest + "?"
 		}
 		logger.Warn(message)

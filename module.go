@@ -171,6 +171,9 @@ func checkJSONDuration(option string, value json.Token) error {
 	case float64, nil: // in nanoseconds, or not set
 		return nil
 	case string:
+		if err := checkNotOff(option, text); err != nil {
+			return err
+		}
 		return setDuration(new(caddy.Duration), text, 0)
 	}
 	return errors.New(`write a duration such as "5m"`)
@@ -193,6 +196,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("events: %w", err)
 	}
 	warnOfUnknownEvents(h.logger, "events", h.filter.patterns)
+	h.warnOfTimes()
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -212,6 +216,19 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.inspection = newInspection(h)
 	}
 	return nil
+}
+
+// warnOfTimes tells of times that are valid but protect less than most people want.
+func (h *Handler) warnOfTimes() {
+	tolerance := time.Duration(h.Tolerance)
+	if tolerance > time.Hour {
+		h.logger.Warn("tolerance is over an hour: somebody who has captured a delivery can send it again for that long; 5m is enough for Clerk and Svix, which sign each attempt anew",
+			zap.Duration("tolerance", tolerance))
+	}
+	if h.Deduplicate != nil && time.Duration(h.Deduplicate.Window) < tolerance {
+		h.logger.Warn("the window of deduplicate is shorter than tolerance: between the two, a copy of a handled delivery is forwarded again; write a window of at least the tolerance",
+			zap.Duration("window", time.Duration(h.Deduplicate.Window)), zap.Duration("tolerance", tolerance))
+	}
 }
 
 func (h *Handler) setDefaults() {

@@ -25,7 +25,7 @@ const refusedByGuard = { signature: 403, timestamp: 403, "missing-header": 400, 
 
 function acceptsEverything(to) {
   test("it accepts every event", async (t) => {
-    const all = await send(secret, to(), "*");
+    const all = await send(secret, to(), ...types);
     assert.equal(all.code, 0, all.stderr);
     assert.equal(all.summary.accepted, types.length);
     for (const type of types) {

@@ -47,7 +47,8 @@ func newSendCommand() *cobra.Command {
 		Long: `
 Sends one delivery for each event type, in the given order. Deliveries are like
 those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer, and no
-redirects. A type can be a pattern: '*' sends every event of Clerk.
+redirects. A type can be a pattern: '*' sends every event that Clerk sends. Write
+the whole name of an event that Clerk no longer sends.
 
 The payloads are fictional. Each run makes its own ids, times, email addresses
 and names. Within one run, all events are about the same user or organization.
@@ -199,7 +200,7 @@ func (p *sendPlan) choosePayloads(cmd *cobra.Command, in *input, args []string) 
 		return errors.New("name the event types to send, such as user.created ('caddy clerk-webhook events' lists them), or give a payload with --data")
 	}
 	for _, arg := range args {
-		types, err := selectTypes(arg)
+		types, err := typesToSend(arg)
 		if err != nil {
 			return err
 		}
@@ -224,6 +225,19 @@ func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
 	}
 	p.types = []string{eventType}
 	return nil
+}
+
+// typesToSend leaves out what Clerk no longer sends, unless it is named.
+func typesToSend(arg string) ([]string, error) {
+	types, err := selectTypes(arg)
+	if err != nil || event.Pattern(arg).IsLiteral() {
+		return types, err
+	}
+	types = slices.DeleteFunc(types, event.NoLongerSent)
+	if len(types) == 0 {
+		return nil, fmt.Errorf("every event that matches %s is one that Clerk no longer sends: to send it all the same, write its whole name", arg)
+	}
+	return types, nil
 }
 
 // selectTypes returns the types of the catalogue that a pattern selects, creations

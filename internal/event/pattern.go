@@ -53,6 +53,12 @@ func (p Pattern) IsLiteral() bool { return !strings.Contains(string(p), "*") }
 // Known reports whether the pattern selects a type in the catalogue.
 func (p Pattern) Known() bool { return slices.ContainsFunc(catalogue, p.Match) }
 
+// NoLongerSent reports whether the pattern selects types in the catalogue, but only such
+// as Clerk has stopped sending.
+func (p Pattern) NoLongerSent() bool {
+	return p.Known() && !slices.ContainsFunc(catalogue, func(t string) bool { return p.Match(t) && !NoLongerSent(t) })
+}
+
 // Nearest returns what the user of a pattern that is not Known probably meant. It is a
 // type in the catalogue or, if the pattern has a wildcard, a pattern for a family of
 // types. If nothing is near it is "".

@@ -55,9 +55,9 @@ func byReason(r *Recording, own *Endpoint) diagnosis.Finding {
 	case "method_not_allowed":
 		f.Message = "it is not a POST, and every delivery is one: look for a redirect, or for a sender that uses another method"
 	case "body_too_large":
-		f.Message = "the body is larger than max_body allows"
+		f.Message = "the body is larger than max_body allows, or a request_body in front of the guard: the log says which"
 	case "body_timeout":
-		f.Message = "the body did not arrive within body_timeout: look for what holds it up on its way"
+		f.Message = "the body did not arrive within body_timeout, or within the server's own read_body: look for what holds it up on its way"
 	case "body_incomplete":
 		f.Message = "the connection ended before the whole body had arrived"
 	default:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -230,7 +231,16 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"relay with two words", "relay copy copy", "relay: wrong number of arguments: write relay [copy] (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"inspect repeated", "inspect\ninspect", "inspect is given twice: keep one, at Caddyfile:4"},
 		{"inspect with a value", "inspect 10MB", "inspect: wrong number of arguments: write inspect, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"report_only with a value", "report_only off", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"report_only with a value", "report_only on", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+
+		{"tolerance turned off", "tolerance OFF", "tolerance: it cannot be 'OFF': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries, at Caddyfile:3"},
+		{"max_body without a limit", "max_body unlimited", "max_body: it cannot be 'unlimited': there is always a limit: write a larger size, such as 100MiB, at Caddyfile:3"},
+		{"body_timeout turned off", "body_timeout none", "body_timeout: it cannot be 'none': there is always a limit: write a longer duration, such as 5m, at Caddyfile:3"},
+		{"filtered turned off", "filtered off", "filtered: it cannot be 'off': to forward every event, leave events out; filtered takes a status such as 204, at Caddyfile:3"},
+		{"report_only turned off", "report_only off", "report_only: it cannot be 'off': to turn it off, leave the line out, at Caddyfile:3"},
+		{"inspect turned off", "inspect false", "inspect: it cannot be 'false': to turn it off, leave the line out, at Caddyfile:3"},
+		{"deduplicate turned off", "deduplicate off", "deduplicate: it cannot be 'off': to turn it off, leave the line out, at Caddyfile:3"},
+		{"secret turned off", "secret none", "secret: it cannot be 'none': there is no guard without a secret: to let everything through, use report_only or leave clerk_webhook out, at Caddyfile:3"},
 
 		{"an empty name", `name ""`, "name: a name cannot be empty, at Caddyfile:3"},
 		{"a name that is too long", "name " + strings.Repeat("n", 101), "name: a name may have at most 100 bytes, at Caddyfile:3"},
@@ -240,7 +250,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a status class", "filtered 2xx", "filtered: '2xx' is not a status from 200 to 599, at Caddyfile:3"},
 		{"a status below 200", "filtered 199", "filtered: 199 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
 		{"a status above 599", "filtered 600", "filtered: 600 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
-		{"a status of zero", "filtered 0", "filtered: 0 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
+		{"a status of zero", "filtered 0", "filtered: it cannot be '0': to forward every event, leave events out; filtered takes a status such as 204, at Caddyfile:3"},
 		{"a negative status", "filtered -204", "filtered: -204 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
 		{"a status beyond all integers", "filtered 99999999999999999999", "filtered: '99999999999999999999' is not a status from 200 to 599, at Caddyfile:3"},
 
@@ -248,15 +258,15 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a duration in words", "tolerance 5minutes", "tolerance: '5minutes' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a tolerance below a second", "tolerance 500ms", `tolerance: 500ms is too short: write at least 1s (in JSON a plain number means nanoseconds: write text such as "5m"), at Caddyfile:3`},
 		{"a window below a second", "deduplicate 1ms", `deduplicate: 1ms is too short: write at least 1s (in JSON a plain number means nanoseconds: write text such as "5m"), at Caddyfile:3`},
-		{"a duration of zero", "tolerance 0s", "tolerance: '0s' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
+		{"a duration of zero", "tolerance 0s", "tolerance: it cannot be '0s': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries, at Caddyfile:3"},
 		{"a negative duration", "tolerance -5m", "tolerance: '-5m' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a duration beyond all integers", "tolerance 9999999h", "tolerance: '9999999h' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"an empty duration", `body_timeout ""`, "body_timeout: '' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
-		{"a body_timeout of zero", "body_timeout 0", "body_timeout: '0' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
+		{"a body_timeout of zero", "body_timeout 0", "body_timeout: it cannot be '0': there is always a limit: write a longer duration, such as 5m, at Caddyfile:3"},
 		{"a negative body_timeout", "body_timeout -1s", "body_timeout: '-1s' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 
 		{"a window without a unit", "deduplicate 48", "deduplicate: '48' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
-		{"a window of zero", "deduplicate 0s", "deduplicate: '0s' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
+		{"a window of zero", "deduplicate 0s", "deduplicate: it cannot be '0s': to turn it off, leave the line out, at Caddyfile:3"},
 		{"a negative window", "deduplicate -24h storage", "deduplicate: '-24h' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
 		{"an empty window", `deduplicate ""`, "deduplicate: '' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
 		{"a window that is too long", "deduplicate 31d1s", "deduplicate: 744h0m1s is too long: a window is at most 31d, at Caddyfile:3"},
@@ -275,7 +285,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a secret as store", "deduplicate 24h " + testcaddy.Secret, "deduplicate: a signing secret does not belong here: give it to the option secret, at Caddyfile:3"},
 
 		{"a size of an unknown unit", "max_body 1MX", "max_body: '1MX' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
-		{"a size of zero", "max_body 0", "max_body: '0' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
+		{"a size of zero", "max_body 0", "max_body: it cannot be '0': there is always a limit: write a larger size, such as 100MiB, at Caddyfile:3"},
 		{"a size below one byte", "max_body 0.4B", "max_body: '0.4B' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
 		{"a negative size", "max_body -1MiB", "max_body: '-1MiB' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
 		{"a size of 2 GiB", "max_body 2GiB", "max_body: '2GiB' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
@@ -348,6 +358,8 @@ func TestJSONMistakes(t *testing.T) {
 		{"a size beyond all integers", `"max_body": 100000000000000000000`, decoding + `max_body: 100000000000000000000 is not a whole number, or too large`},
 		{"a duration that is none", `"tolerance": "soon"`, decoding + `tolerance: 'soon' is not a duration above zero, such as 15s or 5m`},
 		{"a duration that is a flag", `"body_timeout": true`, decoding + `body_timeout: write a duration such as "5m"`},
+		{"tolerance turned off", `"tolerance": "off"`, decoding + `tolerance: it cannot be 'off': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries`},
+		{"a window turned off", `"deduplicate": {"window": "off"}`, decoding + `deduplicate.window: it cannot be 'off': to turn deduplicate off, leave it out`},
 		{"a duration without a unit", `"tolerance": "300"`, decoding + `tolerance: '300' is not a duration above zero, such as 15s or 5m`},
 
 		{"a name that is too long", `"name": "` + strings.Repeat("n", 101) + `"`, "name: a name may have at most 100 bytes"},
@@ -461,6 +473,9 @@ func TestUnknownEventIsAWarning(t *testing.T) {
 		{"a typing mistake", "user.craeted", `events: no event that Clerk is known to send matches "user.craeted"; did you mean user.created?`},
 		{"another case", "User.Created", `events: no event that Clerk is known to send matches "User.Created"; did you mean user.created?`},
 		{"a mistyped family", "usr.*", `events: no event that Clerk is known to send matches "usr.*"; did you mean user.*?`},
+		{"an event that Clerk no longer sends", "subscriptionItem.created", `events: Clerk no longer sends an event that matches "subscriptionItem.created"`},
+		{"a family of which Clerk sends nothing any more", "*Item.created", `events: Clerk no longer sends an event that matches "*Item.created"`},
+		{"a word for all events", "all", `events: no event that Clerk is known to send matches "all"; for every event, write *`},
 		{"another sender's event", "invoice.paid_out-of-band", `events: no event that Clerk is known to send matches "invoice.paid_out-of-band"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -474,10 +489,41 @@ func TestUnknownEventIsAWarning(t *testing.T) {
 
 func TestKnownEventsAreNoWarning(t *testing.T) {
 	t.Setenv(secretVariable, testcaddy.Secret)
-	patterns := append(event.Catalogue(), "*", "user.*", "*.deleted", "organization*")
+	patterns := append(slices.DeleteFunc(event.Catalogue(), event.NoLongerSent), "*", "user.*", "*.deleted", "organization*", "subscriptionItem.*", "*.created")
 	testcaddy.Run(t, "http://"+testcaddy.FreeAddress(t)+" {\n clerk_webhook {\n events "+strings.Join(patterns, " ")+"\n}\n}")
-	if strings.Contains(testcaddy.Log.String(), "no event that Clerk is known to send") {
-		t.Error(testcaddy.Log)
+	for _, warning := range []string{"no event that Clerk is known to send", "no longer sends"} {
+		if strings.Contains(testcaddy.Log.String(), warning) {
+			t.Error(testcaddy.Log)
+		}
+	}
+}
+
+// Times that are valid, but protect less than most people want, are warned about.
+func TestTimesThatProtectLessAreAWarning(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	const (
+		long  = "tolerance is over an hour: somebody who has captured a delivery can send it again for that long; 5m is enough for Clerk and Svix, which sign each attempt anew"
+		short = "the window of deduplicate is shorter than tolerance: between the two, a copy of a handled delivery is forwarded again; write a window of at least the tolerance"
+	)
+	for _, test := range []struct {
+		name, options string
+		long, short   int
+	}{
+		{"the defaults", "deduplicate", 0, 0},
+		{"a tolerance of an hour", "tolerance 1h", 0, 0},
+		{"a tolerance over an hour", "tolerance 61m", 1, 0},
+		{"a window below tolerance", "deduplicate 4m", 0, 1},
+		{"a window that equals tolerance", "deduplicate 5m", 0, 0},
+		{"both", "tolerance 3d\ndeduplicate", 1, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			testcaddy.Run(t, "http://"+testcaddy.FreeAddress(t)+" {\n clerk_webhook {\n"+test.options+"\n}\n}")
+			for message, want := range map[string]int{long: test.long, short: test.short} {
+				if got := len(testcaddy.Log.Entries(t, message)); got != want {
+					t.Errorf("got %d warnings %q, want %d", got, message, want)
+				}
+			}
+		})
 	}
 }
 
