@@ -427,6 +427,7 @@ func checkJSON(t *testing.T, b block) {
 	config, err := json.Marshal(object{
 		"admin":   object{"disabled": true, "config": object{"persist": false}},
 		"logging": object{"logs": object{"default": object{"writer": object{"output": "clerk_webhook_test"}}}},
+		"storage": object{"module": "file_system", "root": testcaddy.StorageDir(t)}, // else the next run finds a duplicate
 		"apps": object{"http": object{"servers": object{"test": object{
 			"listen":          []string{address},
 			"automatic_https": object{"disable": true},
