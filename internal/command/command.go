@@ -157,13 +157,14 @@ func paletteFor(w io.Writer) palette {
 	return palette{isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-func (p palette) good(s string) string { return p.paint("32", s) }
-func (p palette) bad(s string) string  { return p.paint("31", s) }
-func (p palette) dim(s string) string  { return p.paint("2", s) }
-func (p palette) bold(s string) string { return p.paint("1", s) }
+func (p palette) good(s string) string     { return p.paint("32", s) }
+func (p palette) bad(s string) string      { return p.paint("31", s) }
+func (p palette) alarming(s string) string { return p.paint("1;31", s) }
+func (p palette) dim(s string) string      { return p.paint("2", s) }
+func (p palette) bold(s string) string     { return p.paint("1", s) }
 
 func (p palette) paint(code, s string) string {
-	if !p.enabled {
+	if !p.enabled || s == "" {
 		return s
 	}
 	return "\x1b[" + code + "m" + s + "\x1b[0m"

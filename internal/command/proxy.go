@@ -59,9 +59,14 @@ The proxy listens on this machine only, at http://localhost:8080. That is what a
 tunnel such as ngrok or cloudflared needs. If --from is a domain, Caddy gets a
 certificate for it and serves HTTPS on all interfaces.
 
-Without --to, the command brings its own backend, which prints each event.
+Without --to, the command brings its own backend, which accepts everything.
 Without a secret, it makes one and prints it. At the start it also prints a
 command that sends an event.
+
+It prints a line for each delivery when it ends: when it arrived, the status and
+how long it took, the event type, and who or what it is about. For a rejected
+delivery it says why, and for a failed one what your backend did. --json prints
+JSON objects, as the inspector's API has them. --quiet prints none of this.
 
 The inspector is a page at http://localhost:4040. It shows each delivery and its
 answer, replays deliveries, and sends examples of events. Only this machine can
@@ -76,6 +81,7 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 		Example: `  $ caddy clerk-webhook proxy
   $ caddy clerk-webhook proxy --to localhost:3000
   $ caddy clerk-webhook proxy --to localhost:3000 --event 'user.*' --event session.created
+  $ caddy clerk-webhook proxy --to localhost:3000 --json | jq .type
   $ caddy clerk-webhook proxy --to localhost:3000 --from hooks.example.com
   $ caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile > Caddyfile`,
 		Args: proxyArgs,
@@ -90,7 +96,7 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	addSecretFlags(cmd)
 	f := cmd.Flags()
-	f.StringP("to", "t", "", "Address of your backend, such as localhost:3000 (default: print the events)")
+	f.StringP("to", "t", "", "Address of your backend, such as localhost:3000 (default: one that accepts everything)")
 	f.StringP("from", "f", defaultFrom, "Address, port or domain to listen on")
 	f.StringVarP(&p.Path, "path", "p", defaultPath, "Path of the webhook endpoint")
 	f.StringArrayP("event", "e", nil, "Event type or pattern to forward (repeatable; default: every event)")
@@ -101,6 +107,8 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
 	f.BoolVar(&p.Only, "only", false, "Refuse requests to other paths")
 	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "Print no line for each delivery")
+	f.BoolVar(&p.asJSON, "json", false, "Print a JSON object for each delivery, and everything else to standard error")
 	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, with each rejection")
 	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
@@ -118,11 +126,13 @@ type proxy struct {
 	ReportOnly, Deduplicate, Only bool
 	AccessLog, Debug              bool
 	Remembers                     bool  // what is handled, also after the command has ended
+	Follows                       bool  // it prints deliveries
 	Inspector                     *site // nil for none
 
 	afterStart func(out io.Writer) error // runs once the proxy serves; it may never return
 	keys       []*signature.Key
 
+	quiet, asJSON    bool   // how deliveries are printed
 	to               string // "" for the echo backend
 	generated        string // the secret, if none was given
 	anyInspectorPort bool   // because none was asked for
@@ -147,10 +157,17 @@ func (p *proxy) runOrPrint(cmd *cobra.Command) error {
 	if format, _ := cmd.Flags().GetString("config-only"); format != "" {
 		return p.printConfig(cmd.OutOrStdout(), format)
 	}
-	return p.serve(cmd.OutOrStdout())
+	out, deliveries := cmd.OutOrStdout(), cmd.OutOrStdout()
+	if p.asJSON {
+		out = cmd.ErrOrStderr()
+	}
+	return p.serve(out, deliveries)
 }
 
 func (p *proxy) readFlags(cmd *cobra.Command) error {
+	if p.quiet && p.asJSON {
+		return errors.New("--quiet and --json: give one of them")
+	}
 	p.Events = valuesOf(cmd, "event")
 	for _, pattern := range p.Events {
 		if err := event.Pattern(pattern).Validate(); err != nil {
@@ -307,7 +324,7 @@ func adapt(text string) ([]byte, error) {
 
 // serve runs the proxy until a signal ends the process. Caddy stops gracefully, and
 // at once at the second Ctrl-C.
-func (p *proxy) serve(out io.Writer) error {
+func (p *proxy) serve(out, deliveries io.Writer) error {
 	if err := p.Listener.checkFree(); err != nil {
 		return listenError(err, "from", "http://localhost:8081")
 	}
@@ -320,6 +337,10 @@ func (p *proxy) serve(out io.Writer) error {
 		if upstream, err = startEcho(out); err != nil {
 			return fmt.Errorf("starting the backend that prints: %w", err)
 		}
+	}
+	ready := make(chan struct{})
+	if !p.quiet {
+		p.follow(deliveries, ready)
 	}
 	config, err := adapt(p.caddyfile(upstream, isEcho))
 	if err != nil {
@@ -335,6 +356,7 @@ func (p *proxy) serve(out io.Writer) error {
 		}
 	}
 	p.printStart(out)
+	close(ready)
 	if p.afterStart != nil {
 		return p.afterStart(out)
 	}

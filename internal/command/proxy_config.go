@@ -5,12 +5,8 @@ import (
 	"text/template"
 )
 
-// The headers by which the echo backend learns what the guard has found.
-const (
-	outcomeHeader = "Clerk-Webhook-Outcome"
-	reasonHeader  = "Clerk-Webhook-Reason"
-	secretHeader  = "Clerk-Webhook-Secret"
-)
+// outcomeHeader tells the echo backend what the guard has found.
+const outcomeHeader = "Clerk-Webhook-Outcome"
 
 // proxyConfig is the Caddyfile that the proxy runs, as 'caddy fmt' would write it.
 //
@@ -40,6 +36,9 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- if and .Plain (not .Debug)}}
 		level WARN
 		exclude admin
+{{- end}}
+{{- if .Follows}}
+		exclude http.handlers.clerk_webhook.summary
 {{- end}}
 		{{template "withoutSignatures"}}
 	}
@@ -73,15 +72,13 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- else if .Deduplicate}}
 			deduplicate
 {{- end}}
-{{- if .Inspector}}
+{{- if .Records}}
 			inspect
 {{- end}}
 		}
 		reverse_proxy {{token .Upstream}}
 {{- if .Echo}} {
 			header_up Clerk-Webhook-Outcome {http.clerk_webhook.outcome}
-			header_up Clerk-Webhook-Reason {http.clerk_webhook.reason}
-			header_up Clerk-Webhook-Secret {http.clerk_webhook.secret}
 		}
 {{- end}}
 	}
@@ -91,7 +88,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- else}}
 		reverse_proxy {{token .Upstream}}
 {{- if .Echo}} {
-			header_up -Clerk-Webhook-*
+			header_up -Clerk-Webhook-Outcome
 		}
 {{- end}}
 {{- end}}
@@ -122,6 +119,9 @@ func (p *proxy) caddyfile(upstream string, isEcho bool) string {
 // Plain reports whether the proxy serves HTTP only. Caddy warns that such a site
 // cannot speak the other protocols, and tells of certificates at the other sites.
 func (p *proxy) Plain() bool { return strings.HasPrefix(p.Listener.Address, "http:") }
+
+// Records reports whether the guard records deliveries for something that shows them.
+func (p *proxy) Records() bool { return p.Inspector != nil || p.Follows }
 
 // token writes a value as one token of a Caddyfile. A placeholder is a token as it
 // is. In double quotes only a quotation mark can be escaped, and any other backslash

@@ -60,6 +60,24 @@ func TestProxyFindsAFreePortForTheInspector(t *testing.T) {
 // inspectedTypes asks an inspector for the event types that it has recorded.
 func inspectedTypes(t testing.TB, inspector string) (types []string) {
 	t.Helper()
+	for _, entry := range inspected(t, inspector) {
+		types = append(types, entry.Type)
+	}
+	return types
+}
+
+func inspectedIDs(t testing.TB, inspector string) (ids []string) {
+	t.Helper()
+	for _, entry := range inspected(t, inspector) {
+		ids = append(ids, entry.ID)
+	}
+	return ids
+}
+
+type inspectedEntry struct{ ID, Type string }
+
+func inspected(t testing.TB, inspector string) []inspectedEntry {
+	t.Helper()
 	res, err := http.Get(inspector + "/api/entries")
 	if err != nil {
 		t.Fatal(err)
@@ -69,14 +87,37 @@ func inspectedTypes(t testing.TB, inspector string) (types []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var list struct {
-		Entries []struct{ Type string }
-	}
+	var list struct{ Entries []inspectedEntry }
 	if err := json.Unmarshal(text, &list); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	for _, entry := range list.Entries {
-		types = append(types, entry.Type)
+	return list.Entries
+}
+
+// The proxy is given no port for the inspector, so that send can find it.
+func TestSendNamesTheInspectorThatSaysWhy(t *testing.T) {
+	p := (&runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}).start(t, "proxy", secretVariables)
+	p.stdout.WaitFor(t, "Try it")
+	inspector := inspectorLine.FindStringSubmatch(p.stdout.String())
+	if inspector == nil {
+		t.Fatal(p.stdout.String())
 	}
-	return types
+	r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--invalid", "timestamp", "--id", "msg_late")
+	ids := inspectedIDs(t, inspector[1])
+	if len(ids) != 1 {
+		t.Fatalf("the inspector has %v", ids)
+	}
+	row, rest, _ := strings.Cut(r.stdout, "\n")
+	if !strings.HasPrefix(row, "403  ") || !strings.HasSuffix(row, "  see "+inspector[1]+"/#open="+ids[0]) {
+		t.Errorf("the first line is %s", row)
+	}
+	if !strings.HasPrefix(rest, "  svix-id msg_late\n  timestamp_too_old: the timestamp is 10m") {
+		t.Errorf("then come\n%s", rest)
+	}
+	if r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--invalid", "timestamp", "--json"); !strings.Contains(r.stdout, `"inspector":"`+inspector[1]+`/#open=`) {
+		t.Error(r.stdout)
+	}
+	if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); r.code != 0 || strings.Contains(r.stdout, "see http") {
+		t.Error(r.stdout)
+	}
 }

@@ -17,7 +17,7 @@ func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
 	backend := p.to
 	if backend == "" {
-		backend = "this terminal"
+		backend = "a backend that accepts everything"
 	}
 	does := "Guarding"
 	if p.ReportOnly {
@@ -35,7 +35,6 @@ func (p *proxy) printStart(out io.Writer) {
 	}
 	if p.Inspector != nil {
 		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.Inspector.url))
-		fmt.Fprintln(out, "  rejections   appear here once a minute for each reason, and one by one in the inspector")
 	}
 	if try := p.tryCommand(); try != "" {
 		fmt.Fprintf(out, "\nTry it from a second terminal:\n\n  %s\n\n", colours.bold(try))

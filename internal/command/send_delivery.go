@@ -147,10 +147,11 @@ func (s *signer) sign(id string, at time.Time, body []byte) (string, error) {
 }
 
 type attempt struct {
-	eventType, id string
+	eventType, subject, id string
 	answer
-	took time.Duration
-	err  error
+	took  time.Duration
+	err   error
+	found finding // of an inspector, if the delivery was refused
 }
 
 type answer struct {
@@ -177,7 +178,7 @@ func newSvixClient(connections int) *http.Client {
 }
 
 func (p *sendPlan) send(ctx context.Context, client *http.Client, one payload) attempt {
-	a := attempt{eventType: one.eventType, id: p.signer.nextID()}
+	a := attempt{eventType: one.eventType, subject: event.Subject(one.body), id: p.signer.nextID()}
 	r, err := p.signer.request(ctx, p.to.String(), a.id, one.body)
 	if err != nil {
 		a.err = err

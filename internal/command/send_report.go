@@ -8,7 +8,6 @@ import (
 	"math/bits"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +32,8 @@ const (
 // deliveries.
 type report struct {
 	out, errOut io.Writer
-	colours     palette
+	rows        rows
+	inspectors  *inspectors
 	asJSON      bool
 	each        bool // show each delivery
 	progress    bool
@@ -52,10 +52,14 @@ func newReport(cmd *cobra.Command, p *sendPlan) *report {
 		out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(),
 		asJSON: p.asJSON, each: p.asJSON || p.count == 1,
 		expected: p.count * len(p.types), concurrency: min(p.concurrency, p.count),
-		start:    time.Now(),
-		statuses: make(map[int]int), errors: make(map[string]int),
+		start:      time.Now(),
+		inspectors: newInspectors(p.to),
+		statuses:   make(map[int]int), errors: make(map[string]int),
 	}
-	r.colours = paletteFor(r.out)
+	r.rows.colours = paletteFor(r.out)
+	for _, eventType := range p.types {
+		r.rows.typeWidth = max(r.rows.typeWidth, len(eventType))
+	}
 	r.progress = !r.each && isTerminal(r.errOut)
 	return r
 }
@@ -99,7 +103,11 @@ func (r *report) add(a attempt) {
 		r.statuses[a.status]++
 		r.times.add(a.took)
 	}
-	switch isShown := r.each || !a.accepted() && r.sent-r.accepted <= shownFailures; {
+	isShown := r.each || !a.accepted() && r.sent-r.accepted <= shownFailures
+	if isShown && !a.accepted() && a.status != 0 {
+		a.found, _ = r.inspectors.find(a.id)
+	}
+	switch {
 	case isShown && r.asJSON:
 		_ = writeJSON(r.out, a.toJSON()) // a closed pipe ends the program
 	case isShown:
@@ -115,28 +123,53 @@ func (r *report) countError(message string) {
 	r.errors[message]++
 }
 
+// print shows one delivery: a row, and below it what it takes to look into a refused one.
 func (r *report) print(a attempt) {
-	status := "no answer"
-	if a.status != 0 {
-		status = strconv.Itoa(a.status)
+	answer := printable(strings.TrimSpace(a.text), shownAnswer)
+	line := row{status: a.status, took: a.took, what: orNoType(a.eventType), about: printable(a.subject, shownSubject), note: answer}
+	if !a.accepted() {
+		line.tone, line.note = bad, r.whereToLook(a)
 	}
-	paint := r.colours.bad
+	fmt.Fprintln(r.out, r.rows.format(line))
+	if r.expected == 1 || r.each && !a.accepted() {
+		fmt.Fprintf(r.out, "  %s\n", r.rows.colours.dim("svix-id "+printable(a.id, shownAnswer)))
+	}
+	for _, detail := range a.details() {
+		fmt.Fprintf(r.out, "  %s\n", printable(detail, shownAnswer))
+	}
+}
+
+// whereToLook names the inspector's page of a refused delivery. The report asks for each
+// delivery that it shows.
+func (r *report) whereToLook(a attempt) string {
+	if a.found.url == "" {
+		return ""
+	}
+	return "see " + a.found.url
+}
+
+// details says what is known about a refused delivery.
+func (a attempt) details() (lines []string) {
 	if a.accepted() {
-		paint = r.colours.good
+		return nil
 	}
-	fmt.Fprintf(r.out, "%s  %s  %s  %s\n", r.colours.bold(printable(a.eventType, shownAnswer)), r.colours.dim(printable(a.id, shownAnswer)), paint(status), readable(a.took))
 	if a.err != nil {
-		fmt.Fprintf(r.out, "  %s\n", printable(a.err.Error(), shownAnswer))
+		lines = append(lines, a.err.Error())
 	}
 	if a.location != "" {
-		fmt.Fprintf(r.out, "  a redirect to %s, which Svix does not follow: give the endpoint the URL that answers\n", printable(a.location, shownAnswer))
+		lines = append(lines, "a redirect to "+a.location+", which Svix does not follow: give the endpoint the URL that answers")
 	}
-	switch answer := strings.TrimSpace(a.text); {
-	case answer != "":
-		fmt.Fprintf(r.out, "  %s\n", printable(answer, shownAnswer))
-	case a.status == http.StatusBadRequest || a.status == http.StatusForbidden: // as of a guard
-		fmt.Fprintln(r.out, "  the guard's log and its inspector say why")
+	answer := strings.TrimSpace(a.text)
+	if answer != "" {
+		lines = append(lines, answer)
 	}
+	switch {
+	case a.found.reason != "":
+		lines = append(lines, a.found.reason)
+	case answer == "" && a.found.url == "" && (a.status == http.StatusBadRequest || a.status == http.StatusForbidden): // as of a guard
+		lines = append(lines, "the guard's log and its inspector say why")
+	}
+	return lines
 }
 
 // finish prints the summary, and reports whether every delivery was sent and
@@ -189,6 +222,7 @@ func readable(d time.Duration) string {
 
 type attemptJSON struct {
 	Type     string  `json:"type"`
+	Subject  string  `json:"subject,omitempty"`
 	ID       string  `json:"id"`
 	Accepted bool    `json:"accepted"`
 	Status   int     `json:"status,omitempty"`
@@ -196,10 +230,15 @@ type attemptJSON struct {
 	Answer   string  `json:"answer,omitempty"`
 	Location string  `json:"location,omitempty"`
 	Error    string  `json:"error,omitempty"`
+
+	// Inspector and Reason are there if an inspector on this machine has recorded the
+	// refused delivery.
+	Inspector string `json:"inspector,omitempty"`
+	Reason    string `json:"reason,omitempty"`
 }
 
 func (a attempt) toJSON() attemptJSON {
-	j := attemptJSON{Type: a.eventType, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.text, Location: a.location}
+	j := attemptJSON{Type: a.eventType, Subject: a.subject, ID: a.id, Accepted: a.accepted(), Status: a.status, Millis: millis(a.took), Answer: a.text, Location: a.location, Inspector: a.found.url, Reason: a.found.reason}
 	if a.err != nil {
 		j.Error = a.err.Error()
 	}

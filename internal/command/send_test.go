@@ -606,3 +606,17 @@ func TestInterruptedSendReportsWhatItSent(t *testing.T) {
 		t.Errorf("code %d:\n%s%s", code, stdout.String(), stderr.String())
 	}
 }
+
+func TestSendTellsTheStoryAsItGoes(t *testing.T) {
+	backend := newRecorder(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "noted") })
+	r := send(t, "user.created", "organizationMembership.created", "user.deleted", "--to", backend.URL)
+	want := regexp.MustCompile(`^200  +[0-9.]+[mµ]?s  user\.created                    (Nadia Okafor, nadia\.okafor\+\w+@example\.com)  noted
+200  +[0-9.]+[mµ]?s  organizationMembership\.created  Tomas Lindqvist, \S+ in Bluefin Rowing Club  noted
+200  +[0-9.]+[mµ]?s  user\.deleted                    user_\w+  noted
+
+3 of 3 accepted
+$`)
+	if r.code != 0 || !want.MatchString(r.stdout) {
+		t.Errorf("code %d:\n%s", r.code, r.stdout)
+	}
+}

@@ -59,9 +59,11 @@ type Recorder struct {
 	lastSeq   uint64
 	version   uint64 // counts changes
 	clearedAt uint64 // the version of the last clear
+	ended     uint64 // counts deliveries that were answered
 	verified  queue
 	rejected  queue
 	watchers  map[chan struct{}]struct{}
+	streams   int         // that are open
 	endpoints []*Endpoint // the newest last
 
 	replays chan struct{} // has room for as many as may be under way
@@ -85,6 +87,7 @@ func (rc *Recorder) add(r *Recording) {
 	defer rc.mu.Unlock()
 	rc.lastSeq++
 	r.seq = rc.lastSeq
+	rc.countEnded(r)
 	r.version = rc.changed()
 	rc.queueOf(r).push(r)
 }
@@ -93,12 +96,26 @@ func (rc *Recorder) add(r *Recording) {
 func (rc *Recorder) replace(r *Recording) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
+	rc.countEnded(r)
 	if rc.queueOf(r).replace(r) {
 		r.version = rc.changed()
 	}
 }
 
-// queueOf must be called with rc.mu held. So must changed.
+// remove forgets one delivery.
+func (rc *Recorder) remove(r *Recording) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.queueOf(r).remove(r.seq)
+}
+
+func (rc *Recorder) countEnded(r *Recording) {
+	if r.answer != nil {
+		rc.ended++
+	}
+}
+
+// queueOf must be called with rc.mu held. So must changed and countEnded.
 func (rc *Recorder) queueOf(r *Recording) *queue {
 	if r.isRejected() {
 		return &rc.rejected
@@ -128,21 +145,35 @@ func (rc *Recorder) clear() int {
 }
 
 // watch returns a channel that tells of changes, and a function that ends the
-// watching. It reports false if there are maxWatchers already. One message can
-// stand for several changes.
-func (rc *Recorder) watch(maxWatchers int) (changes <-chan struct{}, stop func(), ok bool) {
+// watching. One message can stand for several changes.
+func (rc *Recorder) watch() (changes <-chan struct{}, stop func()) {
 	watcher := make(chan struct{}, 1)
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	if len(rc.watchers) >= maxWatchers {
-		return nil, nil, false
-	}
 	rc.watchers[watcher] = struct{}{}
 	return watcher, func() {
 		rc.mu.Lock()
 		defer rc.mu.Unlock()
 		delete(rc.watchers, watcher)
-	}, true
+	}
+}
+
+// openStream reports false if there are maxStreams already. Otherwise closeStream must
+// be called at its end.
+func (rc *Recorder) openStream() bool {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	if rc.streams >= maxStreams {
+		return false
+	}
+	rc.streams++
+	return true
+}
+
+func (rc *Recorder) closeStream() {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.streams--
 }
 
 // snapshot is the state of a recorder at one moment.
@@ -150,6 +181,7 @@ type snapshot struct {
 	recordings []*Recording // the oldest first
 	version    uint64
 	clearedAt  uint64
+	ended      uint64
 }
 
 func (rc *Recorder) snapshot() snapshot {
@@ -159,6 +191,7 @@ func (rc *Recorder) snapshot() snapshot {
 		recordings: merge(rc.verified.recordings, rc.rejected.recordings),
 		version:    rc.version,
 		clearedAt:  rc.clearedAt,
+		ended:      rc.ended,
 	}
 }
 
@@ -252,6 +285,16 @@ func (q *queue) evict() {
 		q.Entries--
 		q.Evicted++
 	}
+}
+
+func (q *queue) remove(seq uint64) {
+	i, found := q.index(seq)
+	if !found {
+		return
+	}
+	q.Bytes -= q.recordings[i].size()
+	q.Entries--
+	q.recordings = slices.Delete(q.recordings, i, i+1)
 }
 
 func (q *queue) index(seq uint64) (int, bool) {

@@ -31,10 +31,11 @@ type stream struct {
 }
 
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) error {
-	changes, stop, ok := h.recorder.watch(maxStreams)
-	if !ok {
+	if !h.recorder.openStream() {
 		return errTooManyStreams
 	}
+	defer h.recorder.closeStream()
+	changes, stop := h.recorder.watch()
 	defer stop()
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no") // or proxies in front would wait for more

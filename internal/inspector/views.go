@@ -227,7 +227,7 @@ func (h *Handler) status(w http.ResponseWriter, _ *http.Request) error {
 func (rc *Recorder) status() statusView {
 	v := statusView{Run: rc.run, Started: rc.started.UTC(), Now: time.Now().UTC(), Endpoints: []endpointView{}}
 	rc.mu.Lock()
-	v.Streams, v.Verified, v.Rejected = len(rc.watchers), rc.verified.usage, rc.rejected.usage
+	v.Streams, v.Verified, v.Rejected = rc.streams, rc.verified.usage, rc.rejected.usage
 	rc.mu.Unlock()
 	for _, e := range rc.currentEndpoints() {
 		url, _ := rc.locate(e)

@@ -20,7 +20,8 @@ const interval = time.Minute
 var shared = caddy.NewUsagePool()
 
 // Log writes the first event of a kind at once. Then it writes at most one line a
-// minute for that kind, with the count and the latest event.
+// minute for that kind, with the count and the latest event. Its logger has a name of
+// its own, "summary" below that of the guard, so that a configuration can leave it out.
 type Log struct {
 	endpoint string
 
@@ -108,7 +109,7 @@ func (l *Log) endMinute(kind Kind, m *minute) {
 
 // write must be called with l.mu held.
 func (l *Log) write(kind Kind, m *minute) {
-	logger := l.loggers[len(l.loggers)-1]
+	logger := l.loggers[len(l.loggers)-1].Named("summary")
 	logger.Log(kind.Level, kind.Message,
 		zap.String(kind.Key, kind.Value),
 		zap.Int("count", m.count),

@@ -46,7 +46,7 @@ func checkPrintedLine(t *testing.T) {
 	if output, code := testcaddy.RunLine(t, line[1]); code != 0 || !strings.Contains(output, "  200  ") {
 		t.Errorf("exit code %d: %s", code, output)
 	}
-	p.WaitFor(t, "user.created  verified with secret 1\n")
+	p.WaitFor(t, "  user.created          Nadia Okafor, ")
 	if output, code := testcaddy.RunLine(t, line[1]+" --invalid body"); !strings.Contains(output, "  403  ") {
 		t.Errorf("changed after signing: exit code %d: %s", code, output)
 	}

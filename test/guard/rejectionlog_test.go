@@ -273,7 +273,7 @@ func TestLogHoldsNoSecretSignatureOrBody(t *testing.T) {
 			}
 			lines := 0
 			for line := range strings.Lines(testcaddy.Log.String()) {
-				if !strings.Contains(line, `"logger":"http.handlers.clerk_webhook"`) {
+				if !strings.Contains(line, `"logger":"http.handlers.clerk_webhook`) {
 					continue // Caddy logs the headers of failed requests at debug level
 				}
 				lines++
