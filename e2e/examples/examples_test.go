@@ -205,14 +205,14 @@ func TestPython(t *testing.T) {
 	})
 	t.Run("it handles genuine deliveries", func(t *testing.T) {
 		output := e.mustRun(t, "caddy clerk-webhook send user.created user.deleted")
-		expectInOrder(t, output, "  204  ", "  204  ", "2 of 2 accepted")
+		expectInOrder(t, output, "204  ", "204  ", "2 of 2 accepted")
 		backend.await(t, "user.deleted msg_")
 		expectInOrder(t, backend.String(), "user.created msg_", " user_", "user.deleted msg_", " user_")
 	})
 	t.Run("it never sees a forgery", func(t *testing.T) {
 		before := backend.String()
 		output, code := e.run(t, "caddy clerk-webhook send user.created --invalid signature")
-		if code != 1 || !strings.Contains(output, "  403  ") {
+		if code != 1 || !strings.Contains(output, "403  ") {
 			t.Errorf("exit code %d: %s", code, output)
 		}
 		if after := backend.String(); after != before {
@@ -234,7 +234,7 @@ func TestPython(t *testing.T) {
 		line := "caddy clerk-webhook send --to " + e.endpoint + ` --id msg_odd --data '{"type":"user.updated"}'`
 		for range 2 { // the second is not a duplicate, because the first failed
 			output, err := e.command(t, line).CombinedOutput()
-			if err == nil || !strings.Contains(string(output), "  502  ") {
+			if err == nil || !strings.Contains(string(output), "502  ") {
 				t.Errorf("%v: %s", err, output)
 			}
 		}
@@ -254,15 +254,15 @@ func TestNext(t *testing.T) {
 
 	t.Run("it handles genuine deliveries", func(t *testing.T) {
 		output := e.mustRun(t, "caddy clerk-webhook send user.created user.updated user.deleted")
-		expectInOrder(t, output, "  200  ", "took user.created", "  200  ", "took user.updated", "  200  ", "took user.deleted", "3 of 3 accepted")
+		expectInOrder(t, output, "200  ", "took user.created", "200  ", "took user.updated", "200  ", "took user.deleted", "3 of 3 accepted")
 		next.await(t, "user.deleted user_")
 		expectInOrder(t, next.String(), "user.created user_", "user.updated user_", "user.deleted user_")
 	})
 	for _, tt := range []struct {
 		name, line, answer string
 	}{
-		{"the guard refuses a forgery", "caddy clerk-webhook send user.created --secret " + otherSecret + " --to " + e.endpoint, "  403  "},
-		{"the handler does, too", "caddy clerk-webhook send user.created --secret " + otherSecret + " --to http://127.0.0.1:" + port + "/api/webhooks", "  400  "},
+		{"the guard refuses a forgery", "caddy clerk-webhook send user.created --secret " + otherSecret + " --to " + e.endpoint, "403  "},
+		{"the handler does, too", "caddy clerk-webhook send user.created --secret " + otherSecret + " --to http://127.0.0.1:" + port + "/api/webhooks", "400  "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := strings.Count(next.String(), "user.created")

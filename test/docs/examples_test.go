@@ -168,8 +168,8 @@ func TestRoutingExample(t *testing.T) {
 		})
 	}
 	t.Run("the commands", func(t *testing.T) {
-		e.expectPrinted(t, "session.created", 0, "  200  ", "users\n", "organizations\n", "billing\n", "  204  ")
-		e.expectPrinted(t, "plan=enterprise", 0, "  200  ", "enterprise\n")
+		e.expectPrinted(t, "session.created", 0, "200  ", "users\n", "organizations\n", "billing\n", "204  ")
+		e.expectPrinted(t, "plan=enterprise", 0, "200  ", "enterprise\n")
 	})
 }
 
@@ -400,7 +400,7 @@ func TestFleetExample(t *testing.T) {
 	t.Run("two instances", func(t *testing.T) {
 		e.start(t, "PORT="+testcaddy.Port(first))
 		e.start(t, "PORT="+testcaddy.Port(second))
-		e.expectPrinted(t, "--to http://"+first, 0, "  200  ", "handled behind port "+testcaddy.Port(first))
+		e.expectPrinted(t, "--to http://"+first, 0, "200  ", "handled behind port "+testcaddy.Port(first))
 		checkNotForwarded(t, e.line(t, "--to http://"+second))
 		checkNotForwarded(t, e.line(t, "--to http://"+first))
 	})
@@ -418,7 +418,7 @@ func TestFleetExample(t *testing.T) {
 func checkNotForwarded(t testing.TB, line string) {
 	t.Helper()
 	output, code := testcaddy.RunLine(t, line)
-	if code != 0 || !strings.Contains(output, "  200  ") || !strings.Contains(output, "not forwarded again") {
+	if code != 0 || !strings.Contains(output, "200  ") || !strings.Contains(output, "not forwarded again") {
 		t.Errorf("%s: exit code %d: %s", line, code, output)
 	}
 }

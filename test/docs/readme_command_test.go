@@ -43,11 +43,11 @@ func checkPrintedLine(t *testing.T) {
 	if shown = regexp.MustCompile(`whsec_\S+`).ReplaceAllString(shown, "whsec_…"); shown != trySend {
 		t.Errorf("it prints %q", shown)
 	}
-	if output, code := testcaddy.RunLine(t, line[1]); code != 0 || !strings.Contains(output, "  200  ") {
+	if output, code := testcaddy.RunLine(t, line[1]); code != 0 || !strings.Contains(output, "200  ") {
 		t.Errorf("exit code %d: %s", code, output)
 	}
 	p.WaitFor(t, "  user.created          Nadia Okafor, ")
-	if output, code := testcaddy.RunLine(t, line[1]+" --invalid body"); !strings.Contains(output, "  403  ") {
+	if output, code := testcaddy.RunLine(t, line[1]+" --invalid body"); !strings.Contains(output, "403  ") {
 		t.Errorf("changed after signing: exit code %d: %s", code, output)
 	}
 }
@@ -60,10 +60,10 @@ var documentedLines = map[string]struct {
 }{
 	"caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile":                  {prints: "\t\tclerk_webhook {\n"},
 	"caddy clerk-webhook send user.created user.updated user.deleted":                        {prints: "3 of 3 accepted\n", arrivals: 3},
-	"caddy clerk-webhook send user.created --set data.first_name=Ada":                        {prints: "  200  ", arrivals: 1},
-	"caddy clerk-webhook send --data payload.json":                                           {prints: "  200  ", arrivals: 1},
+	"caddy clerk-webhook send user.created --set data.first_name=Ada":                        {prints: "200  ", arrivals: 1},
+	"caddy clerk-webhook send --data payload.json":                                           {prints: "200  ", arrivals: 1},
 	"caddy clerk-webhook send user.created --count 10000 --concurrency 32":                   {prints: "10000 of 10000 accepted", arrivals: 10000},
-	"caddy clerk-webhook send user.created --invalid signature":                              {code: 1, prints: "  403  "},
+	"caddy clerk-webhook send user.created --invalid signature":                              {code: 1, prints: "403  "},
 	"caddy clerk-webhook events":                                                             {prints: "user.created\n"},
 	"caddy clerk-webhook events user.created":                                                {prints: `"type": "user.created"`},
 	"caddy clerk-webhook verify --request delivery.http":                                     {code: 1, prints: "body_newline_added (proven)\n"},
