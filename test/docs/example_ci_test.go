@@ -30,7 +30,7 @@ func TestCIExample(t *testing.T) {
 		code              int
 		prints            []string
 	}{
-		{"an application that accepts events", "caddy respond --listen 127.0.0.1:3000 --status 200", 0, []string{"3 of 3 accepted", "  200  ", "  403  "}},
+		{"an application that accepts events", "caddy respond --listen 127.0.0.1:3000 --status 200", 0, []string{"3 of 3 accepted", "200  ", "403  "}},
 		{"an application that fails", "caddy respond --listen 127.0.0.1:3000 --status 500", 1, []string{"0 of 3 accepted"}},
 		{"an application that does not start", "false", 1, []string{"nothing answers at http://127.0.0.1:3000"}},
 	} {

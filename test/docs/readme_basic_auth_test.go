@@ -14,13 +14,13 @@ var namedMatcher = regexp.MustCompile("such as `(@pages [^`]+)`")
 
 func TestTheMatcherForBasicAuthWorksAsItIsWritten(t *testing.T) {
 	var advice []string
-	for line := range strings.Lines(testcaddy.ReadFile(t, "README.md")) {
+	for line := range strings.Lines(testcaddy.ReadFile(t, "docs/guide.md")) {
 		if strings.Contains(line, "basic_auth") {
 			advice = append(advice, namedMatcher.FindStringSubmatch(line)...)
 		}
 	}
 	if len(advice) != 2 { // the text and the matcher in it
-		t.Fatalf("README.md has no matcher for basic_auth in one line with it, or several: %q", advice)
+		t.Fatalf("docs/guide.md has no matcher for basic_auth in one line with it, or several: %q", advice)
 	}
 	address := testcaddy.FreeAddress(t)
 	testcaddy.Run(t, "http://"+address+" {\n"+advice[1]+`
