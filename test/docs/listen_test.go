@@ -18,7 +18,7 @@ func TestTeamExample(t *testing.T) {
 	if output, code := testcaddy.RunLine(t, send); code != 0 {
 		t.Fatal(output)
 	}
-	atAnna.WaitFor(t, "user.created  verified")
+	atAnna.WaitFor(t, "  user.created          Nadia Okafor, ")
 	// Ben's comes later than Anna's would have, had he got it.
 	if output, code := testcaddy.RunLine(t, strings.Replace(send, "user.created", "session.created", 1)); code != 0 {
 		t.Fatal(output)
