@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command bench measures what the guard costs: verification against the bare
-// HMAC and Svix's library, a guarded reverse proxy against a bare one, and
-// floods of invalid requests against plain errors. It prints tables in
+// HMAC and Svix's library, a guarded reverse proxy against a bare one, a
+// relay against a reverse proxy, and floods of invalid requests against plain errors. It prints tables in
 // Markdown. See README.md in this folder.
 package main
 
@@ -29,7 +29,7 @@ type options struct {
 func main() {
 	var o options
 	seconds := flag.Float64("seconds", 1, "length of each run")
-	flag.StringVar(&o.what, "what", "all", "verify, proxy, flood or all")
+	flag.StringVar(&o.what, "what", "all", "verify, proxy, flood, relay or all")
 	flag.IntVar(&o.pairs, "pairs", 15, "pairs of runs for each comparison")
 	flag.IntVar(&o.connections, "connections", 32, "connections that load Caddy, kept alive")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for CPU and allocation profiles of Caddy, one more run for each comparison and side")
@@ -37,9 +37,9 @@ func main() {
 	role := flag.String("role", "", "used by the command itself: upstream")
 	flag.Parse()
 	switch o.what {
-	case "verify", "proxy", "flood", "all":
+	case "verify", "proxy", "flood", "relay", "all":
 	default:
-		exitOn(fmt.Errorf("-what %s: there are verify, proxy, flood and all", o.what))
+		exitOn(fmt.Errorf("-what %s: there are verify, proxy, flood, relay and all", o.what))
 	}
 	o.duration = time.Duration(*seconds * float64(time.Second))
 
@@ -78,7 +78,12 @@ func measure(o options, w io.Writer) error {
 		}
 	}
 	if all || o.what == "flood" {
-		return measureCaddy(o, w, "Invalid requests, the other side answering `error 400`", floodComparisons)
+		if err := measureCaddy(o, w, "Invalid requests, the other side answering `error 400`", floodComparisons); err != nil {
+			return err
+		}
+	}
+	if all || o.what == "relay" {
+		return measureRelay(o, w)
 	}
 	return nil
 }

@@ -1,0 +1,233 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
+)
+
+const (
+	idleListeners = 1000
+
+	strangersPerSecond = 200
+	strangersTime      = 10 * time.Second
+)
+
+const relayCaddyfile = `{
+	admin off
+	persist_config off
+	skip_install_trust
+	auto_https off
+}
+
+http://%[1]s {
+	clerk_webhook {
+		secret %[3]s
+		relay
+	}
+}
+
+http://%[2]s {
+	reverse_proxy %[4]s
+}
+`
+
+// relayBed is a Caddy with a relay and a bare reverse proxy, a listener, and the
+// upstream behind both.
+type relayBed struct {
+	caddy, listener, upstream *rig.Process
+	relay, bare               string // addresses
+}
+
+func newRelayBed(dir string) (*relayBed, error) {
+	program, err := rig.BuildCaddy(dir)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := loopback.FreeAddresses(3)
+	if err != nil {
+		return nil, err
+	}
+	b := &relayBed{relay: addresses[0], bare: addresses[1]}
+	upstream, upstreamAddress, err := rig.StartUpstream()
+	if err != nil {
+		return nil, err
+	}
+	b.upstream = upstream
+	config := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(config, fmt.Appendf(nil, relayCaddyfile, b.relay, b.bare, rig.Secret, upstreamAddress), 0o600); err != nil {
+		return nil, errors.Join(err, b.stop())
+	}
+	if b.caddy, _, err = rig.Start(exec.Command(program, "run", "--config", config), "serving initial configuration"); err != nil {
+		return nil, errors.Join(err, b.stop())
+	}
+	listen := exec.Command(program, "clerk-webhook", "listen", "ws://"+b.relay+"/", "--to", upstreamAddress,
+		"--from", addresses[2], "--secret", rig.Secret, "--inspect=off", "--quiet")
+	if b.listener, _, err = rig.Start(listen, "Connected to the relay"); err != nil {
+		return nil, errors.Join(err, b.stop())
+	}
+	return b, nil
+}
+
+func (b *relayBed) stop() error {
+	for _, p := range []*rig.Process{b.listener, b.caddy, b.upstream} {
+		if p != nil {
+			p.Stop()
+		}
+	}
+	return nil
+}
+
+// measureRelay compares a relay and its listener with a reverse proxy to the same
+// upstream. Then it measures what idle listeners cost, and what strangers do.
+func measureRelay(o options, w io.Writer) error {
+	dir, err := os.MkdirTemp("", "clerk-webhook-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b, err := newRelayBed(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.stop() }()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	fmt.Fprintf(w, "\n## A relay and its listener, the other side reverse_proxy, %d connections, 2 KB\n\n", o.connections)
+	if err := b.compare(o, w); err != nil {
+		return err
+	}
+	if err := b.strangers(o, w); err != nil {
+		return err
+	}
+	return b.idle(w)
+}
+
+// compare loads the relay and the reverse proxy in turns.
+func (b *relayBed) compare(o options, w io.Writer) error {
+	var rates, added []float64
+	for pair := range o.pairs + 1 {
+		var results [2]rig.Result
+		for i := range results {
+			i ^= pair % 2
+			var err error
+			if results[i], err = b.load([]string{b.relay, b.bare}[i], o); err != nil {
+				return err
+			}
+		}
+		if pair == 0 { // warm-up
+			continue
+		}
+		rates = append(rates, results[0].PerSecond()/results[1].PerSecond())
+		added = append(added, float64(results[0].LatencyQuantile(0.5)-results[1].LatencyQuantile(0.5))/float64(time.Millisecond))
+	}
+	fmt.Fprintf(w, "- throughput, relay ÷ reverse_proxy: %s\n- added to the median latency, in ms: %s\n", spread(rates), spread(added))
+	return nil
+}
+
+func (b *relayBed) load(address string, o options) (rig.Result, error) {
+	body, err := rig.Payload(2 * rig.Kilobyte)
+	if err != nil {
+		return rig.Result{}, err
+	}
+	header, err := signedHeaders(time.Now(), body)
+	if err != nil {
+		return rig.Result{}, err
+	}
+	return rig.Load{
+		Address:     address,
+		Requests:    []rig.Request{rig.NewRequest(http.MethodPost, address, header, body)},
+		Status:      http.StatusOK,
+		Connections: o.connections,
+		Duration:    o.duration,
+	}.Run()
+}
+
+// strangers opens connections that show no token while deliveries arrive.
+func (b *relayBed) strangers(o options, w io.Writer) error {
+	o.duration = strangersTime
+	quiet, err := b.load(b.relay, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), strangersTime)
+	defer cancel()
+	opened := make(chan int)
+	go func() { opened <- b.openSilent(ctx) }()
+	disturbed, err := b.load(b.relay, o)
+	count := <-opened
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "- p99 of deliveries alone %v, and with %d connections in %v that show no token %v\n",
+		quiet.LatencyQuantile(0.99).Round(10*time.Microsecond), count, strangersTime, disturbed.LatencyQuantile(0.99).Round(10*time.Microsecond))
+	return nil
+}
+
+// openSilent opens connections until ctx ends, and closes them then.
+func (b *relayBed) openSilent(ctx context.Context) (count int) {
+	ticker := time.NewTicker(time.Second / strangersPerSecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			conn, _, err := websocket.Dial(ctx, "ws://"+b.relay+"/", nil)
+			if err != nil {
+				continue
+			}
+			count++
+			defer conn.CloseNow() //nolint:errcheck // the relay has closed most of them
+		case <-ctx.Done():
+			return count
+		}
+	}
+}
+
+// idle measures the memory of listeners that wait.
+func (b *relayBed) idle(w io.Writer) error {
+	before, err := rig.MemoryOf(b.caddy.PID())
+	if err != nil {
+		return err
+	}
+	key, err := signature.ParseSecret(rig.Secret)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	start := `{"type":"start","version":1,"data":{"token":"` + key.ListenToken() + `","events":["none.at.all"]}}`
+	for range idleListeners {
+		conn, _, err := websocket.Dial(ctx, "ws://"+b.relay+"/", nil)
+		if err != nil {
+			return err
+		}
+		defer conn.CloseNow() //nolint:errcheck // the measurement is over
+		if err := conn.Write(ctx, websocket.MessageText, []byte(start)); err != nil {
+			return err
+		}
+		if _, answer, err := conn.Read(ctx); err != nil || !strings.Contains(string(answer), "start") {
+			return fmt.Errorf("no start: %w", err)
+		}
+	}
+	after, err := rig.MemoryOf(b.caddy.PID())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "- %d idle listeners take %.1f MiB\n", idleListeners, float64(after-before)/(1<<20))
+	return nil
+}
