@@ -101,6 +101,9 @@ func requireSecrets(cmd *cobra.Command, in *input) ([]diagnosis.Secret, error) {
 	secrets, err := readSecrets(cmd, in)
 	if err == nil && len(secrets) == 0 {
 		err = fmt.Errorf("no signing secret: give --%s or --%s, or set the environment variable %s", secretFlag, secretFileFlag, signature.SecretVariable)
+		if strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
+			err = fmt.Errorf("%w; %s is set: rename that variable", err, signature.TutorialVariable)
+		}
 	}
 	return secrets, err
 }
