@@ -67,11 +67,11 @@ func TestDetail(t *testing.T) {
 		b.within(t)
 		b.waitForText("#tab-attempts", "3")
 		b.click("#tab-attempts")
-		outcomes := evaluate[[]string](b, `[...document.querySelectorAll(".timeline li")].map((l) => l.querySelector("b").innerText + " " + l.querySelector(".status").innerText)`)
+		outcomes := evaluate[[]string](b, `[...document.querySelectorAll(".timeline > li")].map((l) => l.querySelector("b").innerText + " " + l.querySelector(".status").innerText)`)
 		if want := []string{"App error 500", "Forwarded 200", "Duplicate 200"}; !slices.Equal(outcomes, want) {
 			t.Errorf("the timeline is %q, want %q", outcomes, want)
 		}
-		b.click(".timeline li:first-child button")
+		b.click(".timeline > li:first-child button")
 		b.waitForText(".detail-head .status", "500")
 		b.click("#tab-answer")
 		b.waitForText("#panel", "the database is away")
@@ -270,11 +270,11 @@ func TestOnlyProvenFindingsAreMarkedAsProven(t *testing.T) {
 	d.deliverReencoded("msg_changed", user("user.created", "Ada"), time.Now())
 	d.deliverSigned(otherSecret, "msg_forged", user("user.created", "Mallory"), time.Now())
 	b := openPage(d)
-	const marks = `[...document.querySelectorAll(".diagnosis li")].map((e) => e.querySelector(".proven")?.innerText ?? "").join()`
+	const marks = `[...document.querySelectorAll(".diagnosis :is(h3, li)")].map((e) => e.querySelector(".proven")?.innerText ?? "").join()`
 	b.openRow("msg_changed")
 	b.is("a finding is proven if the delivery verifies without it", marks+` === "proven"`)
 	b.openRow("msg_forged")
-	b.is("a guess has no mark", marks+` === "" && document.querySelector(".diagnosis li").innerText.endsWith(".")`)
+	b.is("a guess has no mark", marks+` === "" && document.querySelector(".diagnosis h3").innerText.endsWith(".")`)
 }
 
 func TestSavedFilesHoldTheDelivery(t *testing.T) {

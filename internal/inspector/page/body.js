@@ -1,7 +1,9 @@
-// Bodies of requests and answers: indented, raw, or as bytes.
+// Bodies of requests and answers: as a tree, raw, or as bytes.
 
-import { copy, h, icon, size } from "./dom.js";
-import { canIndent, indexOf, pretty, scan } from "./json.js";
+import { copy, copyable, h, icon, size } from "./dom.js";
+import { canIndent, compact, indexOf, pretty, scan } from "./json.js";
+import { mark } from "./mark.js";
+import { tree } from "./tree.js";
 import { visible } from "./visible.js";
 
 const mostColoured = 20000; // tokens: more would make the page slow
@@ -10,27 +12,50 @@ const mostDumped = 4096;   // bytes
 let mode = "pretty"; // the last choice
 
 // bodyView shows a body from the API. what is "request" or "answer". unread is the
-// text for a body that was not read.
-export function bodyView(body, { what, unread }) {
+// text for a body that was not read. search is what to find at first.
+export function bodyView(body, { what, unread, search = "" }) {
 	if (body.state === "unread") return h("p", { class: "note" }, unread);
 	if (body.state === "none") return h("p", { class: "note" }, `The ${what} has no body.`);
 	const binary = body.text === "" && body.base64 ? Uint8Array.from(atob(body.base64), (c) => c.charCodeAt(0)) : null;
 	const parsed = !binary && body.state === "whole" && body.json.valid ? scan(body.text) : {};
 	const note = syntaxNote(body, binary, what);
 	const content = h("div", {});
+	const path = h("span", { class: "path" });
+	const move = (to) => path.replaceChildren(to ? copyable(to, "Path") : "");
+	let shown; // the tree, if it is one
 	const show = () => {
 		for (const button of choice.children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
+		const isPretty = mode === "pretty" && canIndent(parsed);
+		move("");
+		shown = isPretty && parsed.tokens.length <= mostColoured ? tree(parsed.tokens, { move, enter: () => copy(path.textContent, "Path") }) : null;
 		if (binary) content.replaceChildren(pre(dump(binary)));
-		else if (mode === "pretty" && canIndent(parsed)) content.replaceChildren(coloured(pretty(parsed.tokens)));
+		else if (isPretty) content.replaceChildren(shown?.view ?? pre(compact(pretty(parsed.tokens))));
 		else content.replaceChildren(mode === "pretty" && note ? marked(body) : pre(body.text));
+		if (field.value) find();
 	};
+	let found = [];
+	let next = 0;
+	const find = () => {
+		[found, next] = [mark("inside", shown?.elements ?? [content], field.value), 0];
+		count.textContent = field.value && `${found.length}${found.length < 500 ? "" : "+"} found`;
+	};
+	const go = () => {
+		if (found.length === 0) return;
+		const { parentElement } = found[next++ % found.length].startContainer;
+		if (shown) shown.show(parentElement);
+		else parentElement.scrollIntoView({ block: "nearest" });
+	};
+	const count = h("output", { class: "dim" });
+	const field = h("input", { type: "search", placeholder: "Find", "aria-label": `Find in the ${what}; Enter moves to the next`, oninput: () => { find(); go(); }, onkeydown: (event) => { if (event.key === "Enter") go(); } });
+	field.value = search;
 	const choice = h("div", { class: "choice", role: "group", "aria-label": "Form of the body" },
-		["pretty", "raw"].map((name) => h("button", { type: "button", "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));
+		["pretty", "raw"].map((name) => h("button", { "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));
 	const facts = [size(body.size)];
 	if (body.state === "cut") facts.push("only the beginning was kept");
 	if (binary) facts.push("not text, so shown as bytes");
 	const bar = h("div", { class: "body-bar" }, binary ? "" : choice, h("span", { class: "dim" }, facts.join(" · ")),
-		binary ? "" : h("button", { type: "button", class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
+		binary ? "" : [field, count], path,
+		binary ? "" : h("button", { class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
 	show();
 	return h("div", { class: "body" }, bar, note, content);
 }
@@ -46,22 +71,6 @@ function syntaxNote(body, binary, what) {
 
 function pre(...children) {
 	return h("pre", { tabindex: "0", "aria-label": "Body" }, children.flat().map((part) => (typeof part === "string" ? visible(part) : part)));
-}
-
-function coloured(tokens) {
-	if (tokens.length > mostColoured) return pre(tokens.map((t) => t.text).join(""));
-	const classes = { key: "j-key", string: "j-string", number: "j-number", literal: "j-literal" };
-	const parts = [];
-	let run = "";
-	for (const t of tokens) {
-		if (!classes[t.kind]) {
-			run += t.text;
-			continue;
-		}
-		parts.push(run, h("span", { class: classes[t.kind] }, visible(t.text)));
-		run = "";
-	}
-	return pre(...parts, run);
 }
 
 // marked shows text and highlights its syntax error.

@@ -4,10 +4,10 @@
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
 import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
-import { eventOf } from "./list.js";
+import { eventOf, subjectOf } from "./list.js";
 import { visible } from "./visible.js";
 
-const tabs = ["payload", "headers", "answer", "attempts"];
+const tabs = ["payload", "headers", "answer", "attempts", "timeline"];
 
 export class Detail {
 	id = "";
@@ -47,10 +47,14 @@ export class Detail {
 		const { signal } = (this.#loading = new AbortController());
 		try {
 			const entry = await get(entryPath(id), signal);
-			const related = await Promise.all([this.#attempts(entry, signal), this.#counterpart(entry, signal)]);
+			const related = await Promise.all([
+				this.#attempts(entry, signal), this.#counterpart(entry, signal),
+				get(entryPath(id) + "/timeline", signal).catch(() => ({ entries: [] })),
+				entry.replay_of && this.#changes(entry, entry.replay_of, signal).catch(() => null),
+			]);
 			if (signal.aborted) return;
 			this.entry = entry;
-			const shown = JSON.stringify([entry, related]);
+			const shown = JSON.stringify([entry, related, this.search]);
 			if (shown !== this.#shown) this.#render(entry, ...related); // rendering would drop a selection or a click
 			this.#shown = shown;
 		} catch (error) {
@@ -102,18 +106,22 @@ export class Detail {
 		return id ? get(entryPath(id), signal).catch(() => null) : null;
 	}
 
-	#render(entry, attempts, counterpart) {
+	#changes(entry, since, signal) { return get(`${entryPath(entry.id)}/changes?since=${encodeURIComponent(since)}`, signal); }
+
+	#render(entry, attempts, counterpart, timeline, edits) {
 		const panels = {
-			payload: () => bodyView(entry.request.body, { what: "request", unread: "The body was not read, because the request was rejected first." }),
+			payload: () => [edits && edits.list.length > 0 ? changeList(edits, "Edited in this replay") : "",
+				bodyView(entry.request.body, { what: "request", unread: "The body was not read, because the request was rejected first.", search: this.search })],
 			headers: () => this.#headers(entry.request.headers),
 			answer: () => this.#answers(entry, counterpart),
-			attempts: () => this.#timeline(entry, attempts),
+			attempts: () => this.#list(entry, attempts),
+			timeline: () => this.#timeline(entry, timeline),
 		};
 		const panel = h("div", { id: "panel", role: "tabpanel", tabindex: "-1" });
-		const titles = { payload: "Payload", headers: "Headers", answer: "Answer", attempts: "Attempts" };
-		const count = (name) => name === "attempts" && attempts.length > 1 && h("span", { class: "count" }, attempts.length);
+		const counts = { attempts: attempts.length, timeline: timeline.entries.length };
+		const count = (name) => counts[name] > 1 && h("span", { class: "count" }, counts[name]);
 		const bar = h("div", { class: "tabs", role: "tablist", "aria-label": "Delivery" }, tabs.map((name) =>
-			h("button", { type: "button", role: "tab", id: "tab-" + name, "aria-controls": "panel", onclick: () => choose(name) }, titles[name], count(name))));
+			h("button", { role: "tab", id: "tab-" + name, "aria-controls": "panel", onclick: () => choose(name) }, capital(name), count(name))));
 		const choose = (name) => {
 			this.#tab = name;
 			for (const button of bar.children) {
@@ -122,7 +130,7 @@ export class Detail {
 				button.tabIndex = chosen ? 0 : -1;
 			}
 			panel.setAttribute("aria-labelledby", "tab-" + name);
-			panel.replaceChildren(panels[name]());
+			panel.replaceChildren(...[panels[name]()].flat());
 		};
 		bar.addEventListener("keydown", (event) => {
 			const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -132,7 +140,7 @@ export class Detail {
 			$("#tab-" + next).focus();
 		});
 		choose(this.#tab);
-		this.#put(this.#head(entry), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
+		this.#put(this.#head(entry), this.#summary(entry, attempts, timeline), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
 	}
 
 	// #put replaces the content and keeps the focus in it.
@@ -150,13 +158,30 @@ export class Detail {
 			this.#closeButton());
 	}
 
+	// #summary says in a line who it is about, what changed, when it was signed and which
+	// attempt it is.
+	#summary(entry, attempts, timeline) {
+		const { changes, out_of_order: isLate } = timeline.entries.find((e) => e.id === entry.id) ?? {};
+		const names = (changes?.list ?? []).map((c) => c.path.replace("data.", "")).filter((name, _, all) => all.length === 1 || name !== "updated_at");
+		const received = attempts.filter((a) => a.origin === "received");
+		const nth = received.findIndex((a) => a.id === entry.id) + 1;
+		const parts = [
+			subjectOf(entry),
+			names.length > 0 && [entry.replay_of ? "edited " : "changed ", h("b", {}, visible(names.slice(0, 3).join(", "))), names.length > 3 && ` and ${names.length - 3} more`],
+			isLate && h("b", { class: "untaken" }, late),
+			entry.signed_at && "signed " + clock(new Date(entry.signed_at)),
+			nth > 0 && `attempt ${nth} of ${received.length}`,
+		];
+		return h("p", { class: "summary" }, parts.map((part) => part && h("span", {}, part)));
+	}
+
 	#closeButton() {
-		return h("button", { type: "button", class: "icon end", id: "detail-close", "aria-label": "Close the delivery", title: "Close (Esc)", onclick: () => this.#on.close() }, icon("close"));
+		return h("button", { class: "icon end", id: "detail-close", "aria-label": "Close the delivery", title: "Close (Esc)", onclick: () => this.#on.close() }, icon("close"));
 	}
 
 	#buttons(entry) {
 		const action = (name, symbol, title, act, properties = {}) =>
-			h("button", { type: "button", id: "do-" + name, onclick: act, ...properties }, icon(symbol), title);
+			h("button", { id: "do-" + name, onclick: act, ...properties }, icon(symbol), title);
 		const save = (format, name, title) =>
 			h("a", { class: "button", href: `api/${entryPath(entry.id)}/${format}`, download: `delivery-${entry.id}.${format}`, title }, icon("save"), name);
 		const { replay } = entry;
@@ -174,14 +199,15 @@ export class Detail {
 	#diagnosis(entry) {
 		const d = entry.diagnosis;
 		if (!d) return "";
-		const findings = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")));
+		const [cause, ...others] = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")));
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
-			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason)),
-			entry.passed && h("p", {}, "The report_only option let it through, so your application answered it."),
+			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, cause?.childNodes ? [...cause.childNodes] : "")),
+			h("ul", {}, others),
 			notesOf(entry).map((note) => h("p", {}, note)),
-			h("ul", {}, findings),
-			d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && h("p", { class: "dim" }, `It was signed with the secret “${d.secret}”.`),
-			d.valid && h("p", { class: "dim" }, "It verifies with the current secrets."));
+			h("p", { class: "dim" }, (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason) + ".",
+				entry.passed && " The report_only option let it through, so your application answered it.",
+				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` It was signed with the secret “${d.secret}”.`,
+				d.valid && " It verifies with the current secrets."));
 	}
 
 	// #notice says what happened to a verified delivery that did not succeed.
@@ -204,7 +230,7 @@ export class Detail {
 
 	#facts(entry) {
 		const fact = (name, value, { title, css } = {}) => (value ? h("div", { class: css }, h("dt", {}, name), h("dd", { title }, typeof value === "string" ? visible(value) : value)) : "");
-		const link = (id) => h("button", { type: "button", class: "link", onclick: () => this.#on.open(id) }, id);
+		const link = (id) => h("button", { class: "link", onclick: () => this.#on.open(id) }, id);
 		const age = entry.signed_at && signedAgo(entry.age_ms) + (entry.verified ? "" : " (not verified)");
 		return h("dl", { class: "facts" },
 			fact("Message", entry.message_id && copyable(entry.message_id, "Message id"), { css: "wide" }),
@@ -219,21 +245,9 @@ export class Detail {
 	}
 
 	#timing(entry) {
-		if (entry.stages.length === 0) return "";
-		const whole = Math.max(entry.duration_ms, ...entry.stages.map((s) => s.start_ms + s.duration_ms), 0.001);
-		const bar = h("div", { class: "bar-line", "aria-hidden": "true" });
-		const legend = h("ul", {});
-		const kinds = ["receive", "verify", "upstream"];
-		for (const stage of entry.stages) {
-			const css = kinds.includes(stage.name) ? "stage " + stage.name : "stage";
-			const part = h("span", { class: css });
-			part.style.left = (100 * stage.start_ms) / whole + "%";
-			part.style.width = (100 * stage.duration_ms) / whole + "%";
-			bar.append(part);
-			legend.append(h("li", {}, h("i", { class: css, "aria-hidden": "true" }), stage.name + " ", h("b", {}, span(stage.duration_ms))));
-		}
-		legend.append(h("li", { class: "end" }, entry.state === "pending" ? "in progress" : ["total ", h("b", {}, span(entry.duration_ms))]));
-		return h("section", { class: "timing", "aria-label": "Time taken" }, bar, legend);
+		const time = (name, ms) => h("li", {}, name, " ", h("b", {}, span(ms)));
+		return h("ul", { class: "timing", "aria-label": "Time taken" }, entry.stages.map((stage) => time(stage.name, stage.duration_ms)),
+			entry.state === "pending" ? h("li", {}, "in progress") : time("total", entry.duration_ms));
 	}
 
 	#headers(headers) {
@@ -265,25 +279,41 @@ export class Detail {
 			title && h("h3", {}, title),
 			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
 			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
-			linked && h("button", { type: "button", class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
+			linked && h("button", { class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
 		return h("section", { class: "answer" }, head,
 			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
 			answer.state === "answered" && bodyView(answer.body, { what: "answer" }),
 			answer.headers.length > 0 && this.#headers(answer.headers));
 	}
 
-	#timeline(entry, attempts) {
+	// #timeline shows all deliveries about one object. Each can be compared with the open
+	// one.
+	#timeline(entry, { object_id: id, entries, more }) {
+		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id that tells what it is about.");
+		const result = h("div", { role: "status" });
+		const compare = async (other) => {
+			const [before, after] = Date.parse(other.time) < Date.parse(entry.time) ? [other, entry] : [entry, other];
+			const title = [before, after].map((e) => clock(new Date(e.time))).join(" → ");
+			result.replaceChildren(await this.#changes(after, before.id).then((changes) => changeList(changes, title), (error) => h("p", { class: "note" }, capital(error.message) + ".")));
+		};
+		const under = (e) => [e.changes && changeList(e.changes),
+			e.id !== entry.id && h("button", { class: "link", onclick: () => compare(e) }, "Compare with the open one")];
+		return [h("p", { class: "note" }, more ? "The last deliveries about " : "Deliveries about ", h("code", {}, visible(id))), result, this.#list(entry, entries, under)];
+	}
+
+	// #list shows deliveries one after the other. under returns what is below each.
+	#list(entry, attempts, under) {
 		const first = Date.parse(attempts[0].time);
 		return h("ol", { class: "timeline" }, attempts.map((a, i) => {
 			const current = a.id === entry.id;
 			const since = i === 0 ? clock(new Date(a.time)) : "+" + span(Date.parse(a.time) - first);
-			const says = [a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), a.message_id !== entry.message_id && "another id"];
+			const says = [under && (a.type || "claims " + a.subject.type), a.out_of_order && late, a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), !under && a.message_id !== entry.message_id && "another id"];
 			return h("li", { class: current ? "current" : "" },
-				h("button", { type: "button", id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
+				h("button", { id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
 					outcomeIcon(a), h("b", {}, outcomeText(a)),
 					h("span", { class: "status " + statusKind(a) }, statusText(a)),
-					h("span", { class: "dim" }, says.filter(Boolean).join(" · ")),
-					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)));
+					h("span", { class: "dim" }, visible(says.filter(Boolean).join(" · "))),
+					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)), under?.(a));
 		}));
 	}
 }
@@ -300,4 +330,13 @@ const notesOf = (entry) => entry.notes.map((note) => capital(note.message) + "."
 function signedAgo(ms) {
 	if (ms >= 0 && ms < 1000) return "less than 1 s before arrival";
 	return `about ${span(Math.floor(ms / 1000) * 1000)} ${ms < 0 ? "after" : "before"} arrival`;
+}
+
+const late = "older than an event before it";
+
+// changeList shows how one payload differs from another.
+function changeList({ list, more }, title) {
+	return h("section", { class: "changes" }, title && h("h3", {}, title), list.length === 0 && "No difference",
+		h("ul", {}, list.map((c) => h("li", {}, c.path && copyable(c.path, "Path"), c.before && h("del", {}, visible(c.before)), c.after && h("ins", {}, visible(c.after))))),
+		more && "There are more changes.");
 }

@@ -1,9 +1,10 @@
 // The dialogs to edit a delivery, to send an example and to delete all recordings.
 
 import { entryPath, get, post } from "./api.js";
-import { $, capital, h, toast } from "./dom.js";
+import { $, capital, h, icon, toast } from "./dom.js";
 import { canIndent, compact, pretty, scan } from "./json.js";
 
+for (const header of document.querySelectorAll("dialog header")) header.append(h("button", { class: "icon", "data-close": true, "aria-label": "Close" }, icon("close")));
 for (const button of document.querySelectorAll("dialog [data-close]")) {
 	button.addEventListener("click", () => button.closest("dialog").close());
 }

@@ -8,6 +8,7 @@ export const $ = (selector, root = document) => root.querySelector(selector);
 // h makes an element. Properties that begin with "on" are event listeners.
 export function h(tag, properties, ...children) {
 	const element = document.createElement(tag);
+	if (tag === "button") element.type = tag; // not one that submits a form
 	for (const [name, value] of Object.entries(properties ?? {})) {
 		if (value === false || value === undefined || value === null) continue;
 		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -73,15 +74,6 @@ export function span(ms) {
 	return Math.floor(seconds / 86400) + " d " + Math.floor((seconds % 86400) / 3600) + " h";
 }
 
-// ago returns how long ago a time was, in a short form for the list.
-export function ago(time, now) {
-	const seconds = Math.max(0, Math.floor((now - time) / 1000));
-	if (seconds < 60) return seconds + "s";
-	if (seconds < 3600) return Math.floor(seconds / 60) + "m";
-	if (seconds < 86400) return Math.floor(seconds / 3600) + "h";
-	return Math.floor(seconds / 86400) + "d";
-}
-
 const two = (n) => String(n).padStart(2, "0");
 
 export const clock = (date) => [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
@@ -94,8 +86,8 @@ export function timestamp(date) {
 // toast shows a message for some seconds, and for longer if something failed.
 export function toast(text, { failed = false, action, act } = {}) {
 	const line = h("div", { class: failed ? "toast failed" : "toast" }, h("span", {}, visible(text)));
-	if (action) line.append(h("button", { type: "button", class: "quiet", onclick: () => { line.remove(); act(); } }, action));
-	line.append(h("button", { type: "button", class: "icon", "aria-label": "Dismiss", onclick: () => line.remove() }, icon("close")));
+	if (action) line.append(h("button", { class: "quiet", onclick: () => { line.remove(); act(); } }, action));
+	line.append(h("button", { class: "icon", "aria-label": "Dismiss", onclick: () => line.remove() }, icon("close")));
 	const all = $("#toasts");
 	all.append(line);
 	while (all.children.length > 3) all.firstChild.remove();
@@ -105,7 +97,7 @@ export function toast(text, { failed = false, action, act } = {}) {
 
 // copyable shows a text that you can click to copy it.
 export const copyable = (text, what) =>
-	h("button", { type: "button", class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, visible(text), icon("copy"));
+	h("button", { class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, visible(text), icon("copy"));
 
 // copy copies text to the clipboard. Browsers have navigator.clipboard only on
 // localhost and HTTPS, so elsewhere it copies a selection.
@@ -130,3 +122,6 @@ function copyBySelection(text) {
 	focused?.focus();
 	if (!done) throw new Error("the browser did not allow it");
 }
+
+for (const symbol of document.querySelectorAll("symbol")) symbol.setAttribute("viewBox", "0 0 16 16");
+for (const place of document.querySelectorAll("[data-icon]")) place.replaceWith(icon(place.dataset.icon, place.className));

@@ -89,39 +89,26 @@ export const compact = (tokens) => tokens.map((t) => t.text).join("");
 // The size of indentation grows with the square of the depth.
 export const canIndent = ({ tokens, depth }) => Boolean(tokens) && depth <= 100;
 
+const opening = ["{", "["];
+const closing = ["}", "]"];
+
 // pretty returns the tokens with white space between them.
 export function pretty(tokens) {
 	const out = [];
 	let level = 0;
 	const line = () => out.push({ kind: "space", text: "\n" + "  ".repeat(level) });
 	tokens.forEach((t, i) => {
-		const next = tokens[i + 1]?.kind;
-		switch (t.kind) {
-			case "{":
-			case "[":
-				out.push(t);
-				if (next === "}" || next === "]") break;
-				level++;
-				line();
-				break;
-			case "}":
-			case "]":
-				if (!["{", "["].includes(tokens[i - 1]?.kind)) {
-					level--;
-					line();
-				}
-				out.push(t);
-				break;
-			case ",":
-				out.push(t);
-				line();
-				break;
-			case ":":
-				out.push({ kind: ":", text: ": " });
-				break;
-			default:
-				out.push(t);
+		const isEmpty = closing.includes(t.kind) && opening.includes(tokens[i - 1].kind);
+		if (closing.includes(t.kind) && !isEmpty) {
+			level--;
+			line();
 		}
+		out.push(t.kind === ":" ? { kind: ":", text: ": " } : t);
+		if (opening.includes(t.kind) && !closing.includes(tokens[i + 1].kind)) {
+			level++;
+			line();
+		}
+		if (t.kind === ",") line();
 	});
 	return out;
 }

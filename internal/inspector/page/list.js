@@ -1,7 +1,7 @@
 // The list of deliveries. It has elements for the rows in view only, so that a long
 // list stays fast.
 
-import { $, ago, clock, h, outcomeIcon, outcomeText, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, clock, h, outcomeIcon, outcomeText, capital, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { mark } from "./mark.js";
 import { visible } from "./visible.js";
 
@@ -33,7 +33,6 @@ export class List {
 			this.#root.scrollTop = 0;
 			this.focus();
 		});
-		setInterval(() => this.#tick(), 1000);
 	}
 
 	// set shows other entries. It keeps the visible rows in their place, except at the
@@ -129,7 +128,7 @@ export class List {
 		const part = {};
 		const cell = (name, tag = "span") => (part[name] = h(tag, { class: "c-" + name }));
 		const element = h("div", { class: "row", role: "option", id: "row-" + this.#pool.length },
-			cell("outcome"), cell("event"), cell("subject"), cell("endpoint"), cell("id"), cell("status"), cell("took"), cell("time", "time"), cell("ago"));
+			cell("outcome"), cell("event"), cell("subject"), cell("endpoint"), cell("id"), cell("status"), cell("took"), cell("time", "time"));
 		this.#rows.append(element);
 		return { element, part, entry: null, index: -1 };
 	}
@@ -150,7 +149,6 @@ export class List {
 		}
 		row.element.setAttribute("aria-setsize", this.entries.length);
 		row.element.setAttribute("aria-selected", isActive);
-		row.part.ago.textContent = ago(entry.at, now);
 		if (row.entry === entry) return;
 		row.entry = entry;
 		this.#write(row.part, entry);
@@ -174,15 +172,6 @@ export class List {
 		part.time.textContent = clock(new Date(entry.at));
 		part.time.dateTime = entry.time;
 		part.time.title = timestamp(new Date(entry.at));
-	}
-
-	#tick() {
-		const now = Date.now();
-		for (const row of this.#pool) {
-			if (!row.entry) continue;
-			const text = ago(row.entry.at, now);
-			if (row.part.ago.textContent !== text) row.part.ago.textContent = text;
-		}
 	}
 
 	#click(event) {

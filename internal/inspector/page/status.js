@@ -71,7 +71,7 @@ export class Status {
 	emptyList({ isFiltered, hasType, reset, send }) {
 		if (isFiltered) {
 			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "Rejected deliveries have no type, because their bodies are not verified. To find one, use the text search." : "Wait for one, or change the filter."),
-				h("button", { type: "button", onclick: reset }, "Reset filter")];
+				h("button", { onclick: reset }, "Reset filter")];
 		}
 		if (this.endpoints.length === 0) {
 			return [h("h3", {}, "No endpoint is recorded"),
@@ -81,7 +81,7 @@ export class Status {
 		return [h("h3", {}, "Waiting for deliveries"),
 			h("p", {}, "They appear here when they arrive at"),
 			h("ul", {}, this.endpoints.map((e) => h("li", {}, h("code", {}, e.url || e.name)))),
-			h("button", { type: "button", class: "primary", onclick: send }, "Send example"),
+			h("button", { class: "primary", onclick: send }, "Send example"),
 			url && h("p", {}, "Or run this in a terminal, with the endpoint's secret:"),
 			url && copyable(`caddy clerk-webhook send user.created --to ${quoted(url)} --secret whsec_…`, "Command")].filter(Boolean);
 	}

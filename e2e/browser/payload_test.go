@@ -1,0 +1,95 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const addresses = `{"data":{"id":"user_2b","email_addresses":[{"email_address":"ada@example.com"},{"email_address":"a@b"}],"public_metadata":{"a.b*":{"c d":1}},"empty":{},"none":[]},"type":"user.created"}`
+
+func TestPayloadFolds(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", addresses)
+	b := openPage(d)
+	b.openRow("msg_ada")
+	b.waitForText("#panel pre", `"ada@example.com"`)
+	const list = `[...document.querySelectorAll("#panel .line")].find((e) => e.textContent.includes("email_addresses"))`
+	b.is("the line is marked", `(`+list+`.dataset.test = 1) === 1`)
+	b.click(`[data-test="1"] .fold`)
+	b.waitFor("the list is folded", list+`.ariaExpanded === "false" && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
+	b.is("what follows stays", `document.querySelector("#panel pre").innerText.includes("public_metadata")`)
+	b.do(chromedp.Focus(chromedp.CSS("#panel pre")))
+	b.press(kb.ArrowRight)
+	b.waitForText("#panel pre", `"ada@example.com"`)
+	b.press(kb.ArrowLeft, kb.ArrowUp, kb.ArrowUp, kb.ArrowLeft)
+	b.waitForText("#panel .path", "data")
+	b.is("an outer fold hides all in it", `!document.querySelector("#panel pre").innerText.includes("public_metadata")`)
+	b.press(kb.ArrowRight)
+	b.is("an inner fold stays", `document.querySelector("#panel pre").innerText.includes("public_metadata") && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
+	b.is("screen readers are told the line", `document.getElementById(document.querySelector("#panel pre").getAttribute("aria-activedescendant")).textContent.includes('"data"')`)
+	b.is("an empty object does not fold", `![...document.querySelectorAll("#panel .line")].find((e) => e.textContent.includes("empty")).ariaExpanded`)
+}
+
+func TestPayloadPathsAreThoseOfPlaceholders(t *testing.T) {
+	d := newDesk(t, strings.Replace(siteAndInspector, "reverse_proxy {$BACKEND}", `respond "{http.clerk_webhook.event.data.email_addresses.0.email_address} has {http.clerk_webhook.event.data.public_metadata.a\.b\*.c d}"`, 1), "/")
+	d.deliver("msg_ada", addresses)
+	b := openPage(d)
+	b.allowClipboard()
+	b.openRow("msg_ada")
+	for i, test := range []struct{ line, path string }{
+		{"ada@example.com", "data.email_addresses.0.email_address"},
+		{"c d", `data.public_metadata.a\.b\*.c d`},
+		{`"type"`, "type"},
+	} {
+		mark := fmt.Sprint(i)
+		b.is("there is such a line", fmt.Sprintf(`([...document.querySelectorAll("#panel .line")].find((e) => e.textContent.includes(%s)).dataset.test = %s) === %[2]s`, js(test.line), js(mark)))
+		b.click(fmt.Sprintf(`[data-test="%s"]`, mark))
+		b.waitFor("the path is shown", fmt.Sprintf(`document.querySelector("#panel .path").textContent === %s`, js(test.path)))
+		b.click("#panel .path button")
+		b.waitFor("it is copied", fmt.Sprintf(`navigator.clipboard.readText().then((text) => text === %s)`, js(test.path)))
+	}
+	b.do(chromedp.Focus(chromedp.CSS("#panel pre")))
+	b.press(kb.ArrowUp, kb.Enter)
+	b.waitFor("Enter copies the path of the line", `navigator.clipboard.readText().then((text) => text === "data.none")`)
+	b.click("#tab-answer")
+	b.waitForText("#panel pre", "ada@example.com has 1")
+}
+
+func TestFindInAPayload(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_ada", addresses)
+	b := openPage(d)
+	b.openRow("msg_ada")
+	const marked = `[...CSS.highlights.get("inside")].map(String).join()`
+	b.write("#panel [type=search]", `"EMAIL_ADDRESS": "a`)
+	b.waitForText("#panel output", "2 found")
+	b.is("a match spans the parts of a line", marked+` === '"email_address": "a,"email_address": "a'`)
+	b.waitForText("#panel .path", "data.email_addresses.0.email_address")
+	b.press(kb.Enter)
+	b.waitForText("#panel .path", "data.email_addresses.1.email_address")
+	b.press(kb.Enter)
+	b.waitForText("#panel .path", "data.email_addresses.0.email_address")
+	b.click(".fold")
+	b.write("#panel [type=search]", "ada@")
+	b.waitForText("#panel pre", "ada@example.com") // finding unfolds
+	b.click("[data-mode=raw]")
+	b.waitForText("#panel output", "1 found")
+	b.write("#panel [type=search]", ".*")
+	b.waitForText("#panel output", "0 found")
+	b.write("[name=text]", "ada@example")
+	b.waitForText("#panel output", "1 found") // of the search in the list
+}
+
+func TestHugePayloadIsShown(t *testing.T) {
+	d := newDesk(t)
+	d.deliver("msg_long", `{"type":"user.created","data":[`+strings.Repeat("1,", 15000)+`2]}`)
+	b := openPage(d)
+	b.openRow("msg_long")
+	b.waitForText("#panel pre", "    1,\n    2\n")
+	b.write("#panel [type=search]", "2")
+	b.waitForText("#panel output", "1 found")
+}
