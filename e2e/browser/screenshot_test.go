@@ -3,6 +3,7 @@ package browser
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -11,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/chromedp/chromedp"
 	svix "github.com/svix/svix-webhooks/go"
 )
@@ -46,6 +47,10 @@ func TestScreenshots(t *testing.T) {
 		}},
 		{"dark", "dark", 1280, 800, "msg_3AbTaMnBvCxZlKjHgFdSaPoIuYt", func(b *tab) {
 			b.waitForText(".diagnosis", "was parsed and encoded again")
+		}},
+		{"timeline", "light", 1280, 800, "503", func(b *tab) {
+			b.click("#tab-timeline")
+			b.waitForText(".timeline", "public_metadata.plan")
 		}},
 		{"narrow", "light", 360, 740, "503", func(b *tab) {
 			b.waitForText(".diagnosis", "Your application answered 503")
@@ -91,19 +96,33 @@ func (d *desk) someDay() {
 		}
 		_, _ = io.WriteString(w, `{"saved":true}`)
 	})
-	now := time.Now()
-	d.deliver("msg_3AbSz1XcVbNmAsDfGhJkLqWeRtY", d.example("organization.created"))
-	d.deliver("msg_3AbTgR8kWqYx0Vn5Zp2LdHc7UfE", d.example("user.created"))
-	d.deliver("msg_3AbT0PoIuYtReWqAsDfGhJkLzXc", d.example("session.created"))
-	d.deliver("msg_3AbTgR8kWqYx0Vn5Zp2LdHc7UfE", d.example("user.created"))
-	d.deliver("msg_3AbTb4sDfGhJkLzXcVbNmQwErTy", d.example("organizationMembership.created"))
-	d.deliverReencoded("msg_3AbTaMnBvCxZlKjHgFdSaPoIuYt", d.example("user.created"), now)
-	d.deliver("msg_3AbTe7tYuIoPaSdFgHjKlZxCvBn", d.example("organizationInvitation.accepted"))
-	d.deliver(retried, d.example("user.updated"))
-	d.deliverSigned(secret, "msg_3AbTcQwErTyUiOpLkJhGfDsAzXc", d.example("user.created"), now.Add(-372*time.Second))
-	d.deliver("msg_3AbTh2mNbVcXzAsDfGhJkLpOiUy", d.example("email.created"))
-	d.deliver("msg_3AbTi9zXcVbNmLkJhGfDsAqWeRt", d.example("user.deleted"))
-	d.deliver("msg_3AbTdZxCvBnMlKjHgFdSaQwErTy", d.example("organization.updated"))
+	now, story := time.Now(), event.NewStory()
+	tell := func(eventType string) string {
+		payload, _ := story.Tell(eventType, time.Now())
+		return string(payload)
+	}
+	created := tell("user.created")
+	updated := []byte(created)
+	for path, value := range map[string]string{
+		"type": `"user.updated"`, "data.public_metadata.plan": `"team"`, "data.last_name": `"Okafor-Reid"`, "data.updated_at": fmt.Sprint(now.UnixMilli()),
+	} {
+		var err error
+		if updated, err = event.Set(updated, path, value); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.deliver("msg_3AbSz1XcVbNmAsDfGhJkLqWeRtY", tell("organization.created"))
+	d.deliver("msg_3AbTgR8kWqYx0Vn5Zp2LdHc7UfE", created)
+	d.deliver("msg_3AbT0PoIuYtReWqAsDfGhJkLzXc", tell("session.created"))
+	d.deliver("msg_3AbTgR8kWqYx0Vn5Zp2LdHc7UfE", created)
+	d.deliver("msg_3AbTb4sDfGhJkLzXcVbNmQwErTy", tell("organizationMembership.created"))
+	d.deliverReencoded("msg_3AbTaMnBvCxZlKjHgFdSaPoIuYt", created, now)
+	d.deliver("msg_3AbTe7tYuIoPaSdFgHjKlZxCvBn", tell("organizationInvitation.accepted"))
+	d.deliver(retried, string(updated))
+	d.deliverSigned(secret, "msg_3AbTcQwErTyUiOpLkJhGfDsAzXc", created, now.Add(-372*time.Second))
+	d.deliver("msg_3AbTh2mNbVcXzAsDfGhJkLpOiUy", tell("email.created"))
+	d.deliver("msg_3AbTi9zXcVbNmLkJhGfDsAqWeRt", tell("waitlistEntry.created"))
+	d.deliver("msg_3AbTdZxCvBnMlKjHgFdSaQwErTy", tell("organization.updated"))
 }
 
 // deliverReencoded sends a delivery whose JSON was indented after signing.
@@ -122,25 +141,6 @@ func (d *desk) deliverReencoded(id, body string, at time.Time) {
 		d.t.Fatal(err)
 	}
 	d.deliverAs(id, indented.String(), at, signature)
-}
-
-// example returns one of the inspector's own events, as compact JSON.
-func (d *desk) example(eventType string) string {
-	d.t.Helper()
-	response, err := http.Get(d.inspector + "api/events/" + eventType)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var event struct{ Payload string }
-	if err := json.NewDecoder(response.Body).Decode(&event); err != nil {
-		d.t.Fatal(err)
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, []byte(event.Payload)); err != nil {
-		d.t.Fatal(err)
-	}
-	return strings.TrimSpace(compact.String())
 }
 
 // withPalette makes a picture small. A page has few colours besides the 256 most

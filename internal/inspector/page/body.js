@@ -47,6 +47,7 @@ export function bodyView(body, { what, unread, search = "" }) {
 	};
 	const count = h("output", { class: "dim" });
 	const field = h("input", { type: "search", placeholder: "Find", "aria-label": `Find in the ${what}; Enter moves to the next`, oninput: () => { find(); go(); }, onkeydown: (event) => { if (event.key === "Enter") go(); } });
+	field.hidden = what === "answer" && body.size < 500;
 	field.value = search;
 	const choice = h("div", { class: "choice", role: "group", "aria-label": "Form of the body" },
 		["pretty", "raw"].map((name) => h("button", { "data-mode": name, onclick: () => { mode = name; show(); } }, name === "pretty" ? "Pretty" : "Raw")));

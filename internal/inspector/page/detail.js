@@ -199,15 +199,15 @@ export class Detail {
 	#diagnosis(entry) {
 		const d = entry.diagnosis;
 		if (!d) return "";
-		const [cause, ...others] = d.findings.map((f) => h("li", {}, capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")));
+		const causes = d.findings.map((f) => [capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")]);
+		if (d.valid) causes.unshift("It verifies with the current secrets.");
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
-			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, cause?.childNodes ? [...cause.childNodes] : "")),
-			h("ul", {}, others),
+			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, causes[0] ?? "The cause is not known.")),
+			h("ul", {}, causes.slice(1).map((cause) => h("li", {}, cause))),
 			notesOf(entry).map((note) => h("p", {}, note)),
 			h("p", { class: "dim" }, (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason) + ".",
 				entry.passed && " The report_only option let it through, so your application answered it.",
-				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` It was signed with the secret “${d.secret}”.`,
-				d.valid && " It verifies with the current secrets."));
+				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` It was signed with the secret “${d.secret}”.`));
 	}
 
 	// #notice says what happened to a verified delivery that did not succeed.
