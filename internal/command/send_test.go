@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -550,7 +549,7 @@ func sendMany(t *testing.T, count int) (memory int64) {
 	if lines := strings.Count(r.stdout, "\n"); lines > 12 {
 		t.Errorf("there are %d lines:\n%s", lines, r.stdout)
 	}
-	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	return mostMemory(cmd)
 }
 
 func TestSendSummaryAsJSON(t *testing.T) {

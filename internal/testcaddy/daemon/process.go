@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package daemon starts the servers of Debian's packages redis-server and
 // postgresql for tests. Each has a free port on the loopback interface and a
 // directory of its own.
