@@ -111,7 +111,7 @@ func (c *Client) once(ctx context.Context, path string, query url.Values) (gjson
 	}
 	r.Header.Set("Authorization", "Bearer "+*c.key.text)
 	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Clerk-API-Version", apiVersion)
+	r.Header.Set("Clerk-Api-Version", apiVersion)
 	r.Header.Set("User-Agent", "caddy-clerk-webhook")
 	res, err := c.http.Do(r)
 	if err != nil {
@@ -123,11 +123,11 @@ func (c *Client) once(ctx context.Context, path string, query url.Values) (gjson
 	case err != nil:
 		return gjson.Result{}, c.failure(ctx, path, fmt.Errorf("the answer broke off: %w", err))
 	case len(body) > maxPage:
-		return gjson.Result{}, backoff.Permanent(fmt.Errorf("Clerk's answer to %s has more than %d MiB", path, maxPage>>20))
+		return gjson.Result{}, backoff.Permanent(fmt.Errorf("the answer of Clerk's API to %s has more than %d MiB", path, maxPage>>20))
 	case res.StatusCode != http.StatusOK:
 		return gjson.Result{}, c.refusal(path, res, body)
 	case !event.IsValid(body):
-		return gjson.Result{}, fmt.Errorf("Clerk's answer to %s is not JSON", path)
+		return gjson.Result{}, fmt.Errorf("the answer of Clerk's API to %s is not JSON", path)
 	}
 	return gjson.ParseBytes(body), nil
 }
@@ -228,7 +228,7 @@ func (c *Client) Instance(ctx context.Context) (string, error) {
 	}
 	id := answer.Get("id").Str
 	if !isID(id) {
-		return "", errors.New("Clerk's API does not say which instance the key belongs to: check --api")
+		return "", errors.New("the answer of Clerk's API does not say which instance the key belongs to: check --api")
 	}
 	return id, nil
 }
@@ -241,7 +241,7 @@ func (c *Client) CountUsers(ctx context.Context) (int, error) {
 	}
 	count := answer.Get("total_count")
 	if count.Type != gjson.Number || count.Int() < 0 {
-		return 0, errors.New("Clerk's API does not say how many users there are: check --api")
+		return 0, errors.New("the answer of Clerk's API does not say how many users there are: check --api")
 	}
 	return int(count.Int()), nil
 }

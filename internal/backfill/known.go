@@ -152,9 +152,9 @@ func (r *Run) refuseDeletions(gone, known int) error {
 	case known == 0 || gone == 0:
 		return nil
 	case gone == known:
-		return fmt.Errorf("Clerk has none of the %d users in %s: is the secret key of the same instance?", known, r.Known.Name)
+		return fmt.Errorf("none of the %d users in %s is in Clerk: is the secret key of the same instance?", known, r.Known.Name)
 	case !r.MaxDeletions.allows(gone, known):
-		return fmt.Errorf("Clerk does not have %d of the %d users in %s (%.3g%%), and --max-deletions is %s. If they are deleted in Clerk, give --max-deletions %d",
+		return fmt.Errorf("%d of the %d users in %s (%.3g%%) are not in Clerk, and --max-deletions is %s. If they are deleted in Clerk, give --max-deletions %d",
 			gone, known, r.Known.Name, 100*float64(gone)/float64(known), r.MaxDeletions, gone)
 	}
 	return nil

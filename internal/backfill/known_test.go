@@ -58,11 +58,11 @@ func TestDeletionsAreRefused(t *testing.T) {
 		limit string
 		says  string
 	}{
-		{"if Clerk has nothing", nil, idsOf(testclerk.Users(0, 3)), "100%", "Clerk has none of the 3 users"},
-		{"if Clerk has none of them", testclerk.Users(0, 9), idsOf(testclerk.Users(10, 13)), "100%", "Clerk has none of the 3 users"},
-		{"if they are more than 5 %", testclerk.Users(0, 94), idsOf(testclerk.Users(0, 100)), "5%", "Clerk does not have 6 of the 100 users in known.txt (6%), and --max-deletions is 5%. If they are deleted in Clerk, give --max-deletions 6"},
-		{"if they are more than a number", testclerk.Users(0, 97), idsOf(testclerk.Users(0, 100)), "2", "Clerk does not have 3 of the 100"},
-		{"if none is allowed", testclerk.Users(0, 99), idsOf(testclerk.Users(0, 100)), "0", "Clerk does not have 1 of the 100"},
+		{"if Clerk has nothing", nil, idsOf(testclerk.Users(0, 3)), "100%", "none of the 3 users in known.txt is in Clerk"},
+		{"if Clerk has none of them", testclerk.Users(0, 9), idsOf(testclerk.Users(10, 13)), "100%", "none of the 3 users in known.txt is in Clerk"},
+		{"if they are more than 5 %", testclerk.Users(0, 94), idsOf(testclerk.Users(0, 100)), "5%", "6 of the 100 users in known.txt (6%) are not in Clerk, and --max-deletions is 5%. If they are deleted in Clerk, give --max-deletions 6"},
+		{"if they are more than a number", testclerk.Users(0, 97), idsOf(testclerk.Users(0, 100)), "2", "3 of the 100 users in known.txt (3%) are not"},
+		{"if none is allowed", testclerk.Users(0, 99), idsOf(testclerk.Users(0, 100)), "0", "1 of the 100 users in known.txt (1%) are not"},
 		{"if a line is not an id", testclerk.Users(0, 99), append(idsOf(testclerk.Users(0, 100)), "id"), "5%", "line 101"},
 		{"if an id is of an organization", testclerk.Users(0, 99), append(idsOf(testclerk.Users(0, 100)), "org_1"), "5%", "line 101"},
 		{"if a line is too long", testclerk.Users(0, 99), append(idsOf(testclerk.Users(0, 100)), strings.Repeat("u", 10_000)), "5%", "line 101 is longer"},
@@ -135,7 +135,7 @@ func TestNotFoundOfSomethingElseDeletesNobody(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	for text, want := range map[string]string{"5%": "true false", "5": "true false", " 7 %": "true true", "0": "false false", "2.5%": "false false", "100%": "true true"} {
+	for text, want := range map[string]string{"5%": "true false", "5": "true false", "7 %": "true true", "0": "false false", "2.5%": "false false", "100%": "true true"} {
 		l := limit(t, text)
 		if got := fmt.Sprint(l.allows(5, 100), l.allows(6, 100)); got != want && text != "5" || text == "5" && got != want {
 			t.Errorf("%s: %s", text, got)

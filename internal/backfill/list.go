@@ -120,7 +120,7 @@ func (u *users) ask(ctx context.Context) ([]object, error) {
 // sorted refuses a page in another order. A list in that order would never end.
 func sorted(objects []object, err error) ([]object, error) {
 	if err == nil && !slices.IsSortedFunc(objects, func(a, b object) int { return cmp.Compare(a.created, b.created) }) {
-		return nil, errors.New("Clerk's API does not sort by created_at: check --api")
+		return nil, errors.New("the answer of Clerk's API is not sorted by created_at: check --api")
 	}
 	return objects, err
 }

@@ -3,6 +3,7 @@ package backfill
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -84,42 +85,45 @@ func TestUsersAreReadOnceWhileUsersAreCreatedAndDeleted(t *testing.T) {
 		"a lost cursor is the end":   testclerk.LostIsEmpty,
 		"a lost cursor is the start": testclerk.LostIsStart,
 	} {
-		t.Run(name, func(t *testing.T) {
-			instance := &testclerk.Instance{LostCursor: lost}
-			instance.Add(testclerk.Users(0, 1000)...)
-			deleted := []string{}
-			remove := func(numbers ...int) {
-				for _, n := range numbers {
-					id := testclerk.User(n).ID
-					deleted = append(deleted, id)
-					instance.Delete(id)
-				}
-			}
-			instance.Before = func(number int, _ *http.Request) *testclerk.Fault {
-				switch number {
-				case 2:
-					remove(0, 1, 2, pageSize-2, pageSize-1) // the cursor and what is before it
-				case 4:
-					instance.Add(testclerk.Users(1000, 1300)...)
-				case 5:
-					remove(700, 701)
-				}
-				return nil
-			}
-			client := serve(t, instance)
-			ids := readAll(t, listUsers(client, place{}))
-			for _, id := range idsOf(instance.Users()) {
-				if !slices.Contains(ids, id) {
-					t.Errorf("%s is missing", id)
-				}
-			}
-			if doubles := twice(ids); len(doubles) > 0 {
-				t.Errorf("read twice: %v", doubles)
-			}
-			if len(deleted) != 7 || len(instance.Requests()) > 10 || instance.MostAtOnce() != 1 {
-				t.Errorf("%d deleted, requests: %s", len(deleted), strings.Join(instance.Requests(), "\n"))
-			}
-		})
+		for _, firstLost := range []int{1, 2} {
+			t.Run(fmt.Sprint(name, ", from number ", firstLost), func(t *testing.T) { testChangingUsers(t, lost, firstLost) })
+		}
+	}
+}
+
+func testChangingUsers(t *testing.T, lost testclerk.LostCursor, firstLost int) {
+	instance := &testclerk.Instance{LostCursor: lost}
+	instance.Add(testclerk.Users(0, 1000)...)
+	cursors := 0
+	instance.Before = func(_ int, r *http.Request) *testclerk.Fault {
+		cursor := r.URL.Query().Get("starting_after")
+		if cursor == "" {
+			return nil
+		}
+		if cursors++; cursors >= firstLost && cursors <= 2 {
+			instance.Delete(cursor)
+		}
+		switch cursors {
+		case 1:
+			instance.Delete(idsOf(testclerk.Users(0, 3))...)
+		case 2:
+			instance.Add(testclerk.Users(1000, 1300)...)
+		case 3:
+			instance.Delete(idsOf(testclerk.Users(700, 702))...)
+		}
+		return nil
+	}
+	ids := readAll(t, listUsers(serve(t, instance), place{}))
+	for _, id := range idsOf(instance.Users()) {
+		if !slices.Contains(ids, id) {
+			t.Errorf("%s is missing", id)
+		}
+	}
+	if doubles := twice(ids); len(doubles) > 0 {
+		t.Errorf("read twice: %v", doubles)
+	}
+	if cursors < 3 || len(instance.Requests()) > 12 || instance.MostAtOnce() != 1 {
+		t.Errorf("requests: %s", strings.Join(instance.Requests(), "\n"))
 	}
 }
 

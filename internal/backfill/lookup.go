@@ -107,7 +107,7 @@ func (c *Client) isGone(ctx context.Context, id string) (bool, error) {
 		return true, nil
 	}
 	if err == nil && answer.Get("id").Str != id {
-		err = errors.New("Clerk's API answers with another user than the one that it was asked for: check --api")
+		err = errors.New("the answer of Clerk's API is about another user than the one that was asked for: check --api")
 	}
 	return false, err
 }

@@ -57,7 +57,7 @@ type object struct {
 // parseObjects reads a page.
 func parseObjects(list gjson.Result) ([]object, error) {
 	if !list.IsArray() {
-		return nil, fmt.Errorf("Clerk's answer is not a list")
+		return nil, fmt.Errorf("the answer of Clerk's API is not a list: check --api")
 	}
 	var objects []object
 	for _, element := range list.Array() {
@@ -66,7 +66,7 @@ func parseObjects(list gjson.Result) ([]object, error) {
 			created: element.Get("created_at").Int(), updated: element.Get("updated_at").Int(),
 		}
 		if !element.IsObject() || !isID(o.id) || o.created <= 0 || o.updated <= 0 {
-			return nil, fmt.Errorf("an object in Clerk's answer has no usable id, created_at or updated_at")
+			return nil, fmt.Errorf("an object in the answer of Clerk's API has no usable id, created_at or updated_at: check --api")
 		}
 		objects = append(objects, o)
 	}

@@ -125,7 +125,7 @@ func TestForeignKeysHold(t *testing.T) {
 	known := make(map[string]bool)
 	b.answer = func(e Event) Answer {
 		data := gjson.GetBytes(e.Body, "data")
-		if e.Type == "organizationMembership.created" && !(known[data.Get("organization.id").Str] && known[data.Get("public_user_data.user_id").Str]) {
+		if e.Type == "organizationMembership.created" && (!known[data.Get("organization.id").Str] || !known[data.Get("public_user_data.user_id").Str]) {
 			t.Errorf("%s comes before what it refers to", e.Object)
 		}
 		if strings.HasSuffix(e.Object, "77") && b.attempts[e.ID] < 3 { // late, because it is refused at first
@@ -327,6 +327,34 @@ func TestSinceOfAResumedRunIsThatOfItsStart(t *testing.T) {
 	do(t, o)
 	if got := b.ids(); len(got) != 3 {
 		t.Errorf("sent %v", got)
+	}
+}
+
+func TestResumeFileForgetsUsersThatAreGone(t *testing.T) {
+	instance := &testclerk.Instance{}
+	instance.Add(testclerk.Users(0, 10)...)
+	ctx, stop := context.WithCancel(t.Context())
+	b := &backend{attempts: make(map[string]int)}
+	b.answer = func(Event) Answer {
+		if len(b.attempts) == 3 {
+			stop()
+		}
+		return Answer{Status: 200}
+	}
+	o := optionsFor(t, instance, b)
+	o.Resume = filepath.Join(t.TempDir(), "resume.json")
+	s := state{
+		Version: stateVersion, Run: identity{Instance: testclerk.InstanceID, Kinds: o.Kinds, As: o.As},
+		Open: map[Kind][]string{Users: {testclerk.User(1).ID, testclerk.User(99).ID}},
+	}
+	if err := saveState(o.Resume, s); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(o).Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if s, err := readState(o.Resume); err != nil || len(s.Open) != 0 || b.accepted[0].Object != testclerk.User(1).ID {
+		t.Errorf("open %v, error %v, sent %v", s.Open, err, b.ids())
 	}
 }
 

@@ -23,6 +23,10 @@ type Progress struct {
 	// Total how many there are. Total is 0 if that is not known yet.
 	Done, Total int
 
+	// Began is when the phase began, and From what Done was then.
+	Began time.Time
+	From  int
+
 	// Accepted counts the accepted events of all phases, by type.
 	Accepted map[string]int
 
@@ -81,7 +85,8 @@ func newTally(notify func(string), s state) *tally {
 func (t *tally) enter(phase string, done, total int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.progress.Phase, t.progress.Done, t.progress.Total = phase, done, total
+	p := &t.progress
+	p.Phase, p.Done, p.Total, p.From, p.Began = phase, done, total, done, time.Now()
 }
 
 func (t *tally) setTotal(total int) {

@@ -354,9 +354,13 @@ func (p *backfillPlan) confirm(cmd *cobra.Command) error {
 	if !isFile || p.stdin.takenBy != "" || !isTerminal(file) {
 		return fmt.Errorf("this sends what is in a production instance (sk_live_) to %s: give --yes if you want that", p.options.To)
 	}
-	cmd.PrintErrf("This sends what is in a production instance to %s. Go on? [y/N] ", printable(p.options.To, maxNotice))
+	return askToGoOn(file, cmd.ErrOrStderr(), p.options.To)
+}
+
+func askToGoOn(in io.Reader, out io.Writer, to string) error {
+	fmt.Fprintf(out, "This sends what is in a production instance to %s. Go on? [y/N] ", printable(to, maxNotice))
 	answer := make([]byte, 16)
-	n, _ := file.Read(answer)
+	n, _ := in.Read(answer) // no answer is a no
 	switch strings.ToLower(strings.TrimSpace(string(answer[:n]))) {
 	case "y", "yes":
 		return nil

@@ -151,28 +151,32 @@ type progressJSON struct {
 	Left     float64 `json:"left_s,omitempty"`
 }
 
-// speed measures the last ten seconds or more of a phase.
+// speed measures the last ten to twenty seconds of a phase.
 type speed struct {
-	phase    string
-	at, next time.Time
-	done     int
-	rate     float64
+	began      time.Time
+	from, next point
+}
+
+type point struct {
+	at   time.Time
+	done int
 }
 
 const speedWindow = 10 * time.Second
 
-func (s *speed) of(p backfill.Progress, now time.Time) float64 {
-	if s.phase != p.Phase || p.Done < s.done {
-		*s = speed{phase: p.Phase, at: now, done: p.Done}
+func (s *speed) of(p backfill.Progress, now time.Time) (perSecond float64) {
+	if s.began != p.Began {
+		first := point{p.Began, p.From}
+		*s = speed{began: p.Began, from: first, next: first}
+	}
+	if now.Sub(s.next.at) >= speedWindow {
+		s.from, s.next = s.next, point{now, p.Done}
+	}
+	span := now.Sub(s.from.at)
+	if span <= 0 {
 		return 0
 	}
-	if span := now.Sub(s.at); span > 0 {
-		s.rate = float64(p.Done-s.done) / span.Seconds()
-		if span >= speedWindow {
-			s.at, s.done = now, p.Done
-		}
-	}
-	return s.rate
+	return float64(p.Done-s.from.done) / span.Seconds()
 }
 
 func timeLeft(p backfill.Progress, perSecond float64) (left time.Duration, isKnown bool) {

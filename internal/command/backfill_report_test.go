@@ -13,17 +13,18 @@ func TestBackfillProgress(t *testing.T) {
 	var out, errOut bytes.Buffer
 	r := &backfillReport{out: &out, errOut: &errOut}
 	start := time.Now()
-	r.progress(backfill.Progress{Phase: "users", Total: 25_000}, start)
-	r.progress(backfill.Progress{Phase: "users", Done: 5000, Total: 25_000, Waiting: 2, Refused: 1}, start.Add(10*time.Second))
-	r.progress(backfill.Progress{Phase: "organizations", Done: 0}, start.Add(20*time.Second))
-	want := "users: 0 of 25000, 0 a second\nusers: 5000 of 25000, 500 a second, 40s left, 2 wait for another attempt, 1 refused\norganizations: 0, 0 a second\n"
+	r.progress(backfill.Progress{Phase: "users", Began: start, Total: 25_000}, start)
+	r.progress(backfill.Progress{Phase: "users", Began: start, Done: 5000, Total: 25_000, Waiting: 2, Refused: 1}, start.Add(10*time.Second))
+	later := start.Add(15 * time.Second)
+	r.progress(backfill.Progress{Phase: "organizations", Began: later, From: 100, Done: 110}, later.Add(time.Second))
+	want := "users: 0 of 25000, 0 a second\nusers: 5000 of 25000, 500 a second, 40s left, 2 wait for another attempt, 1 refused\norganizations: 110, 10 a second\n"
 	if errOut.String() != want || out.Len() > 0 {
 		t.Errorf("got %s", errOut.String())
 	}
 
 	errOut.Reset()
 	r.terminal = true
-	r.progress(backfill.Progress{Phase: "users", Done: 1}, start)
+	r.progress(backfill.Progress{Phase: "users", Began: start, Done: 1}, start)
 	r.notice("a\x1b[31m notice")
 	if got := errOut.String(); got != "\rusers: 1, 0 a second\x1b[K\r\x1b[Ka\\x1b[31m notice\n" {
 		t.Errorf("got %q", got)
@@ -31,7 +32,7 @@ func TestBackfillProgress(t *testing.T) {
 
 	errOut.Reset()
 	r.asJSON = true
-	r.progress(backfill.Progress{Phase: "users", Done: 1, Accepted: map[string]int{"user.created": 1}}, start.Add(time.Second))
+	r.progress(backfill.Progress{Phase: "users", Began: start, Done: 1, Accepted: map[string]int{"user.created": 1}}, start.Add(time.Second))
 	if got := out.String(); !strings.HasPrefix(got, `{"progress":{"phase":"users","done":1,"total":0,"accepted":1,`) || errOut.Len() > 0 {
 		t.Errorf("got %q", got)
 	}
@@ -47,6 +48,16 @@ func TestParseSince(t *testing.T) {
 	} {
 		if got, err := parseSince(text, now); err != nil || !got.Equal(want) {
 			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+}
+
+func TestAskToGoOn(t *testing.T) {
+	for answer, ok := range map[string]bool{"y\n": true, "YES\r\n": true, "\n": false, "n\n": false, "": false, "yes, and more than fits": false} {
+		var out bytes.Buffer
+		err := askToGoOn(strings.NewReader(answer), &out, "https://example.com/\x1b")
+		if (err == nil) != ok || out.String() != `This sends what is in a production instance to https://example.com/\x1b. Go on? [y/N] ` {
+			t.Errorf("%q: %v after %s", answer, err, out.String())
 		}
 	}
 }

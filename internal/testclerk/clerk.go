@@ -150,7 +150,7 @@ func (i *Instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "secret_key_invalid", "The provided Clerk Secret Key is invalid: "+r.Header.Get("Authorization"))
 		return
 	}
-	if r.Method != http.MethodGet || r.Header.Get("Clerk-API-Version") != Version {
+	if r.Method != http.MethodGet || r.Header.Get("Clerk-Api-Version") != Version {
 		refuse(w, http.StatusBadRequest, "bad_request", "GET with the version is expected")
 		return
 	}
