@@ -137,7 +137,7 @@ func checkStore(name string) error {
 	}
 	if name == "redis" || name == "postgres" {
 		const plugin = "github.com/caddyclerk/caddy-clerk-webhook"
-		return fmt.Errorf("this Caddy is built without the store %s: build it with xcaddy build --with %s --with %[2]s/stores/%[1]s", name, plugin)
+		return fmt.Errorf("this Caddy is built without the store %s: build it in a checkout with xcaddy build --with %s@v0.0.0=. --with %[2]s/stores/%[1]s@v0.0.0=./stores/%[1]s", name, plugin)
 	}
 	given := "this"
 	if namePattern.MatchString(name) { // else it may be the URL of a database, with a password

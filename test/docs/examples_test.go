@@ -394,8 +394,9 @@ func TestFleetExample(t *testing.T) {
 	e := openExample(t, "fleet", "PORT=8080", "PORT="+testcaddy.Port(first), "PORT=8081", "PORT="+testcaddy.Port(second),
 		"localhost:8080", first, "localhost:8081", second,
 		"CADDY_ADMIN=localhost:2020", "CADDY_ADMIN="+testcaddy.FreeAddress(t),
-		"SHARED_STORAGE=/tmp/fleet", "SHARED_STORAGE="+testcaddy.StorageDir(t))
-	e.setOptions(t, "default_bind 127.0.0.1")
+		"STORE='redis {env.REDIS_URL}' REDIS_URL=redis://localhost:6379", "STORE=storage")
+	e.caddyfile = "{\ndefault_bind 127.0.0.1\nstorage file_system " + testcaddy.StorageDir(t) + "\n}\n" + e.caddyfile
+	e.write(t)
 
 	t.Run("two instances", func(t *testing.T) {
 		e.start(t, "PORT="+testcaddy.Port(first))

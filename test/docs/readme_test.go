@@ -213,6 +213,10 @@ var promises = map[string][]promise{
 // checkCaddyfile runs a configuration, with addresses that are free, and sends
 // what its promises say.
 func checkCaddyfile(t *testing.T, b block) {
+	if b.heading == "The stores" {
+		checkStores(t, b.text)
+		return
+	}
 	expected, ok := promises[b.heading]
 	if !ok {
 		t.Fatal("no promise says what it does")
@@ -458,6 +462,8 @@ func checkCommands(t *testing.T, b block) {
 		checkTry(t, b.text)
 	case "Install":
 		checkInstall(t, b)
+	case "The stores":
+		checkStoresAreBuilt(t, b.text)
 	case "A secret that is text":
 		checkTextSecret(t, b.text)
 	case "Clerk's own relay":
