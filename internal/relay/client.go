@@ -22,6 +22,10 @@ var silence = 31 * time.Second
 // backoff has the times before each new attempt to connect. The last one stays.
 var backoff = [...]time.Duration{0, 100 * time.Millisecond, time.Second, 5 * time.Second}
 
+// settled is how long a connection must have lasted to show that the relay works. A
+// relay that ends each connection at once would be flooded otherwise.
+const settled = 5 * time.Second
+
 // Client listens at a relay.
 type Client struct {
 	// URL of the relay: wss:// or ws://.
@@ -56,6 +60,7 @@ var (
 func (c *Client) Listen(ctx context.Context) error {
 	attempt, everReady := 0, false
 	for {
+		start := time.Now()
 		wasReady, err := c.listenOnce(ctx)
 		everReady = everReady || wasReady
 		switch {
@@ -64,7 +69,7 @@ func (c *Client) Listen(ctx context.Context) error {
 		case errors.Is(err, ErrInUse) && everReady: // the relay takes the lost connection for alive
 		case errors.Is(err, ErrInUse), errors.Is(err, ErrRefused), errors.Is(err, errProtocol):
 			return err
-		case wasReady:
+		case wasReady && time.Since(start) > settled:
 			attempt = 0
 		}
 		again := backoff[min(attempt, len(backoff)-1)]
@@ -124,7 +129,7 @@ func (c *Client) dial(ctx context.Context, onPing func()) (*websocket.Conn, erro
 	dialing, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	conn, res, err := websocket.Dial(dialing, c.URL, &websocket.DialOptions{
-		HTTPClient:      c.HTTP,
+		HTTPClient:      c.withoutRedirects(),
 		CompressionMode: websocket.CompressionDisabled,
 		OnPingReceived:  func(context.Context, []byte) bool { onPing(); return true },
 	})
@@ -141,12 +146,24 @@ func (c *Client) dial(ctx context.Context, onPing func()) (*websocket.Conn, erro
 	return conn, err
 }
 
+// withoutRedirects returns a client that shows the token to nobody but the relay.
+func (c *Client) withoutRedirects() *http.Client {
+	var client http.Client
+	if c.HTTP != nil {
+		client = *c.HTTP
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
 // explainDial says where trying again is pointless: where no relay is.
 func explainDial(res *http.Response, err error) error {
 	if res == nil {
 		return err
 	}
 	switch code := res.StatusCode; {
+	case code >= 300 && code <= 399:
+		return fmt.Errorf("%w: the address answered with a redirect (%d), which is not followed: give the URL of the relay itself", ErrRefused, code)
 	case code >= 200 && code <= 499 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
 		return fmt.Errorf("%w: the address answered %d instead of a WebSocket, so no relay is there", ErrRefused, code)
 	default:

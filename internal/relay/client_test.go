@@ -62,6 +62,7 @@ func answering(status int) func(http.ResponseWriter, *http.Request) {
 type listening struct {
 	connected chan struct{}
 	lost      chan error
+	again     chan time.Duration
 	ended     chan error
 	stop      context.CancelFunc
 }
@@ -69,11 +70,11 @@ type listening struct {
 func startClient(t *testing.T, url string, handle func(ctx context.Context, r *Request) *Answer) *listening {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &listening{make(chan struct{}, 100), make(chan error, 100), make(chan error, 1), cancel}
+	l := &listening{make(chan struct{}, 100), make(chan error, 100), make(chan time.Duration, 100), make(chan error, 1), cancel}
 	c := &Client{
 		URL: url, Start: Start{Token: "c_1234567890"}, MaxBody: 1 << 20, Handle: handle,
 		Connected: func() { l.connected <- struct{}{} },
-		Lost:      func(err error, _ time.Duration) { l.lost <- err },
+		Lost:      func(err error, again time.Duration) { l.lost <- err; l.again <- again },
 	}
 	go func() { l.ended <- c.Listen(ctx) }()
 	t.Cleanup(cancel)
@@ -124,6 +125,31 @@ func TestClientConnectsAgain(t *testing.T) {
 			}
 			<-l.connected
 		})
+	}
+}
+
+// TestClientFollowsNoRedirect would show the token to another server otherwise, and
+// maybe unencrypted.
+func TestClientFollowsNoRedirect(t *testing.T) {
+	var reached atomic.Bool
+	elsewhere := server(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
+	relay := server(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, http.StatusFound) })
+	l := startClient(t, relay, ok)
+	if err := <-l.ended; !errors.Is(err, ErrRefused) || reached.Load() {
+		t.Errorf("it ended with %v, and reached the other server: %t", err, reached.Load())
+	}
+}
+
+// TestClientSparesARelayThatSendsItAway covers a relay that accepts each connection and
+// ends it at once.
+func TestClientSparesARelayThatSendsItAway(t *testing.T) {
+	l := startClient(t, server(t, accepted(func(context.Context, *websocket.Conn) {})), ok)
+	for i, want := range backoff {
+		if got := <-l.again; got != want {
+			t.Errorf("after loss %d it waits %s, want %s", i+1, got, want)
+			break
+		}
+		<-l.lost
 	}
 }
 
