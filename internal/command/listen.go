@@ -103,6 +103,9 @@ func (l *listening) readWishes(cmd *cobra.Command) error {
 		if !found || path == "" {
 			return fmt.Errorf("--match %q: write a path in the payload and its value, such as data.id=user_29w83s", match)
 		}
+		if err := relay.CheckPath(path); err != nil {
+			return fmt.Errorf("--match %q: %w", match, err)
+		}
 		if l.wishes.Match == nil {
 			l.wishes.Match = make(map[string]string)
 		}

@@ -108,6 +108,11 @@ func (w *Wishes) compile() ([]event.Pattern, error) {
 	if len(w.Events) > maxWishes || len(w.Match) > maxWishes {
 		return nil, fmt.Errorf("a listener can have %d patterns and as many matches", maxWishes)
 	}
+	for path := range w.Match {
+		if err := CheckPath(path); err != nil {
+			return nil, fmt.Errorf("match: %w", err)
+		}
+	}
 	var patterns []event.Pattern
 	for _, text := range w.Events {
 		pattern := event.Pattern(text)
@@ -117,4 +122,13 @@ func (w *Wishes) compile() ([]event.Pattern, error) {
 		patterns = append(patterns, pattern)
 	}
 	return patterns, nil
+}
+
+// CheckPath returns an error for a path in a payload that is more than names and
+// indexes. What package gjson knows beyond them can make a large value of a small one.
+func CheckPath(path string) error {
+	if path == "" || strings.ContainsAny(path, "@!|#*?{}[]()") {
+		return errors.New("a path has names and indexes only, such as data.id or data.email_addresses.0.id")
+	}
+	return nil
 }

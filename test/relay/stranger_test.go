@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -165,5 +166,32 @@ func TestARelayNeedsASecretThatIsOne(t *testing.T) {
 	err := testcaddy.TryRun(t, ":0 {\nclerk_webhook {\nsecret whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\nrelay\n}\n}")
 	if err == nil || !strings.Contains(err.Error(), "add a whsec_ secret") {
 		t.Errorf("it loads: %v", err)
+	}
+}
+
+// TestAListenerCannotMakeTheRelayCompute sends paths that would make 250 kB of a
+// payload of two bytes, and more with each step.
+func TestAListenerCannotMakeTheRelayCompute(t *testing.T) {
+	url := run(t, "relay")
+	for name, path := range map[string]string{
+		"doubled":  strings.Repeat("[@this,@this]|", 16) + "0",
+		"joined":   strings.Repeat("{a:@this,b:@this}|", 16) + "a",
+		"modifier": "@pretty",
+		"static":   `!"text"`,
+		"query":    `data.email_addresses.#(id=="x").id`,
+		"count":    "data.email_addresses.#",
+		"pipe":     "data|id",
+		"wildcard": "data.*a*a*a*a*",
+		"any":      "data.????",
+		"empty":    "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, _ := json.Marshal(path)
+			w := dial(t, url)
+			w.send(t, `{"type":"start","version":1,"data":{"token":"`+tokenOf(t, testcaddy.Secret)+`","match":{`+string(text)+`:"x"}}}`)
+			if closed := w.closed(t); closed.Code != websocket.StatusPolicyViolation || !strings.Contains(closed.Reason, "data.id") {
+				t.Errorf("the connection ended with %v", closed)
+			}
+		})
 	}
 }
