@@ -29,7 +29,7 @@ export class Detail {
 
 	// show opens a delivery or reloads it. The old content stays until the new one is
 	// loaded. A change of the same delivery waits until then, because in a flood each
-	// change would otherwise abort the loading before it.
+	// would abort the loading before it.
 	show(id, { tab, focus = false } = {}) {
 		if (tab && tab !== this.#tab) [this.#tab, this.#shown] = [tab, ""];
 		this.#root.hidden = false;
@@ -239,6 +239,7 @@ export class Detail {
 			fact("From", [from(entry), entry.request.protocol, entry.request.tls].filter(Boolean).join(" · ")),
 			fact("Signed", age, { title: entry.signed_at }),
 			fact("Secret", entry.secret),
+			fact("Listeners", entry.listeners.map((l) => `${l.who} ${l.status || l.error}`).join(", ")),
 			fact("Endpoint", entry.endpoint),
 			fact("Entry", copyable(entry.id, "Entry id")),
 			fact("Replay of", entry.replay_of && link(entry.replay_of)));
