@@ -124,14 +124,11 @@ func (v *verdict) checkPair(h history, id string, first, second attempt) {
 
 func clockTime(t time.Time) string { return t.Format("15:04:05.000") }
 
-// String lists what was explained, the most frequent reason first.
+// String lists what was explained, after the number of what was not, the most frequent reason first.
 func (v verdict) String() string {
-	if len(v.repeated) == 0 {
-		return "none was handled twice"
-	}
-	text := ""
+	text := fmt.Sprintf("%d handled twice without a reason or lost", len(v.wrong))
 	for _, reason := range slices.SortedFunc(maps.Keys(v.repeated), func(a, b string) int { return cmp.Or(v.repeated[b]-v.repeated[a], cmp.Compare(a, b)) }) {
-		text += fmt.Sprintf("%d %s; ", v.repeated[reason], reason)
+		text += fmt.Sprintf("; %d %s", v.repeated[reason], reason)
 	}
-	return text[:len(text)-2]
+	return text
 }
