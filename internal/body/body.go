@@ -154,6 +154,7 @@ func (b *Body) Restore(r *http.Request) {
 	}
 	r.ContentLength = int64(length)
 	r.TransferEncoding = nil
+	clear(r.Trailer) // which copies of the request share
 	r.Trailer = nil
 	delete(r.Header, "Trailer")
 	delete(r.Header, "Expect")
@@ -273,6 +274,7 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 			_ = control.SetReadDeadline(time.Now()) // and what is left cannot be read
 		}
 	}
+	clear(r.Trailer) // which copies of the request share
 	r.Body, r.GetBody, r.ContentLength = http.NoBody, nil, 0
 	r.TransferEncoding, r.Trailer = nil, nil
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {

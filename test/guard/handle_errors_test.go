@@ -39,6 +39,14 @@ func TestErrorRoutesGetNothingOfARejectedRequest(t *testing.T) {
 			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(large)), nil }
 			testcaddy.Chunk(r)
 		},
+		"with trailers": func(_ *testing.T, r *http.Request) {
+			testcaddy.Chunk(r)
+			r.Trailer.Set("Svix-Signature", r.Header.Get("Svix-Signature"))
+		},
+		"stale, with trailers": func(_ *testing.T, r *http.Request) {
+			r.Header.Set("Svix-Timestamp", "1614265330")
+			testcaddy.Chunk(r)
+		},
 		"waiting for an invitation": func(_ *testing.T, r *http.Request) {
 			r.Header.Set("Svix-Timestamp", "1614265330")
 			r.Header.Set("Expect", "100-continue")
@@ -79,6 +87,9 @@ func checkNothingOfADelivery(t *testing.T, got testcaddy.Received) {
 	// A copy of the request can still announce a body, but it has none to send.
 	if len(got.Payload) > 0 || got.ContentLength > 0 && got.Err == nil {
 		t.Errorf("the error route passed on %d bytes (Content-Length %d, Transfer-Encoding %q)", len(got.Payload), got.ContentLength, got.TransferEncoding)
+	}
+	if len(got.Trailer) > 0 {
+		t.Errorf("the error route passed on the trailers %v", got.Trailer)
 	}
 	for name := range got.Header {
 		if strings.HasPrefix(name, "Svix-") || strings.HasPrefix(name, "Webhook-") || name == "Trailer" {
