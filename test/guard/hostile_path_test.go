@@ -19,6 +19,7 @@ var routers = map[string]func(target string) bool{
 		target, _, _ = strings.Cut(target, "?")
 		return strings.EqualFold(strings.TrimSuffix(target, "/"), webhookPath)
 	},
+	"how the target begins": func(target string) bool { return strings.HasPrefix(target, webhookPath+"/") }, // app.use of Express
 	"new URL(target, base)": func(target string) bool { // of JavaScript: // begins a host
 		if rest, ok := strings.CutPrefix(target, "//"); ok {
 			_, rest, _ = strings.Cut(rest, "/")
@@ -89,6 +90,8 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"encoded twice":           {"/api/%2577ebhooks", false, false},
 		"a parameter of two dots": {"/x/..;/api/webhooks", false, false},
 		"a backslash":             {`/api\webhooks`, false, false},
+		"out of it by dots":       {"/api/webhooks/../x", false, false},
+		"out by encoded dots":     {"/api/webhooks/%2e%2e/x", false, false},
 		"an encoded backslash":    {"/api%5cwebhooks", false, false},
 	}
 	backend := testcaddy.NewBackend(t, nil)
