@@ -43,6 +43,8 @@ type Options struct {
 var (
 	ErrToken = errors.New("the token opens nothing here: it must be made of the endpoint's signing secret")
 	ErrStart = errors.New("no valid start message came within 5 seconds")
+
+	errHandshake = errors.New("it is no handshake of WebSocket version 13, or a browser has sent it for another site")
 )
 
 // Accept takes a listener in, and returns when it has left. It returns an error if
@@ -50,13 +52,13 @@ var (
 func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, open Open, o Options) error {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
-		return err
+		return errHandshake // err repeats headers of the stranger
 	}
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
 	start, err := d.readStart(r.Context(), conn)
 	if err != nil {
 		refuse(conn, websocket.StatusPolicyViolation, ErrStart.Error())
-		return fmt.Errorf("%w: %w", ErrStart, err)
+		return ErrStart // err can repeat what the stranger has sent
 	}
 	room := open(start.Token)
 	if room == nil {

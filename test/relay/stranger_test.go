@@ -195,3 +195,37 @@ func TestAListenerCannotMakeTheRelayCompute(t *testing.T) {
 		})
 	}
 }
+
+func TestRefusedListenersAreLoggedWithoutTheirText(t *testing.T) {
+	const chosen = "chosen-by-a-stranger"
+	handshake := func(name, value string) func(t *testing.T, url string) {
+		return func(t *testing.T, url string) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}}
+			r.Header.Set(name, value)
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+		}
+	}
+	for name, come := range map[string]func(t *testing.T, url string){
+		"a version": handshake("Sec-WebSocket-Version", chosen),
+		"an origin": handshake("Origin", "https://"+chosen+".example"),
+		"a reason":  func(t *testing.T, url string) { _ = dial(t, url).Close(websocket.StatusNormalClosure, chosen) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := run(t, "name "+testcaddy.NewEndpoint()+"\nrelay")
+			testcaddy.Log.Reset()
+			come(t, url)
+			testcaddy.Log.WaitFor(t, "listeners refused")
+			if text := testcaddy.Log.String(); strings.Contains(text, chosen) {
+				t.Errorf("the log:\n%s", text)
+			}
+		})
+	}
+}
