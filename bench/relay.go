@@ -191,7 +191,7 @@ func (b *relayBed) openSilent(ctx context.Context) (count int) {
 				continue
 			}
 			count++
-			defer conn.CloseNow() //nolint:errcheck // the relay has closed most of them
+			defer conn.CloseNow()
 		case <-ctx.Done():
 			return count
 		}
@@ -216,7 +216,7 @@ func (b *relayBed) idle(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		defer conn.CloseNow() //nolint:errcheck // the measurement is over
+		defer conn.CloseNow()
 		if err := conn.Write(ctx, websocket.MessageText, []byte(start)); err != nil {
 			return err
 		}

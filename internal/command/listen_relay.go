@@ -127,11 +127,11 @@ func (a relayAddress) listen(ctx context.Context, client relay.Client) error {
 }
 
 func usesProxy(target string) bool {
-	r, err := http.NewRequest(http.MethodGet, strings.Replace(target, "ws", "http", 1), nil)
+	u, err := url.Parse(strings.Replace(target, "ws", "http", 1))
 	if err != nil {
 		return false
 	}
-	proxy, err := http.ProxyFromEnvironment(r)
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
 	return proxy != nil || err != nil
 }
 

@@ -3,6 +3,7 @@ package command_test
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -50,7 +51,7 @@ func TestProxyPrintsARowForEachDelivery(t *testing.T) {
 		for _, inspect := range []string{"--inspect=off", "--inspect"} {
 			t.Run(tt.name+" "+inspect, func(t *testing.T) {
 				status.Store(tt.status)
-				args := append(tt.args, inspect)
+				args := append(slices.Clone(tt.args), inspect)
 				if inspect == "--inspect" {
 					args = append(args, testcaddy.FreeAddress(t))
 				}

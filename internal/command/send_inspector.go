@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -101,8 +102,11 @@ func samePort(recorded string, endpoint *url.URL) bool {
 }
 
 func getJSON(from string, value any) error {
-	client := &http.Client{Timeout: inspectorTimeout}
-	res, err := client.Get(from)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Timeout: inspectorTimeout}).Do(r)
 	if err != nil {
 		return err
 	}

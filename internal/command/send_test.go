@@ -607,7 +607,7 @@ func TestInterruptedSendReportsWhatItSent(t *testing.T) {
 }
 
 func TestSendTellsTheStoryAsItGoes(t *testing.T) {
-	backend := newRecorder(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "noted") })
+	backend := newRecorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "noted") })
 	r := send(t, "user.created", "organizationMembership.created", "user.deleted", "--to", backend.URL)
 	want := regexp.MustCompile(`^200  +[0-9.]+[mµ]?s  user\.created                    (Nadia Okafor, nadia\.okafor\+\w+@example\.com)  noted
 200  +[0-9.]+[mµ]?s  organizationMembership\.created  Tomas Lindqvist, \S+ in Bluefin Rowing Club  noted

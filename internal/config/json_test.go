@@ -28,7 +28,7 @@ func TestDecode(t *testing.T) {
 		{"a secret that a later value replaces", `{"name": "` + secret + `", "name": "x"}`, "name" + misplaced},
 		{"a secret deeper than where one belongs", `{"keys": [["` + secret + `"]]}`, "keys[][]" + misplaced},
 		{"a secret as the name of an option", `{"` + secret + `": 1}`, "a signing secret stands where the name of an option belongs: put it into secret[].value of clerk_webhook"},
-		{"an unknown option", `{"nmae": 1}`, `json: unknown field "nmae"`},
+		{"an unknown option", `{"nam": 1}`, `json: unknown field "nam"`},
 		{"text for a number", `{"count": "1"}`, "count: write a whole number, not text"},
 		{"a fraction", `{"count": 1.5}`, "count: 1.5 is not a whole number, or too large"},
 		{"a number for a list", `{"keys": 1}`, "keys: write a list, not a number"},

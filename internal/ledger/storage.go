@@ -180,9 +180,7 @@ func (s *Storage) Release(_ context.Context, key stores.Key, token string) error
 // Forget satisfies stores.Store. It also removes a record that is damaged.
 func (s *Storage) Forget(ctx context.Context, key stores.Key) (known bool, err error) {
 	name, found, err := s.find(ctx, key)
-	if errors.Is(err, errUnreadable) {
-		err = nil
-	} else if found.Done.IsZero() {
+	if found.Done.IsZero() && !errors.Is(err, errUnreadable) {
 		return false, err
 	}
 	return true, s.call(ctx, func() error { return s.storage.Delete(ctx, name) })

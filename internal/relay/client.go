@@ -128,7 +128,7 @@ var errSilent = errors.New("the relay said nothing for 31 seconds")
 func (c *Client) dial(ctx context.Context, onPing func()) (*websocket.Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	conn, res, err := websocket.Dial(dialing, c.URL, &websocket.DialOptions{
+	conn, res, err := websocket.Dial(dialing, c.URL, &websocket.DialOptions{ //nolint:bodyclose // the package has closed it
 		HTTPClient:      c.withoutRedirects(),
 		CompressionMode: websocket.CompressionDisabled,
 		OnPingReceived:  func(context.Context, []byte) bool { onPing(); return true },

@@ -32,7 +32,7 @@ func accepted(then func(ctx context.Context, conn *websocket.Conn)) func(http.Re
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow() //nolint:errcheck // the test is over
+		defer conn.CloseNow()
 		if _, _, err := conn.Read(r.Context()); err != nil {
 			return
 		}

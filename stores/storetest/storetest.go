@@ -86,9 +86,10 @@ func (i instance) claim(key stores.Key, token string, lease time.Duration, want 
 	return at
 }
 
-// awaitClaim claims until the state is New.
-func (i instance) awaitClaim(key stores.Key, token string) {
+// awaitClaim claims with the token "b" until the state is New.
+func (i instance) awaitClaim(key stores.Key) {
 	i.t.Helper()
+	const token = "b"
 	for start := time.Now(); ; {
 		state, _, err := i.Claim(i.t.Context(), key, token, long)
 		switch {
@@ -150,11 +151,11 @@ func claimIsGrantedAgain(_ *testing.T, a, b instance) {
 func claimEnds(_ *testing.T, a, b instance) {
 	key := newKey()
 	a.claim(key, "a", short, stores.New)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 	a.claim(key, "a", long, stores.InProgress)
 }
 
-func renewedClaimGoesOn(t *testing.T, a, b instance) {
+func renewedClaimGoesOn(_ *testing.T, a, b instance) {
 	key := newKey()
 	start := time.Now()
 	a.claim(key, "a", short, stores.New)
@@ -165,7 +166,7 @@ func renewedClaimGoesOn(t *testing.T, a, b instance) {
 	}
 	// A renewal can also make a claim end sooner.
 	a.renew(key, "a", short, nil)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 }
 
 func expiredClaimIsRenewed(_ *testing.T, a, b instance) {
@@ -179,7 +180,7 @@ func expiredClaimIsRenewed(_ *testing.T, a, b instance) {
 func lostClaimIsNotRenewed(_ *testing.T, a, b instance) {
 	key := newKey()
 	a.claim(key, "a", short, stores.New)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 	a.renew(key, "a", long, stores.ErrLost)
 	a.claim(key, "a", long, stores.InProgress)
 	b.renew(key, "b", long, nil)
@@ -188,7 +189,7 @@ func lostClaimIsNotRenewed(_ *testing.T, a, b instance) {
 func doneClaimIsNotRenewed(_ *testing.T, a, b instance) {
 	key := newKey()
 	a.claim(key, "a", short, stores.New)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 	b.done(key, "b", nil)
 	a.renew(key, "a", long, stores.ErrLost)
 	b.renew(key, "b", long, stores.ErrLost)
@@ -226,7 +227,7 @@ func expiredClaimIsDone(_ *testing.T, a, b instance) {
 func lostClaimIsNotDone(_ *testing.T, a, b instance) {
 	key := newKey()
 	a.claim(key, "a", short, stores.New)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 	a.done(key, "a", stores.ErrLost)
 	a.claim(key, "a", long, stores.InProgress)
 	b.release(key, "b")
@@ -238,7 +239,7 @@ func doneMarkEnds(_ *testing.T, a, b instance) {
 	a.claim(key, "a", long, stores.New)
 	a.done(key, "a", nil)
 	b.claim(key, "b", long, stores.Done)
-	b.awaitClaim(key, "b")
+	b.awaitClaim(key)
 	b.forget(key, false)
 }
 
@@ -347,10 +348,13 @@ func callEndsWithItsContext(t *testing.T, a, _ instance) {
 		"Forget":   func(key stores.Key) error { _, err := a.Forget(ended, key); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			result := make(chan error, 1)
-			go func() { result <- call(newKey()) }()
+			returned := make(chan struct{})
+			go func() {
+				_ = call(newKey()) // it may succeed or fail
+				close(returned)
+			}()
 			select {
-			case <-result:
+			case <-returned:
 			case <-time.After(patience):
 				t.Errorf("it had not returned after %s", patience)
 			}

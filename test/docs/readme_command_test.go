@@ -65,6 +65,7 @@ var documentedLines = map[string]struct {
 	"caddy clerk-webhook send --data payload.json":                                           {prints: "200  ", arrivals: 1},
 	"caddy clerk-webhook send user.created --count 10000 --concurrency 32":                   {prints: "10000 of 10000 accepted", arrivals: 10000},
 	"caddy clerk-webhook send user.created --invalid reformatted":                            {code: 1, prints: "403  "},
+	"caddy clerk-webhook secret --listen-token":                                              {prints: "c_"},
 	"caddy clerk-webhook events":                                                             {prints: "user.created\n"},
 	"caddy clerk-webhook events user.created":                                                {prints: `"type": "user.created"`},
 	"caddy clerk-webhook verify --request delivery.http":                                     {code: 1, prints: "body_newline_added (proven)\n"},
@@ -76,6 +77,10 @@ const proxyLine = "caddy clerk-webhook proxy --to localhost:3000"
 // checkLine runs a line in front of a backend, or behind the proxy that the
 // documentation puts there, and looks at what it says and does.
 func checkLine(t *testing.T, line string) {
+	if strings.Contains(line, "clerk-webhook listen") {
+		checkListen(t, line)
+		return
+	}
 	expected, ok := documentedLines[line]
 	if !ok && line != proxyLine {
 		t.Fatal("nothing is known about this command")
