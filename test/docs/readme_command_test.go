@@ -81,6 +81,12 @@ func checkLine(t *testing.T, line string) {
 		checkListen(t, line)
 		return
 	}
+	if strings.HasPrefix(line, "caddy clerk-webhook backfill ") {
+		if !strings.Contains(testcaddy.ReadFile(t, "docs/backfill.md"), "\n"+line) { // whose commands are run
+			t.Error("docs/backfill.md does not have this command")
+		}
+		return
+	}
 	expected, ok := documentedLines[line]
 	if !ok && line != proxyLine {
 		t.Fatal("nothing is known about this command")
