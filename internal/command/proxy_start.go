@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 func (p *proxy) printStart(out io.Writer) {
@@ -42,6 +43,9 @@ func (p *proxy) printStart(out io.Writer) {
 }
 
 func (p *proxy) describeSecrets() string {
+	if p.generated != "" && strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
+		return fmt.Sprintf("%s (generated: %s is set, but the name is %s)", p.generated, signature.TutorialVariable, signature.SecretVariable)
+	}
 	if p.generated != "" {
 		return p.generated + " (generated)"
 	}

@@ -18,3 +18,8 @@ func TestVariableOfTutorialsIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestProxyNamesTheVariableOfTutorials(t *testing.T) {
+	p := startProxy(t, []string{"CLERK_WEBHOOK_SECRET=" + sendSecret})
+	p.stdout.WaitFor(t, "(generated: CLERK_WEBHOOK_SECRET is set, but the name is CLERK_WEBHOOK_SIGNING_SECRET)")
+}
