@@ -182,7 +182,7 @@ func TestClientAnswersOutOfOrder(t *testing.T) {
 				ids <- a.ID
 			}
 		}
-	}))
+	}), accepted(func(ctx context.Context, _ *websocket.Conn) { <-ctx.Done() }))
 	quick := make(chan struct{})
 	startClient(t, url, func(_ context.Context, r *Request) *Answer {
 		if r.ID == "slow" {
