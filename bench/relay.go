@@ -25,6 +25,8 @@ import (
 const (
 	idleListeners = 1000
 
+	calmRate = 500 // deliveries a second
+
 	strangersPerSecond = 200
 	strangersTime      = 10 * time.Second
 )
@@ -118,29 +120,42 @@ func measureRelay(o options, w io.Writer) error {
 	return b.idle(w)
 }
 
-// compare loads the relay and the reverse proxy in turns.
+// compare loads the relay and the reverse proxy in turns: as fast as they go, and at a
+// rate that leaves both of them idle most of the time.
 func (b *relayBed) compare(o options, w io.Writer) error {
-	var rates, added []float64
+	var rates, fullLoad, paced []float64
 	for pair := range o.pairs + 1 {
-		var results [2]rig.Result
-		for i := range results {
+		var full, calm [2]rig.Result
+		for i := range full {
 			i ^= pair % 2
+			address := []string{b.relay, b.bare}[i]
 			var err error
-			if results[i], err = b.load([]string{b.relay, b.bare}[i], o); err != nil {
+			if full[i], err = b.load(address, o, 0); err != nil {
+				return err
+			}
+			if calm[i], err = b.load(address, o, calmRate); err != nil {
 				return err
 			}
 		}
 		if pair == 0 { // warm-up
 			continue
 		}
-		rates = append(rates, results[0].PerSecond()/results[1].PerSecond())
-		added = append(added, float64(results[0].LatencyQuantile(0.5)-results[1].LatencyQuantile(0.5))/float64(time.Millisecond))
+		rates = append(rates, full[0].PerSecond()/full[1].PerSecond())
+		fullLoad = append(fullLoad, addedLatency(full))
+		paced = append(paced, addedLatency(calm))
 	}
-	fmt.Fprintf(w, "- throughput, relay ÷ reverse_proxy: %s\n- added to the median latency, in ms: %s\n", spread(rates), spread(added))
+	fmt.Fprintf(w, "- throughput, relay ÷ reverse_proxy: %s\n", spread(rates))
+	fmt.Fprintf(w, "- added to the median latency at %d deliveries a second, in ms: %s\n", calmRate, spread(paced))
+	fmt.Fprintf(w, "- added to the median latency when both do all they can, in ms: %s\n", spread(fullLoad))
 	return nil
 }
 
-func (b *relayBed) load(address string, o options) (rig.Result, error) {
+// addedLatency is in milliseconds.
+func addedLatency(results [2]rig.Result) float64 {
+	return float64(results[0].LatencyQuantile(0.5)-results[1].LatencyQuantile(0.5)) / float64(time.Millisecond)
+}
+
+func (b *relayBed) load(address string, o options, rate float64) (rig.Result, error) {
 	body, err := rig.Payload(2 * rig.Kilobyte)
 	if err != nil {
 		return rig.Result{}, err
@@ -155,13 +170,14 @@ func (b *relayBed) load(address string, o options) (rig.Result, error) {
 		Status:      http.StatusOK,
 		Connections: o.connections,
 		Duration:    o.duration,
+		Rate:        rate,
 	}.Run()
 }
 
 // strangers opens connections that show no token while deliveries arrive.
 func (b *relayBed) strangers(o options, w io.Writer) error {
 	o.duration = strangersTime
-	quiet, err := b.load(b.relay, o)
+	quiet, err := b.load(b.relay, o, 0)
 	if err != nil {
 		return err
 	}
@@ -169,7 +185,7 @@ func (b *relayBed) strangers(o options, w io.Writer) error {
 	defer cancel()
 	opened := make(chan int)
 	go func() { opened <- b.openSilent(ctx) }()
-	disturbed, err := b.load(b.relay, o)
+	disturbed, err := b.load(b.relay, o, 0)
 	count := <-opened
 	if err != nil {
 		return err

@@ -82,6 +82,11 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		}
 {{- end}}
 	}
+	# To Caddy such a path leads out of the endpoint, but not to every backend.
+	@dots vars_regexp {http.request.uri.path} (^|/)\.\.?(/|$)
+	handle @dots {
+		respond 400
+	}
 	handle {
 {{- if .Only}}
 		respond 404

@@ -220,7 +220,7 @@ func TestProxyGuardsEachPathThatBeginsSo(t *testing.T) {
 		guarded         []string
 		printed, others string // the path in the URL, and what is said of other paths
 	}{
-		{"/api/webhooks", []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks//", "/api/webhooks.json", "/api/webhooks;x", "/api/webhooks%20", "/api/webhooks/extra", "/api/webhooks?token=abc", "/API/Webhooks"}, "/api/webhooks", "go through unchecked"},
+		{"/api/webhooks", []string{"/api/webhooks", "/api/webhooks/", "/api/webhooks//", "/api/webhooks.json", "/api/webhooks;x", "/api/webhooks%20", "/api/webhooks/extra", "/api/webhooks?token=abc", "/API/Webhooks", "/api/webhooks/../x", "/api/webhooks/%2e%2e/x", "/api/webhooks%2f..%2fx", "/API/webhooks/./../x"}, "/api/webhooks", "go through unchecked"},
 		{"/hooks/", []string{"/hooks", "/hooks/", "/hooks//", "/hooks.json", "/hooks/extra"}, "/hooks/", "go through unchecked"},
 		{"/hooks*", []string{"/hooks", "/hooks/", "/hooksextra"}, "/hooks", "go through unchecked"},
 		{"/a b", []string{"/a%20b", "/a%20b/"}, "/a%20b", "go through unchecked"},
