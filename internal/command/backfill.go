@@ -30,15 +30,15 @@ func newBackfillCommand() *cobra.Command {
 		Use:   "backfill [flags] [<id>...]",
 		Short: "Send what Clerk knows as signed events",
 		Long: `
-Reads users from Clerk's Backend API and sends each to your endpoint as a signed
-user.created. Your backend handles it like any other delivery. Use this for the
-users that you had before the endpoint, and after an outage that was longer than
+Reads users from Clerk's Backend API and sends each to your endpoint as a
+signed user.created. Your backend handles it like any other delivery. Use it
+for users who existed before the endpoint, or after an outage that outlasted
 Svix's retries.
 
 The secret key comes from the environment variable CLERK_SECRET_KEY or from
---key-file. It is never printed. If it is of a production instance (sk_live_) and
-the endpoint is not on this machine, the command asks before it sends anything.
---yes answers for you.
+--key-file. It is never printed. If the key belongs to a production instance
+(sk_live_) and the endpoint is not on this machine, the command asks before it
+sends anything. --yes skips the question.
 
 --users, --organizations and --memberships say what to send. They are sent in
 this order, whatever the order of the flags is. Without these flags, users are
@@ -92,8 +92,8 @@ before its end, 2 if nothing was sent.
 	f.String("max-deletions", "5%", "The most users that are deleted: a share of the known ids, or a number")
 	f.String("resume", "", "File that keeps how far the run is")
 	f.Bool("dry-run", false, "Send nothing: count, and show the first event of each type")
-	f.Float64("rate", 0, "The most events in a second; 0 is no limit")
-	f.IntP("concurrency", "c", defaultConcurrency, "The most events at the same time")
+	f.Float64("rate", 0, "Maximum number of events per second; 0 is no limit")
+	f.IntP("concurrency", "c", defaultConcurrency, "Maximum number of events in flight")
 	f.Bool("json", false, "Print JSON: progress once a minute, refused events, and a summary")
 	f.BoolP("yes", "y", false, "Do not ask before the users of a production instance are sent")
 	f.String("api", backfill.DefaultAPI, "Address of Clerk's Backend API")

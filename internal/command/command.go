@@ -33,14 +33,15 @@ func init() {
 		Usage: "<command>",
 		Short: "Receive, send and check Clerk webhooks while you develop",
 		Long: `
-Tools for Clerk (Svix, Standard Webhooks) endpoints. They work offline, except
-backfill, which asks Clerk. Only forget needs a running Caddy.
+Tools for webhook endpoints of Clerk, or of any sender that uses Svix or
+Standard Webhooks. They work offline, except backfill, which reads from Clerk,
+and listen, which connects to a relay. Only forget needs a running Caddy.
 
 The commands read signing secrets from --secret, from --secret-file (- is
 standard input) or from the environment variable CLERK_WEBHOOK_SIGNING_SECRET.
 They do not print the secrets that they read.
 
-Exit codes: 0 if the command worked, 1 if it worked and the answer is no (not
+Exit codes: 0 if the command worked, 1 if it ran but the result is negative (not
 valid, not accepted), 2 if it could not run (wrong flags, unreadable input, no
 secret).
 `,

@@ -14,7 +14,7 @@ import (
 func newForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forget ID...",
-		Short: "Let a delivery that was handled be forwarded again",
+		Short: "Forget a handled delivery, so that its next copy is forwarded",
 		Long: `
 Makes the running Caddy forget that it has handled the deliveries with these ids
 (svix-id). When they are sent again, Caddy forwards them, although deduplicate

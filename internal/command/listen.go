@@ -21,28 +21,28 @@ func newListenCommand() *cobra.Command {
 	l := &listening{}
 	cmd := &cobra.Command{
 		Use:   "listen [URL] [flags]",
-		Short: "Get the deliveries of a relay on your own machine, without a tunnel",
+		Short: "Receive deliveries on your own machine through a relay, without a tunnel",
 		Long: `
-Connects to a relay, which hands deliveries to this machine. They pass the guard
-of 'proxy' here, so they are verified on the way to your backend. The inspector
-shows them. The sender gets the answer of your backend. All flags of 'proxy' mean
-the same here.
+Connects to a relay, which hands deliveries to this machine. The same guard as
+in 'proxy' verifies them here before your backend gets them. The inspector
+shows them. The sender gets the answer of your backend. All flags of 'proxy'
+mean the same here.
 
-With a URL, the relay is your own: a Caddy that has 'relay' in its clerk_webhook.
-Give the URL of the endpoint there. The signing secret shows the relay that you
-may listen, so give it as for 'proxy'. --event and --match are sent to the relay,
-which then keeps other deliveries for others. --since also asks for what was
-recorded there. It needs 'inspect' there. What you have handled already is not
-forwarded again.
+With a URL, the relay is your own: a Caddy whose clerk_webhook has the option
+'relay'. Give that endpoint's URL. The signing secret proves that you may
+listen, so pass it as for 'proxy'. With --event and --match, the relay sends
+you only the deliveries that match. --since also gets recorded deliveries, if
+that endpoint has 'inspect'. What you have handled already is not forwarded
+again.
 
-Without a URL, the relay is the public one of Svix. Svix forwards what it gets at
-the URL that the command prints, so all deliveries pass through Svix's service.
-Paste the URL into the Clerk Dashboard as the URL of an endpoint, and give that
+Without a URL, the relay is the public one of Svix. The command prints a URL.
+Svix forwards what is sent there, so all deliveries pass through its service.
+Paste it into the Clerk Dashboard as the URL of an endpoint, and give that
 endpoint's signing secret. The URL stays the same the next time. --new makes
 another.
 
-The command connects again when the connection is lost. It ends with an error
-where that is pointless. HTTPS_PROXY is obeyed.
+The command connects again when the connection is lost. It ends with an error if
+that cannot help. It respects HTTPS_PROXY.
 `,
 		Example: `  $ caddy clerk-webhook listen --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000

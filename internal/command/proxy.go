@@ -47,26 +47,26 @@ func newProxyCommand() *cobra.Command {
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
-Runs Caddy as a reverse proxy in front of your backend. It guards each path that
-begins with the path of the webhook endpoint, such as /api/webhooks/ and
-/api/webhooks.json. Only genuine deliveries reach your backend there. Requests to
-other paths go through unchecked, unless you give --only.
+Runs Caddy as a reverse proxy in front of your backend. It guards each path
+that begins with the path of the webhook endpoint, such as /api/webhooks/ and
+/api/webhooks.json. Only genuine deliveries to these paths reach your backend.
+Requests to other paths go through unchecked, unless you give --only.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error.
 
-The proxy listens on this machine only, at http://localhost:8080. That is what a
-tunnel such as ngrok or cloudflared needs. If --from is a domain, Caddy gets a
-certificate for it and serves HTTPS on all interfaces.
+The proxy listens on this machine only, at http://localhost:8080. Point a
+tunnel such as ngrok or cloudflared at that address. If --from is a domain,
+Caddy gets a certificate for it and serves HTTPS on all interfaces.
 
-Without --to, the command brings its own backend, which accepts everything.
-Without a secret, it makes one and prints it. At the start it also prints a
+Without --to, the command uses a built-in backend, which accepts everything.
+Without a secret, it generates one and prints it. At the start it also prints a
 command that sends an event.
 
-It prints a line for each delivery when it ends: when it arrived, the status and
-how long it took, the event type, and who or what it is about. For a rejected
-delivery it says why, and for a failed one what your backend did. --json prints
-JSON objects, as the inspector's API has them. --quiet prints none of this.
+When a delivery is finished, the command prints a line: arrival time, status,
+duration, event type and subject. For a rejected delivery the line says why,
+and for a failed one what your backend did. --json prints JSON objects in the
+format of the inspector's API instead. --quiet prints neither.
 
 The inspector is a page at http://localhost:4040. It shows each delivery and its
 answer, replays deliveries, and sends examples of events. Only this machine can
@@ -105,7 +105,7 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.BoolVar(&p.Deduplicate, "deduplicate", false, "Forward each delivery once, as long as the command runs")
 	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
-	f.BoolVar(&p.Only, "only", false, "Refuse requests to other paths")
+	f.BoolVar(&p.Only, "only", false, "Serve only the endpoint: refuse requests to other paths")
 	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
 	f.BoolVarP(&p.quiet, "quiet", "q", false, "Print no line for each delivery")
 	f.BoolVar(&p.asJSON, "json", false, "Print a JSON object for each delivery, and everything else to standard error")

@@ -45,18 +45,19 @@ func newSendCommand() *cobra.Command {
 		Use:   "send [flags] <type>...",
 		Short: "Send signed example events to an endpoint",
 		Long: `
-Sends one delivery for each event type, in the given order. Deliveries are like
-those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer, and no
-redirects. A type can be a pattern: '*' sends every event that Clerk sends. Write
-the whole name of an event that Clerk no longer sends.
+Sends one delivery for each event type, in the given order. Deliveries are
+like those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer,
+and no redirects. A type can be a pattern: '*' sends every event that Clerk
+sends. To send an event that Clerk no longer sends, write its full name.
 
 The payloads are fictional. Each run makes its own ids, times, email addresses
 and names. Within one run, all events are about the same user or organization.
-With --count, each repetition has a new one.
+With --count, each repetition has a new one of these.
 
 --data sends your own payload. --set changes a value in each payload. A value
-that is not JSON becomes a string. Both write compact JSON, like JavaScript's
-JSON.stringify: some backends parse the body, write it again and verify that.
+that is not JSON becomes a string. Both encode the payload as JSON.stringify of
+JavaScript does. So it also passes in backends that parse the body and encode it
+again before they verify it.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
 distance from now such as -10m.
@@ -69,11 +70,11 @@ distance from now such as -10m.
   body             the payload is changed after it was signed
   reformatted      the JSON is indented after it was signed
 
-The last one is what a framework does that parses the body and writes it again.
+'reformatted' imitates a framework that parses the body and encodes it again.
 'verify' and the inspector prove that cause.
 
-With several secrets, each of them signs each delivery. Svix does this while a
-secret is rotated.
+With several secrets, every delivery has one signature for each, as Svix sends it
+while a secret is rotated.
 
 Exit codes: 0 if every delivery got a 2xx, 1 if one did not or if you stopped
 the command, 2 if nothing could be sent. --invalid does not change them: if the
