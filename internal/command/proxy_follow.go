@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
 )
 
@@ -34,9 +36,22 @@ func (p *proxy) follow(out io.Writer, ready <-chan struct{}) {
 	p.Follows = true
 	log := &deliveryLog{out: out, rows: rows{colours: paletteFor(out)}, asJSON: p.asJSON, namesSecret: len(p.Secrets) > 1}
 	recorder := inspector.Acquire() // until the process ends
-	go recorder.Follow(context.Background(), p.Inspector == nil, func(ended []inspector.Ended, missed uint64) {
-		<-ready
-		log.show(ended, missed)
+	ctx, stop := context.WithCancel(context.Background())
+	isDone := make(chan struct{})
+	go func() {
+		defer close(isDone)
+		recorder.Follow(ctx, p.Inspector == nil, func(ended []inspector.Ended, missed uint64) {
+			<-ready
+			log.show(ended, missed)
+		})
+	}()
+	caddy.OnExit(func(context.Context) {
+		select {
+		case <-ready: // else there is nothing to show
+			stop()
+			<-isDone
+		default:
+		}
 	})
 }
 

@@ -172,3 +172,17 @@ func TestProxyPrintsFewRowsOfAFlood(t *testing.T) {
 		t.Errorf("%d rows and %d more:\n%s", rows, more, p.stdout.String())
 	}
 }
+
+// TestProxyPrintsTheLastRowsWhenItStops stops the proxy right after a delivery.
+func TestProxyPrintsTheLastRowsWhenItStops(t *testing.T) {
+	p := startProxy(t, secretVariables)
+	for range 3 {
+		if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); r.code != 0 {
+			t.Fatal(r.stdout)
+		}
+	}
+	p.stop(t)
+	if got := strings.Count(p.stdout.String(), "  user.created          "); got != 3 {
+		t.Errorf("%d rows of 3:\n%s", got, p.stdout.String())
+	}
+}

@@ -18,7 +18,7 @@ type Ended struct {
 }
 
 // Follow calls show with the deliveries that have ended since its last call, in the
-// order of their ends, until ctx is done. It never holds up a delivery. If deliveries
+// order of their ends, until ctx is done, and then a last time. It never holds up a delivery. If deliveries
 // come faster than show handles them, it misses some, and says how many.
 //
 // If forget is true, nothing is kept of a delivery after show has returned.
@@ -26,10 +26,10 @@ func (rc *Recorder) Follow(ctx context.Context, forget bool, show func(ended []E
 	changes, stop := rc.watch()
 	defer stop()
 	last := rc.snapshot()
-	for {
+	for isLast := false; !isLast; {
 		select {
 		case <-ctx.Done():
-			return
+			isLast = true
 		case <-changes:
 		}
 		now := rc.snapshot()
@@ -45,7 +45,6 @@ func (rc *Recorder) Follow(ctx context.Context, forget bool, show func(ended []E
 		last = now
 		select {
 		case <-ctx.Done():
-			return
 		case <-time.After(followPause):
 		}
 	}

@@ -78,7 +78,6 @@ export class Detail {
 		this.#root.replaceChildren();
 	}
 
-	// concerns reports whether a changed entry changes what is shown.
 	concerns(changed) {
 		if (!this.id) return false;
 		const e = this.entry;

@@ -42,7 +42,7 @@ export function outcomeText(entry) {
 	return entry.status >= 300 ? "Redirected" : "No answer";
 }
 
-export const outcomeIcon = (entry) => icon(outcomeKind(entry), "o " + outcomeKind(entry));
+export const outcomeIcon = (entry) => icon(outcomeKind(entry).replace("refused", "untaken"), "o " + outcomeKind(entry));
 
 export const words = (code) => code.replaceAll("_", " ");
 
