@@ -65,17 +65,18 @@ func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {
 		args  []string
 		wants string
 	}{
-		"another secret":   {[]string{"ws://" + relay + "/api/webhooks", "--secret", testcaddy.OtherSecret}, "must be made of the endpoint's signing secret"},
-		"no relay there":   {[]string{"ws://" + noRelay.Address + "/api/webhooks"}, "no relay is there"},
-		"a secret as URL":  {[]string{sendSecret}, "where the URL of the relay belongs"},
-		"not encrypted":    {[]string{"ws://example.com/api/webhooks"}, "write wss://"},
-		"a URL of files":   {[]string{"ftp://example.com/api/webhooks"}, "begin it with wss://"},
-		"since, but Svix":  {[]string{"--since", "30m"}, "a relay of your own"},
-		"new, but ours":    {[]string{"ws://" + relay + "/api/webhooks", "--new"}, "--new"},
-		"match":            {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.id"}, "data.id=user_"},
-		"match by a query": {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.#=1"}, "names and indexes only"},
-		"a long since":     {[]string{"ws://" + relay + "/api/webhooks", "--since", "72h"}, "from 1s to 48h"},
-		"on all networks":  {[]string{"ws://" + relay + "/api/webhooks", "--from", "hooks.example.com"}, "stays on this machine"},
+		"another secret":    {[]string{"ws://" + relay + "/api/webhooks", "--secret", testcaddy.OtherSecret}, "must be made of the endpoint's signing secret"},
+		"no relay there":    {[]string{"ws://" + noRelay.Address + "/api/webhooks"}, "no relay is there"},
+		"a secret as URL":   {[]string{sendSecret}, "where the URL of the relay belongs"},
+		"not encrypted":     {[]string{"ws://example.com/api/webhooks"}, "write wss://"},
+		"a URL of files":    {[]string{"ftp://example.com/api/webhooks"}, "begin it with wss://"},
+		"since, but Svix":   {[]string{"--since", "30m"}, "a relay of your own"},
+		"new, but ours":     {[]string{"ws://" + relay + "/api/webhooks", "--new"}, "--new"},
+		"match":             {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.id"}, "data.id=user_"},
+		"a secret to match": {[]string{"ws://" + relay + "/api/webhooks", "--match", testcaddy.OtherSecret}, "does not belong here"},
+		"match by a query":  {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.#=1"}, "names and indexes only"},
+		"a long since":      {[]string{"ws://" + relay + "/api/webhooks", "--since", "72h"}, "from 1s to 48h"},
+		"on all networks":   {[]string{"ws://" + relay + "/api/webhooks", "--from", "hooks.example.com"}, "stays on this machine"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
