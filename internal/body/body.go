@@ -259,8 +259,8 @@ const drainTime = 250 * time.Millisecond
 func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	switch {
 	case isRead || r.Body == nil:
-	case r.ProtoMajor > 1, r.ContentLength > maxDrain:
-		_ = r.Body.Close() // net/http closes the connection once the sender has the answer
+	case r.ProtoMajor > 1:
+		_ = r.Body.Close()
 	case r.ContentLength != 0:
 		control := http.NewResponseController(w)
 		if r.Header.Get("Expect") != "" { // reading would invite the body
@@ -270,9 +270,12 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 			break
 		}
 		_ = control.SetReadDeadline(time.Now().Add(drainTime))
-		if n, err := io.CopyN(io.Discard, r.Body, maxDrain); n == maxDrain || !errors.Is(err, io.EOF) {
-			_ = control.SetReadDeadline(time.Now()) // and what is left cannot be read
+		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); errors.Is(err, io.EOF) {
+			break
 		}
+		// What is left cannot be read, and must not be taken for the next request.
+		_ = control.SetReadDeadline(time.Now())
+		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share
 	r.Body, r.GetBody, r.ContentLength = http.NoBody, nil, 0
@@ -282,5 +285,6 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	}
 }
 
-// maxDrain is how much net/http reads of a body that no handler has read.
-const maxDrain = 256 << 10
+// maxDrain is how much is dropped of a rejected body. A sender that sends more can lose
+// the answer, because the connection is closed while its body is on its way.
+const maxDrain = 2 << 20

@@ -87,6 +87,12 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 	handle @dots {
 		respond 400
 	}
+
+	# No path matcher sees a request target without a path, such as x:y.
+	@pathless not path /*
+	handle @pathless {
+		respond 400
+	}
 	handle {
 {{- if .Only}}
 		respond 404
