@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		chromedp.ExecPath(os.Getenv("CHROMIUM")),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, // it makes a new profile
 		chromedp.Flag("disable-quic", true),
+		// Ports that Chromium blocks, and that the system can choose.
+		chromedp.Flag("explicitly-allowed-ports", "2049,3659,4045,4190,5060,5061,6000,6566,6665,6666,6667,6668,6669,6679,6697,10080"),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
