@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -148,52 +149,29 @@ func checkUnique(others []Secret, s Secret) error {
 }
 
 func resolve(value string) (*signature.Key, error) {
-	source := ""
-	value, err := caddy.NewReplacer().ReplaceFunc(value, func(name string, value any) (any, error) {
-		if strings.TrimSpace(caddy.ToString(value)) == "" {
-			return nil, explainEmpty(name)
-		}
-		source = "the value of {" + name + "}: "
-		return value, nil
-	})
+	text, err := config.Resolve(value, remedyFor(value))
 	if err != nil {
 		return nil, err
 	}
-	key, err := signature.ParseSecret(value)
-	if err != nil {
-		return nil, fmt.Errorf("%s%w; %s", source, err, whereToFindSecret)
+	key, err := signature.ParseSecret(text)
+	if err == nil {
+		return key, key.SelfTest()
 	}
-	return key, key.SelfTest()
+	source := ""
+	if placeholder := placeholderPattern.FindString(value); placeholder != "" && text != value {
+		source = "the value of " + placeholder + ": "
+	}
+	return nil, fmt.Errorf("%s%w; %s", source, err, whereToFindSecret)
 }
 
-func explainEmpty(placeholder string) error {
-	if variable, ok := strings.CutPrefix(placeholder, "env."); ok && !signature.HasPrefix(variable) {
-		state := "is empty"
-		if _, isSet := os.LookupEnv(variable); !isSet {
-			state = "is not set"
-		}
-		if variable == signature.SecretVariable && strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
-			return fmt.Errorf("the placeholder {%s} has no value: the environment variable %s %s, but %s is set: rename that one, or write secret {env.%[4]s}", placeholder, variable, state, signature.TutorialVariable)
-		}
-		return fmt.Errorf("the placeholder {%s} has no value: the environment variable %s %s; set it to the endpoint's signing secret (whsec_…): %s", placeholder, variable, state, whereToFindSecret)
-	}
-	if path, ok := strings.CutPrefix(placeholder, "file."); ok && !strings.HasPrefix(path, "whsec_") {
-		return fmt.Errorf("the placeholder {%s} has no value: %w", placeholder, explainEmptyFile(path))
-	}
-	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok && !signature.HasPrefix(name) {
-		return fmt.Errorf("{file.%s} is read as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
-	}
-	if signature.HasPrefix(placeholder) {
-		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
-	}
-	return fmt.Errorf("the placeholder {%s} has no value: use {env.NAME} or {file./path} here", placeholder)
-}
+var placeholderPattern = regexp.MustCompile(`{[^{}]*}`)
 
-func explainEmptyFile(path string) error {
-	if _, err := os.ReadFile(path); err != nil {
-		return err
+// remedyFor says what to do if a placeholder in the value has none.
+func remedyFor(value string) string {
+	if strings.Contains(value, "{env."+signature.SecretVariable+"}") && strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
+		return fmt.Sprintf(", but %s is set: rename that one, or write secret {env.%[1]s}", signature.TutorialVariable)
 	}
-	return fmt.Errorf("the file %s is empty; write the endpoint's signing secret (whsec_…) into it: %s", path, whereToFindSecret)
+	return "; put the endpoint's signing secret (whsec_…) there: " + whereToFindSecret
 }
 
 // checkSecretName catches a secret where its name belongs. Names are public, so

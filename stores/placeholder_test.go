@@ -18,6 +18,7 @@ func TestResolve(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const braces = "a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}"
 	for _, test := range []struct{ name, argument, want, wrong string }{
 		{"a text without placeholders", "redis://localhost", "redis://localhost", ""},
 		{"a variable", "{env.STORE_URL}", "redis://:password@localhost:6379", ""},
@@ -26,7 +27,12 @@ func TestResolve(t *testing.T) {
 		{"a variable that is not set", "{env.STORE_NONE}", "", "the placeholder {env.STORE_NONE} has no value: the environment variable STORE_NONE is not set"},
 		{"a variable that is empty", "{env.STORE_URL}{env.STORE_EMPTY}", "", "the placeholder {env.STORE_EMPTY} has no value: the environment variable STORE_EMPTY is empty"},
 		{"a file that is not there", "{file./none}", "", "the placeholder {file./none} has no value: open /none: no such file or directory"},
-		{"a file that is empty", "{file." + empty + "}", "", "the placeholder {file." + empty + "} has no value: the file is empty"},
+		{"a file that is empty", "{file." + empty + "}", "", "the placeholder {file." + empty + "} has no value: the file " + empty + " is empty"},
+		{"a file without a slash", "{http.request.uri.path.file.url}", "", "{file.url} is read as a part of a request's path: write {file./path/to/url} or {file../url}"},
+		{"a URL in braces", "{redis://:password@localhost}", "", braces},
+		{"a URL as the name of a variable", "{env.redis://:password@localhost}", "", braces},
+		{"a URL as the path of a file", "{file.redis://:password@localhost}", "", braces},
+		{"keywords in braces", "{host=localhost password=password}", "", braces},
 		{"a placeholder of requests", "{http.request.host}", "", "the placeholder {http.request.host} has no value: use {env.NAME} or {file./path} here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

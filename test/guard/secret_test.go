@@ -51,22 +51,22 @@ func TestSecretPlaceholderFailsClosed(t *testing.T) {
 	wide := testcaddy.WriteSecret(t, "\xff\xfe"+strings.Join(strings.Split(testcaddy.Secret+"\r\n", ""), "\x00")+"\x00")
 	directory := t.TempDir()
 	missing := filepath.Join(directory, "missing")
-	const setIt = "; set it to the endpoint's signing secret (whsec_…): " + whereSecretIs
+	const putIt = "; put the endpoint's signing secret (whsec_…) there: " + whereSecretIs
 
 	for _, test := range []struct{ name, options, want string }{
-		{"the default variable is not set", "", `secret "1": the placeholder {env.CLERK_WEBHOOK_SIGNING_SECRET} has no value: the environment variable CLERK_WEBHOOK_SIGNING_SECRET is not set` + setIt},
-		{"a variable is not set", "secret {env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
-		{"a variable is empty", "secret main {env.CLERK_TEST_EMPTY}", `secret "main": the placeholder {env.CLERK_TEST_EMPTY} has no value: the environment variable CLERK_TEST_EMPTY is empty` + setIt},
-		{"a variable is white space", "secret {env.CLERK_TEST_BLANK}", `secret "1": the placeholder {env.CLERK_TEST_BLANK} has no value: the environment variable CLERK_TEST_BLANK is empty` + setIt},
-		{"a variable is not set behind the prefix", "secret whsec_{env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
-		{"the second secret's variable is not set", "secret " + testcaddy.Secret + "\nsecret {env.CLERK_TEST_UNSET}", `secret "2": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + setIt},
+		{"the default variable is not set", "", `secret "1": the placeholder {env.CLERK_WEBHOOK_SIGNING_SECRET} has no value: the environment variable CLERK_WEBHOOK_SIGNING_SECRET is not set` + putIt},
+		{"a variable is not set", "secret {env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + putIt},
+		{"a variable is empty", "secret main {env.CLERK_TEST_EMPTY}", `secret "main": the placeholder {env.CLERK_TEST_EMPTY} has no value: the environment variable CLERK_TEST_EMPTY is empty` + putIt},
+		{"a variable is white space", "secret {env.CLERK_TEST_BLANK}", `secret "1": the placeholder {env.CLERK_TEST_BLANK} has no value: the environment variable CLERK_TEST_BLANK is empty` + putIt},
+		{"a variable is not set behind the prefix", "secret whsec_{env.CLERK_TEST_UNSET}", `secret "1": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + putIt},
+		{"the second secret's variable is not set", "secret " + testcaddy.Secret + "\nsecret {env.CLERK_TEST_UNSET}", `secret "2": the placeholder {env.CLERK_TEST_UNSET} has no value: the environment variable CLERK_TEST_UNSET is not set` + putIt},
 		{"a variable holds quotation marks", "secret {env.CLERK_TEST_QUOTED}", `secret "1": the value of {env.CLERK_TEST_QUOTED}: it contains quotation marks: remove them; ` + whereSecretIs},
 		{"a variable holds a part of a secret", "secret {env.CLERK_TEST_SHORT}", `secret "1": the value of {env.CLERK_TEST_SHORT}: it decodes to 7 bytes, but needs at least 24: copy all of it, from whsec_ to the end; ` + whereSecretIs},
 
 		{"a file is missing", "secret {file." + missing + "}", `secret "1": the placeholder {file.` + missing + `} has no value: open ` + missing + `: no such file or directory`},
 		{"a file cannot be read", "secret {file." + directory + "}", `secret "1": the placeholder {file.` + directory + `} has no value: read ` + directory + `: is a directory`},
-		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
-		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty; write the endpoint's signing secret (whsec_…) into it: ` + whereSecretIs},
+		{"a file is empty", "secret {file." + empty + "}", `secret "1": the placeholder {file.` + empty + `} has no value: the file ` + empty + ` is empty` + putIt},
+		{"a file is white space", "secret {file." + blank + "}", `secret "1": the placeholder {file.` + blank + `} has no value: the file ` + blank + ` is empty` + putIt},
 		{"a file holds two secrets", "secret {file." + two + "}", `secret "1": the value of {file.` + two + `}: it holds more than one secret: give each its own option, with a variable or file of its own; ` + whereSecretIs},
 		{"a variable holds a version in front", "secret {env.CLERK_TEST_VERSION}", `secret "1": the value of {env.CLERK_TEST_VERSION}: it has v1, in front: remove that, so that it begins with whsec_; ` + whereSecretIs},
 
