@@ -50,58 +50,54 @@ var (
 // Accept takes a listener in, and returns when it has left. It returns an error if
 // the connection never became a listener.
 func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, open Open, o Options) error {
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	conn, err := accept(w, r)
 	if err != nil {
 		return errHandshake // err repeats headers of the stranger
 	}
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
-	start, err := d.readStart(r.Context(), conn)
-	if err != nil {
-		refuse(conn, websocket.StatusPolicyViolation, ErrStart.Error())
-		return ErrStart // err can repeat what the stranger has sent
-	}
-	room := open(start.Token)
-	if room == nil {
-		refuse(conn, websocket.StatusPolicyViolation, ErrToken.Error())
-		return ErrToken
-	}
-	events, err := start.compile()
-	if err != nil {
-		refuse(conn, websocket.StatusPolicyViolation, err.Error())
-		return fmt.Errorf("%w: %w", ErrStart, err)
-	}
-	hello, err := encode(typeStart, start)
+	l, room, err := d.admit(r.Context(), conn, open, o.Who)
 	if err != nil {
 		return err
 	}
-	l := &listener{
-		conn: conn, who: o.Who, wishes: start.Wishes, events: events,
-		queue: make(chan []byte, maxInFlight), waiting: make(map[string]chan<- Heard),
-	}
-	l.queue <- hello
 	// The request's context ends with the config. The connection lives on.
 	return l.serve(context.WithoutCancel(r.Context()), room, o)
 }
 
-// refuse closes a connection, and says why to who can be told within a second.
-func refuse(conn *websocket.Conn, code websocket.StatusCode, reason string) {
-	timer := time.AfterFunc(time.Second, func() { _ = conn.CloseNow() })
-	defer timer.Stop()
-	_ = conn.Close(code, reason)
-}
-
-func (d *Doorway) readStart(ctx context.Context, conn *websocket.Conn) (Start, error) {
-	ctx, leave := d.enter(ctx)
-	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
+// admit makes a listener of a connection, and finds its room.
+func (d *Doorway) admit(ctx context.Context, conn *connection, open Open, who string) (*listener, *Room, error) {
+	conn.endAfter(startTime)
+	defer d.enter(who, conn)()
 	conn.SetReadLimit(maxStart)
 	_, frame, err := conn.Read(ctx)
 	if err != nil {
-		return Start{}, err
+		return nil, nil, ErrStart // err can repeat what the stranger has sent
 	}
 	var start Start
-	return start, decode(frame, typeStart, &start)
+	if decode(frame, typeStart, &start) != nil {
+		conn.refuse(websocket.StatusPolicyViolation, ErrStart)
+		return nil, nil, ErrStart
+	}
+	room := open(start.Token)
+	if room == nil {
+		conn.refuse(websocket.StatusPolicyViolation, ErrToken)
+		return nil, nil, ErrToken
+	}
+	events, err := start.compile()
+	if err != nil {
+		conn.refuse(websocket.StatusPolicyViolation, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	hello, err := encode(typeStart, start)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn.endNever()
+	l := &listener{
+		conn: conn, who: who, wishes: start.Wishes, events: events,
+		queue: make(chan []byte, maxInFlight), waiting: make(map[string]chan<- Heard),
+	}
+	l.queue <- hello
+	return l, room, nil
 }
 
 // compile reads the patterns of event types. It refuses wishes that would cost the

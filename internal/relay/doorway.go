@@ -1,42 +1,85 @@
 package relay
 
 import (
-	"context"
+	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
-// maxUnfinished bounds the connections that have not sent their start message.
-const maxUnfinished = 100
+// maxWaiting bounds the connections that have shown no token. A listener gets in
+// unless so many others connect between its handshake and its token.
+const maxWaiting = 1000
 
 // Doorway is where connections wait until they have shown their token. If there are
-// too many, the oldest has to go: a listener shows its token at once, so it is
-// strangers who wait.
+// too many, one of the network that has most of them has to go, so that no network
+// keeps listeners of others out. It is the oldest, because a listener shows its token
+// at once.
 type Doorway struct {
 	mu      sync.Mutex
 	waiting []*visitor // the oldest first
+	count   map[netip.Prefix]int
 }
 
-type visitor struct{ sendAway context.CancelFunc }
+// visitor is a connection that waits.
+type visitor struct {
+	network netip.Prefix
+	conn    ender
+}
 
-// enter returns a context that ends if the visitor has to go, and a function that
-// must be called when it does not wait any more.
-func (d *Doorway) enter(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	v := &visitor{cancel}
+type ender interface{ endAfter(d time.Duration) }
+
+// enter lets a connection from the address who wait. If it has to go before leave is
+// called, it is ended.
+func (d *Doorway) enter(who string, conn ender) (leave func()) {
+	v := &visitor{networkOf(who), conn}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.waiting) >= maxUnfinished {
-		d.waiting[0].sendAway()
-		d.waiting = slices.Delete(d.waiting, 0, 1)
+	if d.count == nil {
+		d.count = make(map[netip.Prefix]int)
 	}
 	d.waiting = append(d.waiting, v)
-	return ctx, func() {
-		cancel()
+	d.count[v.network]++
+	if len(d.waiting) > maxWaiting {
+		next := d.next()
+		next.conn.endAfter(0)
+		d.remove(next)
+	}
+	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if i := slices.Index(d.waiting, v); i >= 0 {
-			d.waiting = slices.Delete(d.waiting, i, i+1)
-		}
+		d.remove(v)
 	}
+}
+
+// next returns who has to go.
+func (d *Doorway) next() *visitor {
+	most := 0
+	for _, count := range d.count {
+		most = max(most, count)
+	}
+	return d.waiting[slices.IndexFunc(d.waiting, func(v *visitor) bool { return d.count[v.network] == most })]
+}
+
+func (d *Doorway) remove(v *visitor) {
+	i := slices.Index(d.waiting, v)
+	if i < 0 { // it had to go before
+		return
+	}
+	d.waiting = slices.Delete(d.waiting, i, i+1)
+	if d.count[v.network]--; d.count[v.network] == 0 {
+		delete(d.count, v.network)
+	}
+}
+
+// networkOf returns the addresses that one stranger can have: an IPv4 address, or a
+// /64 of IPv6.
+func networkOf(who string) netip.Prefix {
+	address, err := netip.ParseAddr(who)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	address = address.Unmap()
+	prefix, _ := address.Prefix(min(address.BitLen(), 64)) // no error for these lengths
+	return prefix
 }

@@ -31,7 +31,7 @@ func base64Size(size int64) int64 { return (size + 2) / 3 * 4 }
 
 // listener is one connection of somebody who listens.
 type listener struct {
-	conn   *websocket.Conn
+	conn   *connection
 	who    string
 	wishes Wishes
 	events []event.Pattern
@@ -109,11 +109,6 @@ func matchesAny(patterns []event.Pattern, eventType string) bool {
 	return false
 }
 
-// leave ends the connection and tells the listener why.
-func (l *listener) leave(code websocket.StatusCode, reason string) {
-	go refuse(l.conn, code, reason)
-}
-
 // abandon answers all that wait for this listener.
 func (l *listener) abandon() {
 	l.mu.Lock()
@@ -129,7 +124,7 @@ func (l *listener) abandon() {
 // leaves.
 func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 	if err := room.enter(l); err != nil {
-		refuse(l.conn, websocket.StatusTryAgainLater, err.Error())
+		l.conn.refuse(websocket.StatusTryAgainLater, err)
 		return err
 	}
 	defer l.abandon()
@@ -158,7 +153,7 @@ func (l *listener) receive(ctx context.Context, maxAnswer int64) {
 		}
 		answer := &Answer{}
 		if err := decode(frame, typeEvent, answer); err != nil {
-			l.leave(websocket.StatusUnsupportedData, err.Error())
+			l.conn.refuse(websocket.StatusUnsupportedData, err)
 			return
 		}
 		if answer.Status < 200 || answer.Status > 599 {

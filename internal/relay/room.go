@@ -44,7 +44,7 @@ func (room *Room) Destruct() error {
 	defer room.mu.Unlock()
 	room.closed = true
 	for l := range room.listeners {
-		l.leave(websocket.StatusServiceRestart, errEndpointGone.Error())
+		go l.conn.refuse(websocket.StatusServiceRestart, errEndpointGone)
 	}
 	return nil
 }

@@ -60,28 +60,6 @@ func TestSecretsOfARotationShareListeners(t *testing.T) {
 	}
 }
 
-func TestConnectionsWithoutATokenEnd(t *testing.T) {
-	url := run(t, "relay")
-	w := dial(t, url)
-	if closed := w.closed(t); closed.Code == websocket.StatusNormalClosure {
-		t.Errorf("the connection ended with %v", closed)
-	}
-}
-
-// TestStrangersDoNotKeepListenersOut opens more silent connections than may wait.
-func TestStrangersDoNotKeepListenersOut(t *testing.T) {
-	url := run(t, "relay")
-	for range 150 {
-		dial(t, url)
-	}
-	w := listen(t, url, testcaddy.Secret, "")
-	answers := deliver(t, url, testcaddy.UserCreated)
-	w.answer(t, w.receive(t), 200, "")
-	if got := <-answers; got.StatusCode != 200 {
-		t.Errorf("the sender got %d", got.StatusCode)
-	}
-}
-
 func TestBrowsersOfOtherSitesCannotListen(t *testing.T) {
 	url := run(t, "relay")
 	_, res, err := websocket.Dial(t.Context(), strings.Replace(url, "http", "ws", 1),
