@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/placeholder"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
@@ -149,7 +149,11 @@ func checkUnique(others []Secret, s Secret) error {
 }
 
 func resolve(value string) (*signature.Key, error) {
-	text, err := config.Resolve(value, remedyFor(value))
+	source := strings.Join(placeholderPattern.FindAllString(value, -1), "")
+	if signature.HasPrefix(source) {
+		return nil, placeholder.ErrSecret
+	}
+	text, err := placeholder.Resolve(value, remedyFor(value))
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +161,8 @@ func resolve(value string) (*signature.Key, error) {
 	if err == nil {
 		return key, key.SelfTest()
 	}
-	source := ""
-	if placeholder := placeholderPattern.FindString(value); placeholder != "" && text != value {
-		source = "the value of " + placeholder + ": "
+	if source != "" {
+		source = "the value of " + source + ": "
 	}
 	return nil, fmt.Errorf("%s%w; %s", source, err, whereToFindSecret)
 }

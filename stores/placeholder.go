@@ -1,6 +1,6 @@
 package stores
 
-import "github.com/caddyclerk/caddy-clerk-webhook/internal/config"
+import "github.com/caddyclerk/caddy-clerk-webhook/internal/placeholder"
 
 // Resolve replaces the placeholders in an argument of a store, such as
 // {env.REDIS_URL} or {file./run/secrets/redis}. If one has no value, it returns an
@@ -9,4 +9,4 @@ import "github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 //
 // Keep the argument as it was written in the field that is marshalled, so that the
 // exported config has no password.
-func Resolve(argument string) (string, error) { return config.Resolve(argument, "") }
+func Resolve(argument string) (string, error) { return placeholder.Resolve(argument, "") }

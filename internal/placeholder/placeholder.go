@@ -1,4 +1,5 @@
-package config
+// Package placeholder replaces placeholders in secrets of the configuration.
+package placeholder
 
 import (
 	"errors"
@@ -7,14 +8,15 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
+
+// ErrSecret says that a placeholder is a secret, and does not repeat it.
+var ErrSecret = errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
 
 // Resolve replaces the placeholders in a value of the configuration. If one has no
 // value, it returns an error that names it. If its variable or file is empty, the error
-// goes on with remedy, which may be empty. No error has a value, or a placeholder that
-// may be a secret in braces.
+// goes on with remedy, which may be empty. No error has a value, or the
+// address of a database in braces, which can have a password.
 func Resolve(text, remedy string) (string, error) {
 	return caddy.NewReplacer().ReplaceFunc(text, func(placeholder string, value any) (any, error) {
 		if text := strings.TrimSpace(caddy.ToString(value)); text != "" {
@@ -25,8 +27,8 @@ func Resolve(text, remedy string) (string, error) {
 }
 
 func explainEmpty(placeholder, remedy string) error {
-	if mayHoldSecret(placeholder) {
-		return errors.New("a secret is written in braces: remove the braces, or put the secret into an environment variable and write {env.NAME}")
+	if strings.Contains(placeholder, "://") || strings.ContainsAny(placeholder, "=@") {
+		return ErrSecret
 	}
 	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok {
 		return fmt.Errorf("{file.%s} is read as a part of a request's path: write {file./path/to/%[1]s} or {file../%[1]s}", name)
@@ -49,10 +51,4 @@ func explainSource(placeholder, remedy string) error {
 		return fmt.Errorf("the file %s is empty%s", path, remedy)
 	}
 	return errors.New("use {env.NAME} or {file./path} here")
-}
-
-// mayHoldSecret reports whether a text has a signing secret, or the address of a
-// database, which can have a password.
-func mayHoldSecret(text string) bool {
-	return signature.HasPrefix(text) || strings.Contains(text, "://") || strings.ContainsAny(text, "=@")
 }
