@@ -29,10 +29,10 @@ const (
 )
 
 // message is what both ends send, as JSON in a text or a binary frame.
-type message struct {
-	Type    string          `json:"type"`
-	Version int             `json:"version"`
-	Data    json.RawMessage `json:"data"`
+type message[T any] struct {
+	Type    string `json:"type"`
+	Version int    `json:"version"`
+	Data    T      `json:"data"`
 }
 
 // Start is the first message of a listener. Relays of Svix ignore the wishes in it.
@@ -128,18 +128,14 @@ func validValue(value string) bool {
 }
 
 func encode(kind string, data any) ([]byte, error) {
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(message{Type: kind, Version: Version, Data: raw})
+	return json.Marshal(message[any]{kind, Version, data})
 }
 
 var errProtocol = errors.New("the other end does not speak version 1 of the relay's protocol")
 
 // decode reads a message of the given kind into data.
 func decode(frame []byte, kind string, data any) error {
-	var m message
+	var m message[json.RawMessage]
 	if err := json.Unmarshal(frame, &m); err != nil {
 		return fmt.Errorf("%w: it sent no JSON message", errProtocol)
 	}
