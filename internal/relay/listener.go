@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/tidwall/gjson"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
@@ -21,7 +20,8 @@ const (
 	writeTime = 10 * time.Second // for one message
 
 	maxStart    = 8 << 10      // bytes of a start message
-	maxWishes   = 20           // patterns, and matches
+	maxPatterns = 20           // of event types
+	maxMatches  = 5            // all of which a delivery must have
 	maxInFlight = 64           // deliveries at one listener
 	maxSince    = 48 * 60 * 60 // seconds of recorded deliveries
 	maxHeaders  = 64 << 10     // bytes of a message beside its body
@@ -87,28 +87,6 @@ func (l *listener) settle(id string, h Heard) {
 	}
 }
 
-// wants reports whether a delivery is one that the listener has asked for.
-func (l *listener) wants(d *Delivery) bool {
-	if len(l.events) > 0 && !matchesAny(l.events, d.Type) {
-		return false
-	}
-	for path, value := range l.wishes.Match {
-		if gjson.GetBytes(d.Body, path).String() != value {
-			return false
-		}
-	}
-	return true
-}
-
-func matchesAny(patterns []event.Pattern, eventType string) bool {
-	for _, p := range patterns {
-		if p.Match(eventType) {
-			return true
-		}
-	}
-	return false
-}
-
 // abandon answers all that wait for this listener.
 func (l *listener) abandon() {
 	l.mu.Lock()
@@ -167,7 +145,7 @@ func (l *listener) receive(ctx context.Context, maxAnswer int64) {
 // catchUp sends what was recorded, one after another.
 func (l *listener) catchUp(ctx context.Context, recorded iter.Seq[*Delivery]) {
 	for d := range recorded {
-		if !l.wants(d) {
+		if len(d.wantedBy([]*listener{l})) == 0 {
 			continue
 		}
 		waiting, cancel := context.WithTimeout(ctx, answerTime)

@@ -186,10 +186,7 @@ func (rooms Rooms) Copy(ctx context.Context, d *Delivery, heard func(Heard)) {
 
 // send gives d to all listeners that want it. Each of these then sends one result.
 func (rooms Rooms) send(ctx context.Context, d *Delivery) (results <-chan Heard, count int) {
-	var wanting []*listener
-	for _, room := range rooms {
-		wanting = append(wanting, room.wanting(d)...)
-	}
+	wanting := d.wantedBy(rooms.listeners())
 	all := make(chan Heard, len(wanting)) // so that no listener waits for a reader
 	if len(wanting) > 0 {
 		offer(ctx, d, wanting, all)
@@ -197,11 +194,13 @@ func (rooms Rooms) send(ctx context.Context, d *Delivery) (results <-chan Heard,
 	return all, len(wanting)
 }
 
-func (room *Room) wanting(d *Delivery) []*listener {
-	room.mu.Lock()
-	all := slices.Collect(maps.Keys(room.listeners))
-	room.mu.Unlock()
-	return slices.DeleteFunc(all, func(l *listener) bool { return !l.wants(d) })
+func (rooms Rooms) listeners() (all []*listener) {
+	for _, room := range rooms {
+		room.mu.Lock()
+		all = slices.AppendSeq(all, maps.Keys(room.listeners))
+		room.mu.Unlock()
+	}
+	return all
 }
 
 func offer(ctx context.Context, d *Delivery, to []*listener, results chan<- Heard) {

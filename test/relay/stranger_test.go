@@ -161,6 +161,8 @@ func TestAListenerCannotMakeTheRelayCompute(t *testing.T) {
 		"pipe":     "data|id",
 		"wildcard": "data.*a*a*a*a*",
 		"any":      "data.????",
+		"escape":   `data\.id`,
+		"deep":     "a" + strings.Repeat(".a", 16),
 		"empty":    "",
 	} {
 		t.Run(name, func(t *testing.T) {
