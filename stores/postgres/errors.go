@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/internal/database"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -58,7 +59,7 @@ func (t *table) explain(ctx context.Context, err error) error {
 	case errors.As(err, &dial):
 		return fmt.Errorf("postgres: the server cannot be reached: is it running, and is the address in the URL right? %w", dial)
 	default:
-		return fmt.Errorf("postgres: the server cannot be used: %s", t.withoutPassword(err.Error()))
+		return fmt.Errorf("postgres: the server cannot be used: %s", database.Hide(err.Error(), t.server.password))
 	}
 }
 
@@ -69,7 +70,7 @@ func (t *table) explainAnswer(answer *pgconn.PgError) string {
 	case noDatabase:
 		return "there is no such database: correct its name in the URL, or create it with CREATE DATABASE"
 	case noPermission:
-		return fmt.Sprintf("the user may not create or use the table: run this as a user who may: %s GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s;", t.definition(), t.name, t.database.user())
+		return fmt.Sprintf("the user may not create or use the table: run this as a user who may: %s GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s;", t.definition(), t.name, t.server.user())
 	case invalidSchema:
 		return "there is no such schema: correct the table's name, or create the schema with CREATE SCHEMA"
 	case readOnly:
@@ -81,17 +82,10 @@ func (t *table) explainAnswer(answer *pgconn.PgError) string {
 	case starting:
 		return "the server is starting or stopping: it can be used soon"
 	case serialization:
-		return "transactions of this user are too strictly isolated: run ALTER ROLE " + t.database.user() + " SET default_transaction_isolation = 'read committed'"
+		return "transactions of this user are too strictly isolated: run ALTER ROLE " + t.server.user() + " SET default_transaction_isolation = 'read committed'"
 	case unknownStatement:
 		return "a connection pool between here and the server loses prepared statements: add default_query_exec_mode=exec to the parameters of the URL"
 	default:
-		return fmt.Sprintf("the server answers: %s (%s)", t.withoutPassword(answer.Message), answer.Code)
+		return fmt.Sprintf("the server answers: %s (%s)", database.Hide(answer.Message, t.server.password), answer.Code)
 	}
-}
-
-func (t *table) withoutPassword(text string) string {
-	if t.database.password == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, t.database.password, "***")
 }

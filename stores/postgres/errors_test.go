@@ -21,7 +21,7 @@ func TestWrongURLIsRefused(t *testing.T) {
 		"a pool without connections":   "postgres://user:" + password + "@localhost/db?pool_max_conns=0",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := openDatabase(url)
+			_, err := newServer(url)
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -83,7 +83,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"TLS where the server has none":   {server.URL() + "?sslmode=require", "", []string{"TLS"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStoreIn(t, test.url, test.table)
+			s := newStore(t, test.url, test.table)
 			_, _, err := s.Claim(bounded(t), stores.Key{1}, "a", lease)
 			if err == nil {
 				t.Fatal("the claim was granted")
@@ -104,7 +104,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 func TestSQLInTheErrorHelps(t *testing.T) {
 	server := daemon.StartPostgres(t)
 	sql(t, server, `CREATE ROLE caddy LOGIN PASSWORD 'pa55word'`)
-	s := newStoreIn(t, "postgres://caddy:pa55word@"+server.Address+"/postgres", "")
+	s := newStore(t, "postgres://caddy:pa55word@"+server.Address+"/postgres", "")
 	_, _, err := s.Claim(bounded(t), stores.Key{1}, "a", lease)
 	if err == nil {
 		t.Fatal("the claim was granted")

@@ -4,15 +4,11 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"go.uber.org/zap"
 )
 
 func init() {
@@ -40,9 +36,8 @@ type Store struct {
 	// `clerk_webhook_deliveries`.
 	Table string `json:"table,omitempty"`
 
-	id     tableID // zero until the table is acquired
-	table  *table
-	logger *zap.Logger
+	table   *table
+	release func() // nil until there are connections
 }
 
 // CaddyModule returns the Caddy module information.
@@ -59,27 +54,11 @@ func (*Store) CaddyModule() caddy.ModuleInfo {
 //		table <name>
 //	}
 func (s *Store) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the store's name
-	if args := d.RemainingArgs(); len(args) != 1 {
-		return d.Err("postgres: wrong number of arguments: write postgres <url>, such as postgres {env.DATABASE_URL}")
-	} else if s.URL = args[0]; s.URL == "" {
-		return d.Err("postgres: the URL is empty: is the variable in {$NAME} set?")
+	if err := databases.Unmarshal(d, &s.URL, &s.Table); err != nil || s.Table == "" {
+		return err
 	}
-	for d.NextBlock(0) {
-		option := d.Val()
-		args := d.RemainingArgs()
-		switch {
-		case option != "table":
-			return d.Err("postgres: unrecognized option: the options of this store are table and on_failure")
-		case s.Table != "":
-			return d.Err("postgres: table is given twice: keep one")
-		case len(args) != 1 || args[0] == "":
-			return d.Err("postgres: table: wrong number of arguments: write table <name>")
-		}
-		s.Table = args[0]
-		if err := checkTableName(s.Table); err != nil {
-			return d.Errf("postgres: table: %w", err)
-		}
+	if err := checkTableName(s.Table); err != nil {
+		return d.Errf("postgres: table: %w", err)
 	}
 	return nil
 }
@@ -87,47 +66,26 @@ func (s *Store) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Provision reads the URL. It does not wait for the server, and logs an error if
 // it cannot be used.
 func (s *Store) Provision(ctx caddy.Context) error {
-	s.logger = ctx.Logger()
 	if s.Table == "" {
 		s.Table = defaultTable
 	}
 	if err := checkTableName(s.Table); err != nil {
 		return fmt.Errorf("the table of the store postgres: %w", err)
 	}
-	if s.URL == "" {
-		return errors.New("the store postgres needs a url: write deduplicate postgres {env.DATABASE_URL}")
-	}
-	url, err := stores.Resolve(s.URL)
+	connections, release, err := databases.Connect(s.URL)
 	if err != nil {
-		return fmt.Errorf("the url of the store postgres: %w", err)
+		return err
 	}
-	id := tableID{url: url, name: s.Table}
-	if s.table, err = acquire(id); err != nil {
-		return fmt.Errorf("the url of the store postgres: %w", err)
-	}
-	s.id = id
-	go s.check(ctx)
+	s.table, s.release = newTable(connections, s.Table), release
+	databases.Check(ctx, s.table.prepare)
+	go s.table.cleanRegularly(ctx, cleaningInterval)
 	return nil
-}
-
-// checkTimeout bounds how long the check at the start waits.
-const checkTimeout = 5 * time.Second
-
-// check creates the table, and tells at once what would otherwise be noticed with
-// the first delivery.
-func (s *Store) check(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	if err := s.table.prepare(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		s.logger.Error("the store of deliveries cannot be used yet", zap.String("store", "postgres"), zap.Error(err))
-	}
 }
 
 // Cleanup gives the connections back.
 func (s *Store) Cleanup() error {
-	if s.id != (tableID{}) {
-		release(s.id)
-		s.id = tableID{}
+	if s.release != nil {
+		s.release()
 	}
 	return nil
 }

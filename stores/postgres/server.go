@@ -6,8 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/stores"
-	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/internal/database"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -20,28 +19,20 @@ const (
 	// connections is the size of a pool, unless the URL says otherwise. PostgreSQL
 	// commits what comes over several connections with one write to the disk.
 	connections = 16
-
-	// afterlife is how long the connections stay after the config that used them.
-	// Its deliveries can still be under way, and are marked when they end.
-	afterlife = stores.LongestClaim + time.Minute
 )
 
-// databases holds the connections to each URL, and tables holds the tables in
-// them, while any config uses them.
-var (
-	databases = caddy.NewUsagePool()
-	tables    = caddy.NewUsagePool()
-)
+// databases has the connections to each URL.
+var databases = database.New("postgres", "DATABASE_URL", "table", newServer)
 
-// database has the connections to the database of one URL.
-type database struct {
+// server has the connections to the database of one URL.
+type server struct {
 	pool     *pgxpool.Pool
 	password string // that must not be in an error
 }
 
 // Destruct closes the connections when they are idle.
-func (d *database) Destruct() error {
-	go d.pool.Close() // it waits for statements that are under way
+func (s *server) Destruct() error {
+	go s.pool.Close() // it waits for statements that are under way
 	return nil
 }
 
@@ -49,8 +40,8 @@ func (d *database) Destruct() error {
 var errURL = errors.New("it cannot be read: write postgres://user:password@host:5432/database, with parameters of libpq after a ?; " +
 	"in a password, percent-encode characters such as / ? # @ %")
 
-// openDatabase reads a URL. It does not connect.
-func openDatabase(url string) (*database, error) {
+// newServer reads a URL. It does not connect.
+func newServer(url string) (*server, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errURL
@@ -68,30 +59,10 @@ func openDatabase(url string) (*database, error) {
 	if err != nil {
 		return nil, errURL
 	}
-	return &database{pool: pool, password: config.ConnConfig.Password}, nil
+	return &server{pool: pool, password: config.ConnConfig.Password}, nil
 }
 
 // user returns the name of the user who connects, quoted.
-func (d *database) user() string {
-	return pgx.Identifier{d.pool.Config().ConnConfig.User}.Sanitize()
-}
-
-type tableID struct{ url, name string }
-
-func acquire(id tableID) (*table, error) {
-	value, _, err := tables.LoadOrNew(id, func() (caddy.Destructor, error) {
-		value, _, err := databases.LoadOrNew(id.url, func() (caddy.Destructor, error) { return openDatabase(id.url) })
-		if err != nil {
-			return nil, err
-		}
-		return newTable(value.(*database), id), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return value.(*table), nil
-}
-
-func release(id tableID) {
-	time.AfterFunc(afterlife, func() { _, _ = tables.Delete(id) })
+func (s *server) user() string {
+	return pgx.Identifier{s.pool.Config().ConnConfig.User}.Sanitize()
 }

@@ -15,14 +15,13 @@ import (
 // CONFLICT and an UPDATE in a table of the same definition.
 func BenchmarkDeliveries(b *testing.B) {
 	server := daemon.StartPostgres(b)
-	s := newStore(b, server.URL()+"?pool_max_conns=32")
-	bare := newTable(s.table.database, tableID{name: "bare"})
-	defer bare.stop()
+	s := newStore(b, server.URL()+"?pool_max_conns=32", "")
+	bare := newTable(s.table.server, "bare")
 	if err := errors.Join(s.table.prepare(b.Context()), bare.prepare(b.Context())); err != nil {
 		b.Fatal(err)
 	}
 	storetest.Compare(b, 32, s, func(ctx context.Context, key stores.Key, token string) error {
-		pool := s.table.database.pool
+		pool := s.table.server.pool
 		if _, err := pool.Exec(ctx, `INSERT INTO bare (key, token, expires_at) VALUES ($1, $2, now() + $3) ON CONFLICT (key) DO NOTHING`, key, token, lease); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, key stores.Key, token string, lease t
 func (t *table) claimOnce(ctx context.Context, key stores.Key, token string, lease time.Duration) (stores.State, time.Time, error) {
 	var granted bool
 	var doneAt *time.Time
-	err := t.database.pool.QueryRow(ctx, t.claim, key, token, lease).Scan(&granted, &doneAt)
+	err := t.server.pool.QueryRow(ctx, t.claim, key, token, lease).Scan(&granted, &doneAt)
 	switch {
 	case err != nil:
 		return stores.New, time.Time{}, err
@@ -86,7 +86,7 @@ func (s *Store) Forget(ctx context.Context, key stores.Key) (known bool, err err
 // change runs a statement and returns how many rows it has changed.
 func (t *table) change(ctx context.Context, statement string, arguments ...any) (changed int64, err error) {
 	err = t.run(ctx, func(ctx context.Context) error {
-		tag, err := t.database.pool.Exec(ctx, statement, arguments...)
+		tag, err := t.server.pool.Exec(ctx, statement, arguments...)
 		changed = tag.RowsAffected()
 		return err
 	})
@@ -114,7 +114,7 @@ func (t *table) run(ctx context.Context, step func(context.Context) error) (err 
 		if !isBroken(err) || ctx.Err() != nil {
 			break
 		}
-		t.database.pool.Reset()
+		t.server.pool.Reset()
 	}
 	return t.explain(ctx, err)
 }

@@ -14,15 +14,14 @@ import (
 
 // table is a table in a database, which may not exist yet.
 type table struct {
-	database *database
-	id       tableID
+	server   *server
 	name     string // quoted
+	index    string // its name, quoted
 	claim    string
 	markDone string
 
 	isReady   atomic.Bool
 	preparing chan struct{} // has room for the one who prepares
-	stop      context.CancelFunc
 }
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$`)
@@ -34,21 +33,18 @@ func checkTableName(name string) error {
 	return nil
 }
 
-func newTable(d *database, id tableID) *table {
-	t := &table{database: d, id: id, name: pgx.Identifier(strings.Split(id.name, ".")).Sanitize(), preparing: make(chan struct{}, 1)}
+func newTable(s *server, name string) *table {
+	t := &table{server: s, name: pgx.Identifier(strings.Split(name, ".")).Sanitize(), index: indexName(name), preparing: make(chan struct{}, 1)}
 	t.claim = fmt.Sprintf(claimSQL, t.name)
 	t.markDone = fmt.Sprintf(markDoneSQL, t.name)
-	ctx, stop := context.WithCancel(context.Background())
-	t.stop = stop
-	go t.cleanRegularly(ctx, cleaningInterval)
 	return t
 }
 
-// Destruct gives the connections back.
-func (t *table) Destruct() error {
-	t.stop()
-	_, err := databases.Delete(t.id.url)
-	return err
+// indexName keeps within PostgreSQL's 63 characters.
+func indexName(table string) string {
+	const suffix = "_expires_at_idx"
+	name := table[strings.LastIndex(table, ".")+1:]
+	return pgx.Identifier{name[:min(len(name), 63-len(suffix))] + suffix}.Sanitize()
 }
 
 // definition is the SQL that creates the table and the index for cleaning.
@@ -59,15 +55,7 @@ func (t *table) definition() string {
 	done_at timestamptz,
 	expires_at timestamptz NOT NULL
 );
-CREATE INDEX IF NOT EXISTS %s ON %s (expires_at);`, t.name, t.indexName(), t.name)
-}
-
-// indexName keeps within PostgreSQL's 63 characters.
-func (t *table) indexName() string {
-	parts := strings.Split(t.id.name, ".")
-	const suffix = "_expires_at_idx"
-	name := parts[len(parts)-1]
-	return pgx.Identifier{name[:min(len(name), 63-len(suffix))] + suffix}.Sanitize()
+CREATE INDEX IF NOT EXISTS %s ON %s (expires_at);`, t.name, t.index, t.name)
 }
 
 // prepare creates the table unless there is one of the right shape.
@@ -95,7 +83,7 @@ func (t *table) checkOrCreate(ctx context.Context) error {
 		return err
 	}
 	// Another instance may create it at the same moment. The check tells.
-	_, createErr := t.database.pool.Exec(ctx, t.definition(), pgx.QueryExecModeSimpleProtocol)
+	_, createErr := t.server.pool.Exec(ctx, t.definition(), pgx.QueryExecModeSimpleProtocol)
 	exists, err = t.checkShape(ctx)
 	if !exists && err == nil {
 		err = t.explain(ctx, createErr)
@@ -115,13 +103,13 @@ var columns = map[string]string{
 // the table is not one for deliveries.
 func (t *table) checkShape(ctx context.Context) (exists bool, err error) {
 	var oid *uint32
-	if err := t.database.pool.QueryRow(ctx, `SELECT to_regclass($1)::oid`, t.name).Scan(&oid); err != nil {
+	if err := t.server.pool.QueryRow(ctx, `SELECT to_regclass($1)::oid`, t.name).Scan(&oid); err != nil {
 		return false, t.explain(ctx, err)
 	}
 	if oid == nil {
 		return false, nil
 	}
-	rows, err := t.database.pool.Query(ctx, `
+	rows, err := t.server.pool.Query(ctx, `
 		SELECT attname::text, format_type(atttypid, atttypmod),
 			EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisunique AND indkey::text = attnum::text)
 		FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped`, *oid)
@@ -151,8 +139,8 @@ const (
 	batch            = 1000
 )
 
-// cleanRegularly removes rows that have expired, each interval, until ctx ends. All instances do:
-// those that come second find nothing to do.
+// cleanRegularly removes rows that have expired, each interval, until ctx ends. All
+// stores of all instances do: those that come second find nothing to do.
 func (t *table) cleanRegularly(ctx context.Context, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -177,7 +165,7 @@ func (t *table) clean(ctx context.Context) (removed int64, err error) {
 		SELECT key FROM %[1]s WHERE expires_at < now() ORDER BY expires_at LIMIT %[2]d FOR UPDATE SKIP LOCKED
 	) AND expires_at < now()`, t.name, batch)
 	for {
-		tag, err := t.database.pool.Exec(ctx, statement)
+		tag, err := t.server.pool.Exec(ctx, statement)
 		if err != nil {
 			return removed, t.explain(ctx, err)
 		}

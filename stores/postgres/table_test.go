@@ -14,7 +14,7 @@ import (
 
 func count(t testing.TB, s *Store) (rows int) {
 	t.Helper()
-	if err := s.table.database.pool.QueryRow(context.Background(), "SELECT count(*) FROM "+s.table.name).Scan(&rows); err != nil {
+	if err := s.table.server.pool.QueryRow(context.Background(), "SELECT count(*) FROM "+s.table.name).Scan(&rows); err != nil {
 		t.Fatal(err)
 	}
 	return rows
@@ -29,7 +29,7 @@ func fill(t testing.TB, server *daemon.Postgres, s *Store, rows int, expiry stri
 // The number is not a multiple of a batch.
 func TestOldRowsAreRemoved(t *testing.T) {
 	server := daemon.StartPostgres(t)
-	s := newStore(t, server.URL())
+	s := newStore(t, server.URL(), "")
 	mustClaim(t, s, stores.Key{1}, "a")
 	fill(t, server, s, 2*batch+1, "-1 second")
 	fill(t, server, s, 10, "1 hour")
@@ -54,7 +54,7 @@ func TestOldRowsAreRemoved(t *testing.T) {
 
 func TestOldRowsAreRemovedRegularly(t *testing.T) {
 	server := daemon.StartPostgres(t)
-	s := newStore(t, server.URL())
+	s := newStore(t, server.URL(), "")
 	mustClaim(t, s, stores.Key{1}, "a")
 	fill(t, server, s, 10, "-1 second")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -75,15 +75,13 @@ func TestTableIsCreatedOnce(t *testing.T) {
 	name := "webhooks." + strings.Repeat("Long_name_", 6)
 	var workers sync.WaitGroup
 	for i := range 8 {
-		d, err := openDatabase(server.URL())
+		d, err := newServer(server.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer d.pool.Close()
 		workers.Go(func() {
-			table := newTable(d, tableID{name: name})
-			defer table.stop()
-			s := &Store{table: table}
+			s := &Store{table: newTable(d, name)}
 			if state, _, err := s.Claim(bounded(t), stores.Key{byte(i)}, "a", lease); state != stores.New || err != nil {
 				t.Errorf("claiming gave state %d, %v", state, err)
 			}
@@ -94,7 +92,7 @@ func TestTableIsCreatedOnce(t *testing.T) {
 
 func TestTableIsDroppedMeanwhile(t *testing.T) {
 	server := daemon.StartPostgres(t)
-	s := newStore(t, server.URL())
+	s := newStore(t, server.URL(), "")
 	mustClaim(t, s, stores.Key{1}, "a")
 	sql(t, server, "DROP TABLE clerk_webhook_deliveries")
 	mustClaim(t, s, stores.Key{2}, "b")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/internal/database"
 	goredis "github.com/redis/go-redis/v9"
 )
 
@@ -35,10 +36,7 @@ var advice = []struct{ start, text string }{
 
 // explain returns an error that says what to do, and that has no password.
 func (s *server) explain(ctx context.Context, err error) error {
-	text := err.Error()
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
+	text := database.Hide(err.Error(), s.secrets...)
 	var answer goredis.Error
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -5,8 +5,6 @@ package redis
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
@@ -14,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-	"go.uber.org/zap"
 )
 
 func init() {
@@ -51,9 +48,8 @@ type Store struct {
 	// Default: `clerk_webhook:`.
 	Prefix string `json:"prefix,omitempty"`
 
-	url    string // with placeholders replaced; empty until the connections are acquired
-	server *server
-	logger *zap.Logger
+	server  *server
+	release func() // nil until there are connections
 }
 
 // CaddyModule returns the Caddy module information.
@@ -70,67 +66,35 @@ func (*Store) CaddyModule() caddy.ModuleInfo {
 //		prefix <prefix>
 //	}
 func (s *Store) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the store's name
-	if args := d.RemainingArgs(); len(args) != 1 {
-		return d.Err("redis: wrong number of arguments: write redis <url>, such as redis {env.REDIS_URL}")
-	} else if s.URL = args[0]; s.URL == "" {
-		return d.Err("redis: the URL is empty: is the variable in {$NAME} set?")
-	}
-	for d.NextBlock(0) {
-		option := d.Val()
-		args := d.RemainingArgs()
-		switch {
-		case option != "prefix":
-			return d.Err("redis: unrecognized option: the options of this store are prefix and on_failure")
-		case s.Prefix != "":
-			return d.Err("redis: prefix is given twice: keep one")
-		case len(args) != 1 || args[0] == "":
-			return d.Err("redis: prefix: wrong number of arguments: write prefix <prefix>")
-		}
-		s.Prefix = args[0]
-	}
-	return nil
+	return servers.Unmarshal(d, &s.URL, &s.Prefix)
 }
 
 // Provision reads the URL. It does not wait for the server, and logs an error if
 // it cannot be used.
-func (s *Store) Provision(ctx caddy.Context) error {
-	s.logger = ctx.Logger()
+func (s *Store) Provision(ctx caddy.Context) (err error) {
 	if s.Prefix == "" {
 		s.Prefix = defaultPrefix
 	}
-	if s.URL == "" {
-		return errors.New("the store redis needs a url: write deduplicate redis {env.REDIS_URL}")
+	if s.server, s.release, err = servers.Connect(s.URL); err == nil {
+		servers.Check(ctx, s.check)
 	}
-	url, err := stores.Resolve(s.URL)
-	if err != nil {
-		return fmt.Errorf("the url of the store redis: %w", err)
-	}
-	if s.server, err = acquire(url); err != nil {
-		return fmt.Errorf("the url of the store redis: %w", err)
-	}
-	s.url = url
-	go s.check(ctx)
-	return nil
+	return err
 }
 
-// checkTimeout bounds how long the check at the start waits.
-const checkTimeout = 5 * time.Second
-
-// check tells at once what would otherwise be noticed with the first delivery.
-func (s *Store) check(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	if err := s.server.check(ctx, s.Prefix); err != nil && !errors.Is(err, context.Canceled) {
-		s.logger.Error("the store of deliveries cannot be used yet", zap.String("store", "redis"), zap.Error(err))
+// check makes and ends a claim.
+func (s *Store) check(ctx context.Context) error {
+	key := s.Prefix + "check"
+	if _, err := s.server.run(ctx, claim, key, "check", time.Second); err != nil {
+		return err
 	}
+	_, err := s.server.run(ctx, releaseClaim, key, "check", 0)
+	return err
 }
 
 // Cleanup gives the connections back.
 func (s *Store) Cleanup() error {
-	if s.url != "" {
-		release(s.url)
-		s.url = ""
+	if s.release != nil {
+		s.release()
 	}
 	return nil
 }

@@ -1,14 +1,12 @@
 package redis
 
 import (
-	"context"
 	"errors"
 	"net/url"
 	"strconv"
 	"time"
 
-	"github.com/caddyclerk/caddy-clerk-webhook/stores"
-	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyclerk/caddy-clerk-webhook/stores/internal/database"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -17,12 +15,8 @@ import (
 // context of a call usually ends before.
 const timeout = time.Second
 
-// servers holds the connections to each URL while any config uses them.
-var servers = caddy.NewUsagePool()
-
-// afterlife is how long the connections stay after the config that used them. Its
-// deliveries can still be under way, and are marked when they end.
-const afterlife = stores.LongestClaim + time.Minute
+// servers has the connections to each URL.
+var servers = database.New("redis", "REDIS_URL", "prefix", newServer)
 
 // server has the connections to the server or servers of one URL.
 type server struct {
@@ -32,18 +26,6 @@ type server struct {
 
 // Destruct closes the connections.
 func (s *server) Destruct() error { return s.client.Close() }
-
-func acquire(url string) (*server, error) {
-	value, _, err := servers.LoadOrNew(url, func() (caddy.Destructor, error) { return newServer(url) })
-	if err != nil {
-		return nil, err
-	}
-	return value.(*server), nil
-}
-
-func release(url string) {
-	time.AfterFunc(afterlife, func() { _, _ = servers.Delete(url) })
-}
 
 // The errors of these packages would repeat parts of the URL, so of its password.
 var (
@@ -147,22 +129,7 @@ func setDefaults(durations ...*time.Duration) {
 }
 
 // secretsOf returns the passwords of a URL.
-func secretsOf(u *url.URL) (secrets []string) {
+func secretsOf(u *url.URL) []string {
 	password, _ := u.User.Password()
-	for _, secret := range []string{password, u.Query().Get("password")} {
-		if secret != "" {
-			secrets = append(secrets, secret)
-		}
-	}
-	return secrets
-}
-
-// check makes and ends a claim.
-func (s *server) check(ctx context.Context, prefix string) error {
-	key := prefix + "check"
-	if _, err := s.run(ctx, claim, key, "check", time.Second); err != nil {
-		return err
-	}
-	_, err := s.run(ctx, releaseClaim, key, "check", 0)
-	return err
+	return []string{password, u.Query().Get("password")}
 }
