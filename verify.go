@@ -68,7 +68,7 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	}
 	d.body = received
 	received.Restore(r)
-	body.ClearDeadline(w)
+	body.ClearDeadline(w, r)
 	return nil
 }
 

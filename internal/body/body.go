@@ -170,7 +170,7 @@ func (b *Body) PutBack(w http.ResponseWriter, r *http.Request, readErr error) {
 	var rest io.Reader = failedReader{readErr}
 	if errors.Is(readErr, ErrTooLarge) {
 		rest = r.Body
-		_ = http.NewResponseController(w).SetReadDeadline(serverDeadline(r))
+		setReadDeadline(w, r, serverDeadline(r))
 	}
 	r.Body = struct {
 		io.Reader
@@ -220,6 +220,17 @@ func SetDeadline(w http.ResponseWriter, r *http.Request, timeout time.Duration) 
 	if own := serverDeadline(r); !own.IsZero() && own.Before(deadline) {
 		deadline = own
 	}
+	setReadDeadline(w, r, deadline)
+}
+
+// setReadDeadline sets the deadline of the connection or stream. Where Caddy limits how
+// long a body may pause, its reader sets a deadline of its own before each read. So it
+// must be told: w does not lead to the reader of the directive timeouts.
+func setReadDeadline(w http.ResponseWriter, r *http.Request, deadline time.Time) {
+	if reader, _ := caddyhttp.IdleTimeoutsFromContext(r.Context()); reader != nil {
+		_ = reader.SetReadDeadline(deadline)
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(deadline)
 }
 
@@ -238,8 +249,8 @@ func serverDeadline(r *http.Request) time.Time {
 
 // ClearDeadline ends what SetDeadline began. It must not be called after the
 // deadline has passed: the connection would then wait for the rest of the body.
-func ClearDeadline(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+func ClearDeadline(w http.ResponseWriter, r *http.Request) {
+	setReadDeadline(w, r, time.Time{})
 }
 
 // drainTime is how long the server waits for the body of a rejected request.
@@ -262,19 +273,18 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	case r.ProtoMajor > 1:
 		_ = r.Body.Close()
 	case r.ContentLength != 0:
-		control := http.NewResponseController(w)
 		if r.Header.Get("Expect") != "" { // reading would invite the body
-			_ = control.SetReadDeadline(time.Now())
+			setReadDeadline(w, r, time.Now())
 			w.Header().Set("Connection", "close") // as net/http does it
 			_ = r.Body.Close()
 			break
 		}
-		_ = control.SetReadDeadline(time.Now().Add(drainTime))
+		setReadDeadline(w, r, time.Now().Add(drainTime))
 		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); errors.Is(err, io.EOF) {
 			break
 		}
 		// What is left cannot be read, and must not be taken for the next request.
-		_ = control.SetReadDeadline(time.Now())
+		setReadDeadline(w, r, time.Now())
 		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share
