@@ -4,6 +4,7 @@
 package clerkwebhook
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -466,6 +467,11 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 	// 408.
 	isRead := d.body != nil || why.Reason == bodyTimeout || why.Reason == bodyIncomplete
 	body.Withhold(w, r, isRead)
+	if d.body == nil && r.Context().Err() != nil {
+		// net/http cancels a request whose body it could not read, although the sender
+		// may wait for the answer. With that, reverse_proxy would answer 499.
+		*r = *r.WithContext(context.WithoutCancel(r.Context()))
+	}
 }
 
 // removeUnverified removes what would let something unverified travel with a
