@@ -24,7 +24,7 @@ const (
 	maxMatches  = 5            // all of which a delivery must have
 	maxInFlight = 64           // deliveries at one listener
 	maxSince    = 48 * 60 * 60 // seconds of recorded deliveries
-	maxHeaders  = 64 << 10     // bytes of a message beside its body
+	maxHeaders  = 64 << 10     // bytes of an answer beside its body
 )
 
 func base64Size(size int64) int64 { return (size + 2) / 3 * 4 }
@@ -45,7 +45,6 @@ type listener struct {
 var (
 	errBusy     = fmt.Errorf("it has %d deliveries under way already", maxInFlight)
 	errGoneAway = errors.New("it went away before it answered")
-	errNoStatus = errors.New("its answer has no status from 200 to 599")
 )
 
 // offer gives the listener a frame to send. It does not wait. The answer, or an error
@@ -105,11 +104,19 @@ func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 		l.conn.refuse(websocket.StatusTryAgainLater, err)
 		return err
 	}
-	defer l.abandon()
-	defer room.leave(l)
 	if o.Entered != nil {
 		o.Entered()
 	}
+	if err := l.work(ctx, room, o); errors.Is(err, errProtocol) {
+		l.conn.refuse(websocket.StatusUnsupportedData, err)
+	}
+	return nil
+}
+
+// work returns why the listener has left.
+func (l *listener) work(ctx context.Context, room *Room, o Options) error {
+	defer l.abandon()
+	defer room.leave(l)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go l.send(ctx)
@@ -117,28 +124,26 @@ func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 	if l.wishes.Since > 0 && o.Recorded != nil {
 		go l.catchUp(ctx, o.Recorded(room, time.Duration(min(l.wishes.Since, maxSince))*time.Second))
 	}
-	l.receive(ctx, o.MaxAnswer)
-	return nil
+	return l.receive(ctx, o.MaxAnswer)
 }
 
 // receive takes answers until the listener leaves.
-func (l *listener) receive(ctx context.Context, maxAnswer int64) {
+func (l *listener) receive(ctx context.Context, maxAnswer int64) error {
 	l.conn.SetReadLimit(base64Size(maxAnswer) + maxHeaders)
 	for {
 		_, frame, err := l.conn.Read(ctx)
 		if err != nil {
-			return
+			return err
 		}
 		answer := &Answer{}
 		if err := decode(frame, typeEvent, answer); err != nil {
-			l.conn.refuse(websocket.StatusUnsupportedData, err)
-			return
+			return err
 		}
-		if answer.Status < 200 || answer.Status > 599 {
-			l.settle(answer.ID, Heard{Who: l.who, Err: errNoStatus})
-			continue
+		heard := Heard{Who: l.who, Answer: answer}
+		if err := answer.check(); err != nil {
+			heard = Heard{Who: l.who, Err: err}
 		}
-		l.settle(answer.ID, Heard{Who: l.who, Answer: answer})
+		l.settle(answer.ID, heard)
 	}
 }
 

@@ -72,6 +72,21 @@ type Answer struct {
 	Body    []byte  `json:"body"` // base64 in JSON
 }
 
+// check returns an error for what a sender could not take for an answer.
+func (a *Answer) check() error {
+	if a.Status < 200 || a.Status > 599 {
+		return errors.New("its answer has no status from 200 to 599")
+	}
+	size := 0
+	for name, value := range a.Headers {
+		size += len(name) + len(value) + len(": \r\n")
+	}
+	if size > maxHeaders {
+		return errors.New("its answer has more than 64 KiB of headers")
+	}
+	return nil
+}
+
 // Headers are those of a request or an answer. The protocol has one value for each
 // name.
 type Headers map[string]string

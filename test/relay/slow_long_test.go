@@ -1,0 +1,52 @@
+//go:build long
+
+package relay_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+func TestALateAnswerIsNone(t *testing.T) {
+	url := run(t, "relay")
+	w := listen(t, url, testcaddy.Secret, "")
+	answers := deliver(t, url, testcaddy.UserCreated)
+	late := w.receive(t)
+	if got := <-answers; got.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("the sender got %d", got.StatusCode)
+	}
+	w.answer(t, late, 200, "")
+	w.wantAnotherAnswered(t, url)
+}
+
+// TestASlowReaderLeaves has a listener that reads nothing, beside one that answers.
+func TestASlowReaderLeaves(t *testing.T) {
+	const (
+		more   = 40 // megabytes than the connection takes in
+		within = 20 * time.Second
+	)
+	url := run(t, "relay")
+	slow := upgrade(t, url)
+	slow.Send(t, wireFrame(opText|fin, listenTo(t, testcaddy.Secret)))
+	testcaddy.Log.WaitFor(t, "a listener has connected")
+	w := listen(t, url, testcaddy.Secret, "")
+	testcaddy.Log.Reset()
+	began := time.Now()
+	body := testcaddy.Replace(t, testcaddy.UserCreated, "user_1", strings.Repeat("x", 1_000_000))
+	for range more {
+		answers := deliver(t, url, body)
+		w.answer(t, w.receive(t), 200, "")
+		if got := <-answers; got.StatusCode != 200 {
+			t.Fatalf("the sender got %d", got.StatusCode)
+		}
+	}
+	testcaddy.Log.WaitFor(t, "a listener has left")
+	if took := time.Since(began); took > within {
+		t.Errorf("it left after %s", took)
+	}
+	w.wantAnotherAnswered(t, url)
+}
