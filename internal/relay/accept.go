@@ -44,6 +44,7 @@ var (
 	ErrToken = errors.New("the token opens nothing here: it must be made of the endpoint's signing secret")
 	ErrStart = errors.New("no valid start message came within 5 seconds")
 
+	errWishes    = errors.New("its patterns or matches are not allowed")
 	errHandshake = errors.New("it is no handshake of WebSocket version 13, or a browser has sent it for another site")
 )
 
@@ -85,7 +86,7 @@ func (d *Doorway) admit(ctx context.Context, conn *connection, open Open, who st
 	events, err := start.compile()
 	if err != nil {
 		conn.refuse(websocket.StatusPolicyViolation, err)
-		return nil, nil, fmt.Errorf("%w: %w", ErrStart, err)
+		return nil, nil, errWishes // err repeats what the listener has sent
 	}
 	hello, err := encode(typeStart, start)
 	if err != nil {

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
-// byeTime is how long the other end has to answer a close frame.
-const byeTime = time.Second
+const (
+	byeTime   = time.Second // for the other end to answer a close frame
+	maxReason = 123         // bytes of text in a close frame
+)
 
 // connection is a WebSocket that can be ended at any time. Close of the package waits
 // for the other end, and meanwhile CloseNow does nothing.
@@ -44,6 +47,8 @@ func (c *connection) endNever() { _ = c.raw.SetDeadline(time.Time{}) }
 
 // refuse closes the connection, and tells the other end why if it listens.
 func (c *connection) refuse(code websocket.StatusCode, reason error) {
+	text := reason.Error()
+	text = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 	c.endAfter(byeTime)
-	_ = c.Close(code, reason.Error())
+	_ = c.Close(code, text)
 }

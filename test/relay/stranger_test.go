@@ -197,6 +197,11 @@ func TestRefusedListenersAreLoggedWithoutTheirText(t *testing.T) {
 		"a version": handshake("Sec-WebSocket-Version", chosen),
 		"an origin": handshake("Origin", "https://"+chosen+".example"),
 		"a reason":  func(t *testing.T, url string) { _ = dial(t, url).Close(websocket.StatusNormalClosure, chosen) },
+		"a pattern": func(t *testing.T, url string) {
+			w := dial(t, url)
+			w.send(t, `{"type":"start","version":1,"data":{"token":"`+tokenOf(t, testcaddy.Secret)+`","events":["`+chosen+` "]}}`)
+			w.closed(t)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := run(t, "name "+testcaddy.NewEndpoint()+"\nrelay")
@@ -205,6 +210,30 @@ func TestRefusedListenersAreLoggedWithoutTheirText(t *testing.T) {
 			testcaddy.Log.WaitFor(t, "listeners refused")
 			if text := testcaddy.Log.String(); strings.Contains(text, chosen) {
 				t.Errorf("the log:\n%s", text)
+			}
+		})
+	}
+}
+
+// TestAListenerIsToldWhyItsWishesAreRefused has reasons that are too long for a close
+// frame.
+func TestAListenerIsToldWhyItsWishesAreRefused(t *testing.T) {
+	long := strings.Repeat("ü", 500)
+	tests := map[string]struct{ wishes, reason string }{
+		"a pattern":         {`"events":["user created"]`, "user created"},
+		"a long pattern":    {`"events":["user ` + long + `"]`, "events: "},
+		"too many patterns": {`"events":["a.b"` + strings.Repeat(`,"a.b"`, 20) + `]`, "20 patterns"},
+		"too many matches":  {`"match":{"a":"","b":"","c":"","d":"","e":"","f":""}`, "5 matches"},
+		"a path":            {`"match":{"a.#":""}`, "names and indexes"},
+		"a long path":       {`"match":{"` + long + `.#":""}`, "names and indexes"},
+	}
+	url := run(t, "relay")
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := dial(t, url)
+			w.send(t, `{"type":"start","version":1,"data":{"token":"`+tokenOf(t, testcaddy.Secret)+`",`+test.wishes+`}}`)
+			if closed := w.closed(t); closed.Code != websocket.StatusPolicyViolation || !strings.Contains(closed.Reason, test.reason) {
+				t.Errorf("the connection ended with %v", closed)
 			}
 		})
 	}
