@@ -72,15 +72,13 @@ func (k Kind[C]) Unmarshal(d *caddyfile.Dispenser, url, value *string) error {
 
 // Connect returns the connections to a URL, whose placeholders it replaces. Call
 // release when the config ends. It keeps the connections for what is under way.
-func (k Kind[C]) Connect(url string) (connections C, release func(), err error) {
-	if url == "" {
+func (k Kind[C]) Connect(argument string) (connections C, release func(), err error) {
+	if argument == "" {
 		return connections, nil, fmt.Errorf("the store %s needs a url: write deduplicate %[1]s {env.%s}", k.name, k.variable)
 	}
-	url, err = stores.Resolve(url)
+	url, err := readURL(argument)
 	if err == nil {
-		var value any
-		value, _, err = k.pool.LoadOrNew(url, func() (caddy.Destructor, error) { return k.open(url) })
-		connections, _ = value.(C)
+		connections, err = k.acquire(url)
 	}
 	if err != nil {
 		return connections, nil, fmt.Errorf("the url of the store %s: %w", k.name, err)
@@ -89,6 +87,33 @@ func (k Kind[C]) Connect(url string) (connections C, release func(), err error) 
 		time.AfterFunc(afterlife, func() { _, _ = k.pool.Delete(url) })
 	})
 	return connections, release, nil
+}
+
+func (k Kind[C]) acquire(url string) (connections C, err error) {
+	value, _, err := k.pool.LoadOrNew(url, func() (caddy.Destructor, error) { return k.open(url) })
+	if err != nil {
+		return connections, err
+	}
+	return value.(C), nil
+}
+
+func readURL(argument string) (url string, err error) {
+	url, err = stores.Resolve(argument)
+	if err == nil && addressEndsInPassword(url) {
+		err = errPassword
+	}
+	return url, err
+}
+
+var errPassword = errors.New("it cannot be read: percent-encode characters such as / ? # @ % in a password")
+
+// addressEndsInPassword reports whether a password has a character that ends the server's
+// address, as in scheme://user:12#word@host. What follows would be taken for something
+// else, and be in the errors of the client.
+func addressEndsInPassword(url string) bool {
+	scheme, rest, _ := strings.Cut(url, "://")
+	end := strings.IndexAny(rest, "/?#")
+	return end >= 0 && strings.ContainsAny(rest[end:], "#@") && !strings.ContainsAny(scheme, "= ") // those are keywords
 }
 
 // Check tells at once what would otherwise be noticed with the first delivery. It

@@ -59,9 +59,14 @@ func TestWrongCaddyfileIsRefused(t *testing.T) {
 }
 
 func TestWrongURLIsRefused(t *testing.T) {
+	const encode = "the url of the store own: it cannot be read: percent-encode characters such as / ? # @ % in a password"
 	for name, test := range map[string]struct{ url, want string }{
 		"no URL":                     {"", "the store own needs a url: write deduplicate own {env.OWN_URL}"},
 		"a variable that is not set": {"{env.NO_SUCH_URL}", "the url of the store own: the placeholder {env.NO_SUCH_URL} has no value: the environment variable NO_SUCH_URL is not set"},
+		"a slash in a password":      {"own://user:12/pa55word@localhost", encode},
+		"a query mark in a password": {"own://user:12?pa55word@localhost/db", encode},
+		"a number sign in one":       {"own://user:12#pa55word@localhost/db", encode},
+		"an @ and more in one":       {"own://user:pa55@12/word@localhost/db", encode},
 		"a URL that cannot be read":  {"wrong", "the url of the store own: it cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +86,17 @@ func check(t *testing.T, err error, want string) {
 	}
 	if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "pa55word") {
 		t.Errorf("the error is %q, want it to say %q", err, want)
+	}
+}
+
+func TestURLIsRead(t *testing.T) {
+	for _, url := range []string{
+		"own://localhost", "own://user:pa@55word@localhost:1/db?a=b", "own://user:%2F%3F%23%40@localhost/db%40?user=a%40b", "own:///socket",
+		"host=localhost user=a password=x://y/#@z",
+	} {
+		if connections, _, err := newKind().Connect(url); err != nil || connections.url != url {
+			t.Errorf("%s: connected with %v, %v", url, connections, err)
+		}
 	}
 }
 
