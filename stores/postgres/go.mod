@@ -8,7 +8,6 @@ require (
 	github.com/caddyclerk/caddy-clerk-webhook v0.0.0
 	github.com/caddyserver/caddy/v2 v2.11.9
 	github.com/jackc/pgx/v5 v5.13.0
-	go.uber.org/zap v1.28.0
 )
 
 require (
@@ -33,6 +32,7 @@ require (
 	github.com/quic-go/quic-go v0.63.0 // indirect
 	github.com/zeebo/blake3 v0.2.4 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
+	go.uber.org/zap v1.28.0 // indirect
 	go.uber.org/zap/exp v0.3.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/net v0.60.0 // indirect

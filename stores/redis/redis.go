@@ -11,14 +11,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 )
 
 func init() {
 	caddy.RegisterModule(new(Store))
-	// The client writes a line for each failed connection, around Caddy's log. It
-	// returns the same errors too, and those are logged once a minute.
-	goredis.SetLogger(&logging.VoidLogger{})
+	goredis.SetLogger(clients)
 }
 
 const defaultPrefix = "clerk_webhook:"

@@ -45,6 +45,7 @@ func newServer(text string) (*server, error) {
 		return nil, errURL
 	}
 	s := &server{secrets: secretsOf(u)}
+	clients.hide(s.secrets)
 	parameters := u.Query()
 	isCluster, err := takeCluster(u, parameters)
 	if err != nil {
