@@ -387,7 +387,11 @@ func TestNeighboursOfTheGuard(t *testing.T) {
 // answer to, since the kernel resets connections that wait to be accepted by a
 // listener that Caddy closes, guard or not.
 func TestReloadUnderLoad(t *testing.T) {
-	const reloads, senders = 20, 4
+	const senders = 4
+	reloads := 6
+	if testcaddy.Long {
+		reloads = 20
+	}
 	backend := testcaddy.NewBackend(t, nil)
 	directives := func(generation int) string {
 		return fmt.Sprintf("header X-Generation %d\nclerk_webhook {\nsecret %s\n}\nreverse_proxy %s {\ntransport http {\nkeepalive off\n}\n}%s", generation, testcaddy.Secret, backend.Address, testcaddy.Labelled)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -27,30 +26,31 @@ func lastRow(t testing.TB, printed string) string {
 }
 
 func TestProxyPrintsARowForEachDelivery(t *testing.T) {
-	var status atomic.Int64
-	backend := newRecorder(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
-	to := strings.TrimPrefix(backend.URL, "http://")
+	answering := func(status int) string {
+		backend := newRecorder(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		return strings.TrimPrefix(backend.URL, "http://")
+	}
+	to, failing := answering(200), answering(503)
 	closed := testcaddy.FreeAddress(t)
 	const who = `Nadia Okafor, nadia\.okafor\+\w+@example\.com`
 	for _, tt := range []struct {
 		name         string
 		args         []string
-		status       int64
 		send         []string
 		waitFor, row string
 	}{
-		{"a genuine delivery", []string{"--to", to}, 200, []string{"user.created"}, "Nadia Okafor", `^200 user\.created          ` + who + `$`},
-		{"a long type", []string{"--to", to}, 200, []string{"subscriptionItem.freeTrialEnding"}, "Nadia Okafor", `^200 subscriptionItem\.freeTrialEnding  ` + who + `, Pro$`},
-		{"several secrets", []string{"--to", to, "--secret", "live=" + otherSecret, "--secret", "test=" + sendSecret}, 200, []string{"user.created"}, "Nadia Okafor", who + `  secret test$`},
-		{"a wrong signature", []string{"--to", to}, 200, []string{"user.created", "--invalid", "signature"}, "Nadia Okafor", `^403 rejected              signature_mismatch: either it was not signed with the known secret, or something changed the body \(claims to be user\.created of ` + who + `\)$`},
-		{"an old timestamp", []string{"--to", to}, 200, []string{"user.created", "--invalid", "timestamp"}, "timestamp_too_old", `^403 rejected              timestamp_too_old: the timestamp is 10m\w* old, and 5m are allowed$`},
-		{"a type that is not selected", []string{"--to", to, "--event", "session.*"}, 200, []string{"user.created"}, "Nadia Okafor", `^204 user\.created          ` + who + `  filtered, as its type is not selected$`},
-		{"a backend that fails", []string{"--to", to}, 503, []string{"user.created"}, "Nadia Okafor", `^503 user\.created          ` + who + `  YOUR BACKEND ANSWERED 503, so Svix would send it again$`},
-		{"a backend that is not there", []string{"--to", closed}, 0, []string{"user.created"}, "Nadia Okafor", `^502 user\.created          ` + who + `  YOUR BACKEND FAILED: dial tcp .*connection refused$`},
+		{"a genuine delivery", []string{"--to", to}, []string{"user.created"}, "Nadia Okafor", `^200 user\.created          ` + who + `$`},
+		{"a long type", []string{"--to", to}, []string{"subscriptionItem.freeTrialEnding"}, "Nadia Okafor", `^200 subscriptionItem\.freeTrialEnding  ` + who + `, Pro$`},
+		{"several secrets", []string{"--to", to, "--secret", "live=" + otherSecret, "--secret", "test=" + sendSecret}, []string{"user.created"}, "Nadia Okafor", who + `  secret test$`},
+		{"a wrong signature", []string{"--to", to}, []string{"user.created", "--invalid", "signature"}, "Nadia Okafor", `^403 rejected              signature_mismatch: either it was not signed with the known secret, or something changed the body \(claims to be user\.created of ` + who + `\)$`},
+		{"an old timestamp", []string{"--to", to}, []string{"user.created", "--invalid", "timestamp"}, "timestamp_too_old", `^403 rejected              timestamp_too_old: the timestamp is 10m\w* old, and 5m are allowed$`},
+		{"a type that is not selected", []string{"--to", to, "--event", "session.*"}, []string{"user.created"}, "Nadia Okafor", `^204 user\.created          ` + who + `  filtered, as its type is not selected$`},
+		{"a backend that fails", []string{"--to", failing}, []string{"user.created"}, "Nadia Okafor", `^503 user\.created          ` + who + `  YOUR BACKEND ANSWERED 503, so Svix would send it again$`},
+		{"a backend that is not there", []string{"--to", closed}, []string{"user.created"}, "Nadia Okafor", `^502 user\.created          ` + who + `  YOUR BACKEND FAILED: dial tcp .*connection refused$`},
 	} {
 		for _, inspect := range []string{"--inspect=off", "--inspect"} {
 			t.Run(tt.name+" "+inspect, func(t *testing.T) {
-				status.Store(tt.status)
+				t.Parallel()
 				args := append(slices.Clone(tt.args), inspect)
 				if inspect == "--inspect" {
 					args = append(args, testcaddy.FreeAddress(t))

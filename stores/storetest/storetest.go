@@ -24,7 +24,8 @@ const (
 
 // Run checks a store. open is called several times. It returns a provisioned store
 // each time, and all of them have the same deliveries, as those of several
-// instances do. Keys are random, so what is there already does not matter.
+// instances do. Several may be in use at a time. Keys are random, so what is there
+// already does not matter.
 func Run(t *testing.T, open func(t *testing.T) stores.Store) {
 	for _, test := range []struct {
 		name string
@@ -51,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) stores.Store) {
 		{"a call ends with its context", callEndsWithItsContext},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // most of them wait for something to expire
 			test.run(t, newInstance(t, open), newInstance(t, open))
 		})
 	}
