@@ -70,7 +70,6 @@ export class Actions {
 		}
 	}
 
-	// types returns the catalogue. It also fills the suggestions of the type fields.
 	async types() {
 		if (this.#types.length > 0) return this.#types;
 		this.#types = (await get("events")).events;

@@ -31,11 +31,12 @@ export function bodyView(body, { what, unread, search = "" }) {
 		if (binary) content.replaceChildren(pre(dump(binary)));
 		else if (isPretty) content.replaceChildren(shown?.view ?? pre(compact(pretty(parsed.tokens))));
 		else content.replaceChildren(mode === "pretty" && note ? marked(body) : pre(body.text));
-		if (field.value) find();
+		requestAnimationFrame(find);
 	};
 	let found = [];
 	let next = 0;
 	const find = () => {
+		if (!content.isConnected) return; // patch kept the one before
 		[found, next] = [mark("inside", shown?.elements ?? [content], field.value), 0];
 		count.textContent = field.value && `${found.length}${found.length < 500 ? "" : "+"} found`;
 	};
@@ -58,7 +59,7 @@ export function bodyView(body, { what, unread, search = "" }) {
 		binary ? "" : [field, count], path,
 		binary ? "" : h("button", { class: "quiet end", onclick: () => copy(body.text, "Body") }, icon("copy"), "Copy"));
 	show();
-	return h("div", { class: "body" }, bar, note, content);
+	return h("div", { class: "body", key: JSON.stringify([body, search]) }, bar, note, content);
 }
 
 // syntaxNote says where the syntax error is in a body that looks like JSON.
@@ -74,7 +75,6 @@ function pre(...children) {
 	return h("pre", { tabindex: "0", "aria-label": "Body" }, children.flat().map((part) => (typeof part === "string" ? visible(part) : part)));
 }
 
-// marked shows text and highlights its syntax error.
 function marked(body) {
 	const at = indexOf(body.text, body.json.line, body.json.column);
 	if (at >= body.text.length) return pre(body.text, h("mark", { class: "ends" }, "end"));

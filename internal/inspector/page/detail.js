@@ -3,7 +3,7 @@
 
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
-import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, size, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, patch, span, statusKind, statusText, timestamp, words } from "./dom.js";
 import { eventOf, subjectOf } from "./list.js";
 import { visible } from "./visible.js";
 
@@ -15,7 +15,7 @@ export class Detail {
 	search = ""; // is marked in what is shown
 	#root = $("#detail");
 	#tab = "payload";
-	#shown = "";
+	#data; // what is shown
 	loaded = Promise.resolve(); // resolves when the delivery is shown
 	#loading = null;
 	#stale = false; // the delivery has changed since loading began
@@ -31,7 +31,7 @@ export class Detail {
 	// loaded. A change of the same delivery waits until then, because in a flood each
 	// would abort the loading before it.
 	show(id, { tab, focus = false } = {}) {
-		if (tab && tab !== this.#tab) [this.#tab, this.#shown] = [tab, ""];
+		if (tab) this.#tab = tab;
 		this.#root.hidden = false;
 		if (focus) this.#root.focus({ preventScroll: true });
 		if (id === this.id && this.#loading) this.#stale = true;
@@ -54,13 +54,11 @@ export class Detail {
 			]);
 			if (signal.aborted) return;
 			this.entry = entry;
-			const shown = JSON.stringify([entry, related, this.search]);
-			if (shown !== this.#shown) this.#render(entry, ...related); // rendering would drop a selection or a click
-			this.#shown = shown;
+			this.#data = [entry, ...related];
+			this.#render();
 		} catch (error) {
 			if (signal.aborted) return;
 			this.entry = null;
-			this.#shown = "";
 			this.#put(this.#closeButton(), h("p", { class: "note" }, capital(error.message) + "."));
 		}
 		if (isOther) this.#root.scrollTop = 0;
@@ -73,7 +71,6 @@ export class Detail {
 		this.#loading = null;
 		this.id = "";
 		this.entry = null;
-		this.#shown = "";
 		this.#root.hidden = true;
 		this.#root.replaceChildren();
 	}
@@ -107,7 +104,8 @@ export class Detail {
 
 	#changes(entry, since, signal) { return get(`${entryPath(entry.id)}/changes?since=${encodeURIComponent(since)}`, signal); }
 
-	#render(entry, attempts, counterpart, timeline, edits) {
+	#render() {
+		const [entry, attempts, counterpart, timeline, edits] = this.#data;
 		const panels = {
 			payload: () => [edits && edits.list.length > 0 ? changeList(edits, "Edited in this replay") : "",
 				bodyView(entry.request.body, { what: "request", unread: "The body was not read, because the request was rejected first.", search: this.search })],
@@ -116,21 +114,15 @@ export class Detail {
 			attempts: () => this.#list(entry, attempts),
 			timeline: () => this.#timeline(entry, timeline),
 		};
-		const panel = h("div", { id: "panel", role: "tabpanel", tabindex: "-1" });
+		const panel = h("div", { id: "panel", role: "tabpanel", tabindex: "-1", "aria-labelledby": "tab-" + this.#tab }, panels[this.#tab]());
+		const choose = (name) => {
+			this.#tab = name;
+			this.#render();
+		};
 		const counts = { attempts: attempts.length, timeline: timeline.entries.length };
 		const count = (name) => counts[name] > 1 && h("span", { class: "count" }, counts[name]);
 		const bar = h("div", { class: "tabs", role: "tablist", "aria-label": "Delivery" }, tabs.map((name) =>
-			h("button", { role: "tab", id: "tab-" + name, "aria-controls": "panel", onclick: () => choose(name) }, capital(name), count(name))));
-		const choose = (name) => {
-			this.#tab = name;
-			for (const button of bar.children) {
-				const chosen = button.id === "tab-" + name;
-				button.setAttribute("aria-selected", chosen);
-				button.tabIndex = chosen ? 0 : -1;
-			}
-			panel.setAttribute("aria-labelledby", "tab-" + name);
-			panel.replaceChildren(...[panels[name]()].flat());
-		};
+			h("button", { role: "tab", id: "tab-" + name, "aria-controls": "panel", "aria-selected": String(name === this.#tab), tabindex: name === this.#tab ? "0" : "-1", onclick: () => choose(name) }, capital(name), count(name))));
 		bar.addEventListener("keydown", (event) => {
 			const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
 			if (!step) return;
@@ -138,15 +130,14 @@ export class Detail {
 			choose(next);
 			$("#tab-" + next).focus();
 		});
-		choose(this.#tab);
 		this.#put(this.#head(entry), this.#summary(entry, attempts, timeline), this.#buttons(entry), this.#diagnosis(entry), this.#notice(entry), this.#facts(entry), this.#timing(entry), bar, panel);
 	}
 
-	// #put replaces the content and keeps the focus in it.
+	// #put shows other content and keeps the focus in it.
 	#put(...parts) {
-		const focused = this.#root.contains(document.activeElement) ? document.activeElement.id : null;
-		this.#root.replaceChildren(...parts);
-		if (focused !== null) ((focused && document.getElementById(focused)) || this.#root).focus({ preventScroll: true });
+		const focused = document.activeElement;
+		patch(this.#root, h("div", {}, parts.map((part) => part || new Text())));
+		if (!focused.isConnected) (document.getElementById(focused.id) ?? this.#root).focus({ preventScroll: true });
 	}
 
 	#head(entry) {
@@ -157,8 +148,6 @@ export class Detail {
 			this.#closeButton());
 	}
 
-	// #summary says in a line who it is about, what changed, when it was signed and which
-	// attempt it is.
 	#summary(entry, attempts, timeline) {
 		const { changes, out_of_order: isLate } = timeline.entries.find((e) => e.id === entry.id) ?? {};
 		const names = (changes?.list ?? []).map((c) => c.path.replace("data.", "")).filter((name, _, all) => all.length === 1 || name !== "updated_at");
@@ -186,10 +175,10 @@ export class Detail {
 		const { replay } = entry;
 		const isPlain = !replay.signs;
 		return h("div", { class: "actions" },
-			action("replay", "replay", "Replay", () => this.#actions.replay(entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
-			action("edit", "edit", "Edit and replay", () => this.#actions.edit(entry), { title: "Edit and replay (e)" }),
-			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(entry), { title: "Sign it with a secret of the endpoint and send it" }),
-			action("curl", "copy", "Copy as curl", () => this.#actions.curl(entry), { title: "Copy as curl (c)" }),
+			action("replay", "replay", "Replay", () => this.#actions.replay(this.entry), { disabled: !replay.possible, class: isPlain ? "" : "primary", title: replay.why_not || (isPlain ? "Send again as it was received (r)" : `Send again, signed by “${replay.secret}” (r)`) }),
+			action("edit", "edit", "Edit and replay", () => this.#actions.edit(this.entry), { title: "Edit and replay (e)" }),
+			isPlain && action("sign", "key", "Sign and replay", () => this.#actions.sign(this.entry), { title: "Sign it with a secret of the endpoint and send it" }),
+			action("curl", "copy", "Copy as curl", () => this.#actions.curl(this.entry), { title: "Copy as curl (c)" }),
 			["whole", "none"].includes(entry.request.body.state) && save("http", "HTTP", "Save the request as a file for caddy clerk-webhook verify"),
 			save("har", "HAR", "Save as HTTP Archive"),
 			replay.why_not && h("p", { class: "note" }, `Replay: ${replay.why_not}.`));
@@ -209,7 +198,6 @@ export class Detail {
 				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` It was signed with the secret “${d.secret}”.`));
 	}
 
-	// #notice says what happened to a verified delivery that did not succeed.
 	#notice(entry) {
 		const kind = outcomeKind(entry);
 		const box = (title, ...lines) => h("section", { class: "diagnosis " + kind, "aria-labelledby": "notice-title" },
@@ -260,9 +248,9 @@ export class Detail {
 	}
 
 	#answers(entry, counterpart) {
-		const own = this.#answer(entry, counterpart ? (entry.replay_of && counterpart.id === entry.replay_of ? "This replay" : "This delivery") : "");
-		if (!counterpart) return own;
+		if (!counterpart) return this.#answer(entry);
 		const isOriginal = counterpart.id === entry.replay_of;
+		const own = this.#answer(entry, isOriginal ? "This replay" : "This delivery");
 		const other = this.#answer(counterpart, isOriginal ? "Its original" : "Its latest replay", true);
 		return h("div", { class: "beside" }, isOriginal ? [other, own] : [own, other]);
 	}
@@ -280,40 +268,37 @@ export class Detail {
 			h("span", { class: "status " + statusKind(entry) }, statusText(entry)),
 			entry.state === "done" && h("span", { class: "dim" }, span(entry.duration_ms)),
 			linked && h("button", { class: "link end", onclick: () => this.#on.open(entry.id) }, "Open"));
-		return h("section", { class: "answer" }, head,
+		return h("section", { class: "answer", "data-of": entry.id }, head,
 			states[answer.state] && h("p", { class: "note" }, states[answer.state]),
 			answer.state === "answered" && bodyView(answer.body, { what: "answer" }),
 			answer.headers.length > 0 && this.#headers(answer.headers));
 	}
 
-	// #timeline shows all deliveries about one object. Each can be compared with the open
-	// one.
 	#timeline(entry, { object_id: id, entries, more }) {
 		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id that tells what it is about.");
-		const result = h("div", { role: "status" });
 		const compare = async (other) => {
+			const { entry } = this;
 			const [before, after] = Date.parse(other.time) < Date.parse(entry.time) ? [other, entry] : [entry, other];
 			const title = [before, after].map((e) => clock(new Date(e.time))).join(" → ");
-			result.replaceChildren(await this.#changes(after, before.id).then((changes) => changeList(changes, title), (error) => h("p", { class: "note" }, capital(error.message) + ".")));
+			$("#compared").replaceChildren(await this.#changes(after, before.id).then((changes) => changeList(changes, title), (error) => h("p", { class: "note" }, capital(error.message) + ".")));
 		};
 		const under = (e) => [e.changes && changeList(e.changes),
 			e.id !== entry.id && h("button", { class: "link", onclick: () => compare(e) }, "Compare with the open one")];
-		return [h("p", { class: "note" }, more ? "The last deliveries about " : "Deliveries about ", h("code", {}, visible(id))), result, this.#list(entry, entries, under)];
+		return [h("p", { class: "note" }, more ? "The last deliveries about " : "Deliveries about ", h("code", {}, visible(id))), h("div", { role: "status", id: "compared", key: entry.id }), this.#list(entry, entries, under)];
 	}
 
-	// #list shows deliveries one after the other. under returns what is below each.
 	#list(entry, attempts, under) {
 		const first = Date.parse(attempts[0].time);
 		return h("ol", { class: "timeline" }, attempts.map((a, i) => {
 			const current = a.id === entry.id;
 			const since = i === 0 ? clock(new Date(a.time)) : "+" + span(Date.parse(a.time) - first);
 			const says = [under && (a.type || "claims " + a.subject.type), a.out_of_order && late, a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), !under && a.message_id !== entry.message_id && "another id"];
-			return h("li", { class: current ? "current" : "" },
-				h("button", { id: "attempt-" + a.id, "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
+			return h("li", { class: current ? "current" : "", id: "of-" + a.id },
+				h("button", { id: "attempt-" + a.id, title: timestamp(new Date(a.time)), "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
 					outcomeIcon(a), h("b", {}, outcomeText(a)),
 					h("span", { class: "status " + statusKind(a) }, statusText(a)),
 					h("span", { class: "dim" }, visible(says.filter(Boolean).join(" · "))),
-					h("time", { class: "end", datetime: a.time, title: timestamp(new Date(a.time)) }, since)), under?.(a));
+					h("time", { class: "end", datetime: a.time }, since)), under?.(a));
 		}));
 	}
 }
@@ -334,7 +319,6 @@ function signedAgo(ms) {
 
 const late = "older than an event before it";
 
-// changeList shows how one payload differs from another.
 function changeList({ list, more }, title) {
 	return h("section", { class: "changes" }, title && h("h3", {}, title), list.length === 0 && "No difference",
 		h("ul", {}, list.map((c) => h("li", {}, c.path && copyable(c.path, "Path"), c.before && h("del", {}, visible(c.before)), c.after && h("ins", {}, visible(c.after))))),

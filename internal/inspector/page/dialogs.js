@@ -196,7 +196,6 @@ example.form.elements.type.addEventListener("change", () => refill());
 example.form.elements.fresh.addEventListener("click", () => refill());
 example.form.elements.endpoint.addEventListener("change", () => showEndpoint());
 
-// openExample asks which event to send where.
 export async function openExample({ types, endpoints, done }) {
 	const fields = example.form.elements;
 	examples = endpoints;

@@ -5,18 +5,42 @@ import { visible } from "./visible.js";
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
-// h makes an element. Properties that begin with "on" are event listeners.
+// h makes an element. Properties that begin with "on" are event listeners. patch uses the
+// property key.
 export function h(tag, properties, ...children) {
 	const element = document.createElement(tag);
 	if (tag === "button") element.type = tag; // not one that submits a form
 	for (const [name, value] of Object.entries(properties ?? {})) {
 		if (value === false || value === undefined || value === null) continue;
-		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+		if (name === "key") element.key = value;
+		else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 		else element.setAttribute(name, value === true ? "" : value);
 	}
 	element.append(...children.flat(Infinity).filter((child) => child || child === 0));
 	return element;
 }
+
+// patch gives an element the content of another. It keeps what is equal, because a new
+// element loses a click, a selection and the focus. Elements with the same id do the same.
+// What is in an element with the same key stays as you have left it.
+export function patch(old, fresh) {
+	for (const child of [...old.children]) if (child.id && !$("#" + child.id, fresh)) child.remove();
+	const wanted = [...fresh.childNodes];
+	wanted.forEach((child, i) => {
+		const was = old.childNodes[i];
+		if (!was) old.append(child);
+		else if (was.isEqualNode(child) || (child.key && was.key === child.key)) return;
+		else if (child.key || !isLike(was, child)) was.replaceWith(child);
+		else {
+			for (const name of was.getAttributeNames()) if (!child.hasAttribute(name)) was.removeAttribute(name);
+			for (const name of child.getAttributeNames()) was.setAttribute(name, child.getAttribute(name));
+			patch(was, child);
+		}
+	});
+	while (old.childNodes[wanted.length]) old.lastChild.remove();
+}
+
+const isLike = (a, b) => (b.id ? a.id === b.id : b.tagName !== "BUTTON" && a.cloneNode().isEqualNode(b.cloneNode()));
 
 export function icon(name, css = "") {
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -42,13 +66,12 @@ export function outcomeText(entry) {
 	return entry.status >= 300 ? "Redirected" : "No answer";
 }
 
-export const outcomeIcon = (entry) => icon(outcomeKind(entry).replace("refused", "untaken"), "o " + outcomeKind(entry));
+export const outcomeIcon = (entry) => icon(outcomeKind(entry), "o " + outcomeKind(entry));
 
 export const words = (code) => code.replaceAll("_", " ");
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-// statusKind is the class of a status for its colour.
 export const statusKind = (entry) => (entry.status ? "s" + String(entry.status)[0] : "s0");
 
 export function statusText(entry) {
@@ -89,13 +112,13 @@ export function toast(text, { failed = false, action, act } = {}) {
 	if (action) line.append(h("button", { class: "quiet", onclick: () => { line.remove(); act(); } }, action));
 	line.append(h("button", { class: "icon", "aria-label": "Dismiss", onclick: () => line.remove() }, icon("close")));
 	const all = $("#toasts");
-	all.append(line);
-	while (all.children.length > 3) all.firstChild.remove();
-	const leave = () => (line.matches(":hover, :focus-within") ? setTimeout(leave, 2000) : line.remove());
+	const isUsed = () => all.matches(":hover, :focus-within"); // then none may move
+	all.prepend(line);
+	while (all.children.length > 3 && !isUsed()) all.lastChild.remove();
+	const leave = () => (isUsed() ? setTimeout(leave, 2000) : line.remove());
 	setTimeout(leave, failed ? 15000 : 7000);
 }
 
-// copyable shows a text that you can click to copy it.
 export const copyable = (text, what) =>
 	h("button", { class: "link copyable", title: "Copy", onclick: () => copy(text, what) }, visible(text), icon("copy"));
 

@@ -33,7 +33,6 @@ export class Feed {
 
 	get size() { return this.#entries.size; }
 
-	// hasMore reports whether the inspector has older entries that match.
 	get hasMore() { return this.#next !== ""; }
 
 	// waiting is how many changes that match the filter are not shown yet. It is 0 if
@@ -173,7 +172,6 @@ export class Feed {
 		this.#on.show(kept, fresh);
 	}
 
-	// #newest returns the entries of a map within the limits, newest first.
 	#newest(entries) {
 		const room = { ...this.limits };
 		const all = [...entries.values()];

@@ -92,7 +92,6 @@ export const canIndent = ({ tokens, depth }) => Boolean(tokens) && depth <= 100;
 const opening = ["{", "["];
 const closing = ["}", "]"];
 
-// pretty returns the tokens with white space between them.
 export function pretty(tokens) {
 	const out = [];
 	let level = 0;

@@ -4,24 +4,14 @@
 import { $ } from "./dom.js";
 
 const box = $("#keys [name=on]");
-box.checked = recall() !== "off";
-box.addEventListener("change", () => remember(box.checked ? "on" : "off"));
+box.checked = stored((storage) => storage.keys) !== "off";
+box.addEventListener("change", () => stored((storage) => { storage.keys = box.checked ? "on" : "off"; }));
 
-// localStorage throws in a browser that is set to store nothing.
-
-function recall() {
+function stored(act) {
 	try {
-		return localStorage.getItem("keys");
+		return act(localStorage);
 	} catch {
-		return null;
-	}
-}
-
-function remember(choice) {
-	try {
-		localStorage.setItem("keys", choice);
-	} catch {
-		// The choice lasts until the page is left.
+		// The browser is set to store nothing. The choice lasts until the page is left.
 	}
 }
 

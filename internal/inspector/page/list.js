@@ -21,12 +21,14 @@ export class List {
 	#drawn = false;
 	#fresh = new Map(); // when new entries came
 	#newer = new Set(); // the new entries above the ones in view
+	#pressed;           // the row may show another entry when the mouse is released
 	#on;
 
 	constructor(on) {
 		this.#on = on;
 		this.#root.addEventListener("scroll", () => { this.#countNewer(); this.draw(); }, { passive: true });
 		this.#root.addEventListener("keydown", (event) => this.#key(event));
+		this.#rows.addEventListener("pointerdown", ({ target, clientY }) => { this.#pressed = { id: idOf(target), y: clientY }; });
 		this.#rows.addEventListener("click", (event) => this.#click(event));
 		new ResizeObserver(() => this.draw()).observe(this.#root);
 		$("#newer").addEventListener("click", () => {
@@ -61,13 +63,6 @@ export class List {
 		$("#newer").textContent = this.#newer.size + " new";
 	}
 
-	// refresh writes all rows again.
-	refresh() {
-		for (const row of this.#pool) row.entry = null;
-		this.draw();
-	}
-
-	// select moves the keyboard's row.
 	select(id, { show = true } = {}) {
 		this.active = id;
 		const index = this.#index();
@@ -149,22 +144,23 @@ export class List {
 		}
 		row.element.setAttribute("aria-setsize", this.entries.length);
 		row.element.setAttribute("aria-selected", isActive);
-		if (row.entry === entry) return;
-		row.entry = entry;
-		this.#write(row.part, entry);
+		const name = this.nameOf(entry);
+		if (row.entry === entry && row.name === name) return;
+		Object.assign(row, { entry, name });
+		this.#write(row.part, entry, name);
 		row.element.dataset.id = entry.id;
 		const age = now - (this.#fresh.get(entry.id) ?? 0);
 		row.element.classList.toggle("fresh", age < flash);
 		row.element.style.animationDelay = -age + "ms"; // the row may have begun in another element
 	}
 
-	#write(part, entry) {
+	#write(part, entry, name) {
 		part.outcome.replaceChildren(outcomeIcon(entry), h("span", {}, outcomeText(entry)));
 		part.event.replaceChildren(...eventOf(entry));
 		part.event.title = part.event.textContent;
 		part.subject.replaceChildren(...subjectOf(entry));
 		part.subject.title = part.subject.textContent;
-		part.endpoint.textContent = part.endpoint.title = visible(this.nameOf(entry));
+		part.endpoint.textContent = part.endpoint.title = visible(name);
 		part.id.textContent = part.id.title = visible(entry.message_id);
 		part.status.textContent = statusText(entry);
 		part.status.className = "c-status " + statusKind(entry);
@@ -174,9 +170,9 @@ export class List {
 		part.time.title = timestamp(new Date(entry.at));
 	}
 
-	#click(event) {
-		const row = event.target.closest(".row");
-		if (row) this.#on.open(row.dataset.id);
+	#click({ detail, target, clientY }) {
+		const { id, y } = detail ? this.#pressed : { id: idOf(target), y: clientY }; // not all clicks are of a pointer
+		if (id && Math.abs(clientY - y) < this.#height) this.#on.open(id);
 	}
 
 	#key(event) {
@@ -199,23 +195,23 @@ export class List {
 	}
 }
 
-// subjectOf shows who or what a delivery is about.
+const idOf = (target) => target.closest(".row")?.dataset.id;
+
 export function subjectOf({ verified, subject }) {
 	const { type, text, object_id: id } = subject;
 	const parts = [];
-	if (!verified && (type || text)) parts.push(h("span", { class: "tag", title: "The signature does not prove it" }, "claims"), h("span", { class: "claimed" }, visible(type)));
+	if (!verified && (type || text)) parts.push(h("span", { class: "tag" }, "claims"), h("span", { class: "claimed" }, visible(type)));
 	if (text) parts.push(h("span", { class: "who" }, visible(text)));
 	if (id && id !== text) parts.push(h("span", { class: "dim" }, visible(id)));
 	return parts;
 }
 
-// eventOf shows the event type, or why there is none, and tags.
 export function eventOf(entry) {
 	const parts = [];
 	if (entry.type) parts.push(h("span", { class: "type" }, visible(entry.type)));
 	else parts.push(h("span", { class: "untyped" }, entry.reason ? capital(words(entry.reason)) : "no type"));
 	if (entry.outcome === "duplicate" && entry.reason) parts.push(h("span", { class: "tag" }, words(entry.reason)));
-	if (entry.outcome === "rejected" && entry.passed) parts.push(h("span", { class: "tag", title: "report_only" }, "let through"));
+	if (entry.outcome === "rejected" && entry.passed) parts.push(h("span", { class: "tag" }, "let through"));
 	if (entry.origin !== "received") parts.push(h("span", { class: "tag" }, entry.origin));
 	return parts;
 }

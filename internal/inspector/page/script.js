@@ -4,7 +4,7 @@ import { Actions } from "./actions.js";
 import { clearEntries } from "./api.js";
 import { Detail } from "./detail.js";
 import { openClear } from "./dialogs.js";
-import { $ } from "./dom.js";
+import { $, h, patch } from "./dom.js";
 import { Feed } from "./feed.js";
 import * as filters from "./filter.js";
 import { listen, openKeys } from "./keyboard.js";
@@ -18,7 +18,7 @@ const status = new Status(() => {
 	feed.limits = status.limits;
 	showEndpoints();
 	showEmpty();
-	list.refresh(); // the endpoints' names
+	list.draw(); // the endpoints' names
 });
 const actions = new Actions({
 	status, open, answered: async (entry) => { if (detail.id === entry.id) await detail.show(entry.id, { tab: "answer" }); },
@@ -89,17 +89,11 @@ function showProblem(message) {
 	if (line.textContent !== message) line.textContent = message; // screen readers read each change out
 }
 
-let emptyShown = "";
-
 function showEmpty() {
 	const isEmpty = feed.size === 0;
 	$("#empty").hidden = !isEmpty;
 	$("#list").hidden = $("#heads").hidden = isEmpty;
-	const isFiltered = filters.isSet(state.filter);
-	const shown = JSON.stringify([isFiltered, state.filter.has("type"), status.endpoints]);
-	if (!isEmpty || !status.isKnown || shown === emptyShown) return; // keeps the focus
-	emptyShown = shown;
-	$("#empty").replaceChildren(...status.emptyList({ isFiltered, hasType: state.filter.has("type"), reset: resetFilter, send }));
+	if (isEmpty && status.isKnown) patch($("#empty"), h("div", {}, status.emptyList({ isFiltered: filters.isSet(state.filter), hasType: state.filter.has("type"), reset: resetFilter, send })));
 }
 
 function showFound() {
@@ -111,8 +105,9 @@ function showEndpoints() {
 	const field = form.elements.endpoint;
 	const names = new Set(status.endpoints.map((e) => e.name));
 	if (state.filter.has("endpoint")) names.add(state.filter.get("endpoint"));
-	field.replaceChildren(new Option("Any endpoint", ""), ...[...names].map((name) => new Option(name, name)));
-	field.value = state.filter.get("endpoint") ?? "";
+	patch(field, h("select", {}, new Option("Any endpoint", ""), [...names].map((name) => new Option(name, name))));
+	const chosen = state.filter.get("endpoint") ?? "";
+	if (field.value !== chosen) field.value = chosen; // would reset an open list of choices
 	field.hidden = names.size < 2;
 }
 
@@ -161,7 +156,6 @@ function open(id, { focus = false, show = true, tab } = {}) {
 	detail.show(id, { tab, focus: focus || isNarrow() });
 }
 
-// move opens the row that the keyboard has moved to.
 let moveTimer = 0;
 
 function move(id) {

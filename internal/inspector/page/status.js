@@ -2,7 +2,7 @@
 // and in place of an empty list.
 
 import { get } from "./api.js";
-import { $, copyable, h, size, timestamp } from "./dom.js";
+import { $, copyable, h, patch, size, timestamp } from "./dom.js";
 
 export class Status {
 	endpoints = [];
@@ -21,7 +21,6 @@ export class Status {
 
 	get isKnown() { return this.#now !== null; }
 
-	// limits is how many entries the inspector keeps.
 	get limits() { return { rejected: this.#now.rejected.max_entries, others: this.#now.verified.max_entries }; }
 
 	// secretsOf returns the secrets of the endpoint at which an entry arrived, or none if
@@ -59,15 +58,14 @@ export class Status {
 		const { started, verified, rejected } = this.#now;
 		const room = (r) => `${r.entries} kept, ${size(r.bytes)} of ${size(r.max_bytes)}` + (r.evicted ? `; ${r.evicted} removed to make room` : "");
 		const line = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
-		$("#status dl").replaceChildren(
+		patch($("#status dl"), h("dl", {},
 			line("Verified", room(verified)),
 			line("Rejected", room(rejected)),
 			line("Running since", timestamp(new Date(started))),
 			...this.endpoints.map((e) => line("Endpoint", h("b", {}, e.name), e.url && [" at ", h("code", {}, e.url)],
-				`, with ${e.secrets.length === 1 ? "the secret" : "the secrets"} ${e.secrets.map((s) => s.name + (s.signs ? "" : " (verifies only)")).join(", ")}`)));
+				`, with ${e.secrets.length === 1 ? "the secret" : "the secrets"} ${e.secrets.map((s) => s.name + (s.signs ? "" : " (verifies only)")).join(", ")}`))));
 	}
 
-	// emptyList says why the list is empty and what you can do.
 	emptyList({ isFiltered, hasType, reset, send }) {
 		if (isFiltered) {
 			return [h("h3", {}, "No delivery matches"), h("p", {}, hasType ? "Rejected deliveries have no type, because their bodies are not verified. To find one, use the text search." : "Wait for one, or change the filter."),
