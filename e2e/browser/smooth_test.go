@@ -85,8 +85,10 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 		const inView = `[...document.querySelectorAll(".row:not([hidden])")].filter((r) => r.getBoundingClientRect().top >= document.querySelector("#list").getBoundingClientRect().top - 1).sort((a, b) => a.ariaPosInSet - b.ariaPosInSet)[0].dataset.id`
 		b.waitFor("the rows are drawn", `document.querySelector('.row[aria-posinset="600"]') !== null`)
 		before := evaluate[string](b, inView)
+		place := fmt.Sprintf(`Number(document.querySelector('.row[data-id="%s"]').ariaPosInSet)`, before)
+		was := evaluate[int](b, place)
 		d.deliver("msg_new", user("user.created", "new"))
-		b.waitFor("the rows are drawn", `document.querySelector('.row[aria-posinset="601"]') !== null`)
+		b.waitFor("the rows are drawn again", fmt.Sprintf(`%s === %d`, place, was+1))
 		if after := evaluate[string](b, inView); after != before {
 			t.Errorf("the first row in view was %s and is %s", before, after)
 		}
