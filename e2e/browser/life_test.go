@@ -31,11 +31,11 @@ func TestSummarySaysWhoWhatAndWhichAttempt(t *testing.T) {
 	b.is("the first event changes nothing", `!document.querySelector(".summary").innerText.includes("changed")`)
 	b.openRow("msg_c")
 	b.waitForText(".summary", "changed first_name")
-	b.waitForText(".summary", "older than an event before it")
+	b.waitForText(".summary", "arrived after a newer event")
 	b.openRow("msg_b")
 	b.waitForText(".summary", "attempt 2 of 2")
 	b.openRow("msg_forged")
-	b.waitForText(".summary", "claims")
+	b.waitForText(".summary", "unverified")
 	b.waitForText("#detail .facts", "before arrival")
 }
 
@@ -79,8 +79,8 @@ func TestTimelineOfAnObject(t *testing.T) {
 	for i, want := range [][]string{
 		{"Forwarded", "user.created"},
 		{"user.updated", "data.first_name", `"Ada"`, `"<img src=x onerror=alert(1)>"`, "data.updated_at"},
-		{"older than an event before it", `"<img src=x onerror=alert(1)>"`, `"Ada L."`},
-		{"Rejected", "claims user.updated"},
+		{"arrived after a newer event", `"<img src=x onerror=alert(1)>"`, `"Ada L."`},
+		{"Rejected", "unverified user.updated"},
 	} {
 		for _, text := range want {
 			if !strings.Contains(items[i], text) {

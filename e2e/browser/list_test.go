@@ -126,7 +126,7 @@ func TestFilter(t *testing.T) {
 			b.write(`[name=type]`, "user.*")
 			b.click(`[value=duplicate] + span`)
 			b.write(`[name=text]`, "ada")
-		}, 1, "in progress|done", "type=user.*"},
+		}, 1, "still being handled|already handled", "type=user.*"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,6 +144,16 @@ func TestFilter(t *testing.T) {
 			b.waitForRows(6)
 			b.is("the URL has no fragment", `location.hash === ""`)
 		})
+	}
+}
+
+func TestFilterOffersReasonsInWords(t *testing.T) {
+	b := openPage(newDesk(t))
+	offered := evaluate[[]string](b, `[...document.querySelectorAll("[name=reason] option")].map((o) => o.value + " " + o.text)`)
+	for _, want := range []string{" Any reason", "signature_mismatch Signature mismatch", "done Already handled"} {
+		if !slices.Contains(offered, want) {
+			t.Errorf("%q is not among %q", want, offered)
+		}
 	}
 }
 

@@ -257,7 +257,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 	b.openRow("msg_old")
 	b.waitForText(".diagnosis", "Rejected: timestamp too old")
 	b.waitForText(".diagnosis", "is the receiver's clock right")
-	b.waitForText("#panel", "The body was not read")
+	b.waitForText("#panel", "before its body was read")
 	b.openRow("msg_forged")
 	b.waitForText(".diagnosis", "Rejected: signature mismatch")
 	b.waitForText(".diagnosis", "secret")
@@ -276,7 +276,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 		b.within(t)
 		b.click("#do-sign")
 		b.waitForText("#edit h2", "Sign and replay")
-		b.waitForText("#edit .what", "genuine")
+		b.waitForText("#edit .what", "your application will trust it")
 		b.click("#edit [type=submit]")
 		b.waitForText(".toast", "Signed and replayed: 200, forwarded")
 		if got := d.received(); !slices.Equal(got, []string{body}) {
@@ -331,7 +331,7 @@ func TestReplayOfADeliveryThatAPublicKeyVerifies(t *testing.T) {
 	b.waitForText("#panel", "v1a,"+base64.StdEncoding.EncodeToString(signature))
 
 	b.click("#do-sign")
-	b.waitForText("#edit .what", "genuine")
+	b.waitForText("#edit .what", "your application will trust it")
 	b.choose("#edit [name=secret]", "production")
 	b.click("#edit [type=submit]")
 	b.waitForText(".toast", "Signed and replayed: 200, forwarded")

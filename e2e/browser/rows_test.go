@@ -30,7 +30,7 @@ func TestRowsSayWhatTheyAreAbout(t *testing.T) {
 		"msg_ada":     "Ada, ada@example.com user_2b",
 		"msg_acme":    "Acme org_1",
 		"msg_gone":    "user_3c",
-		"msg_forged":  "claims user.created Mallory, mallory@example.com user_2b",
+		"msg_forged":  "unverified user.created Mallory, mallory@example.com user_2b",
 		"msg_hostile": "<img src=x onerror=alert(1)>⟨U+202E⟩, a@b user_2b",
 	} {
 		if got := about(id); got != want {

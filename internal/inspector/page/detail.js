@@ -108,7 +108,7 @@ export class Detail {
 		const [entry, attempts, counterpart, timeline, edits] = this.#data;
 		const panels = {
 			payload: () => [edits && edits.list.length > 0 ? changeList(edits, "Edited in this replay") : "",
-				bodyView(entry.request.body, { what: "request", unread: "The body was not read, because the request was rejected first.", search: this.search })],
+				bodyView(entry.request.body, { what: "request", unread: "The request was rejected before its body was read.", search: this.search })],
 			headers: () => this.#headers(entry.request.headers),
 			answer: () => this.#answers(entry, counterpart),
 			attempts: () => this.#list(entry, attempts),
@@ -205,7 +205,7 @@ export class Detail {
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
 		const notes = notesOf(entry);
 		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. Svix does not do that after a manual resend.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. After a manual resend, Svix does not.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
@@ -292,7 +292,7 @@ export class Detail {
 		return h("ol", { class: "timeline" }, attempts.map((a, i) => {
 			const current = a.id === entry.id;
 			const since = i === 0 ? clock(new Date(a.time)) : "+" + span(Date.parse(a.time) - first);
-			const says = [under && (a.type || "claims " + a.subject.type), a.out_of_order && late, a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), !under && a.message_id !== entry.message_id && "another id"];
+			const says = [under && (a.type || a.subject.type && "unverified " + a.subject.type), a.out_of_order && late, a.origin !== "received" && a.origin, a.reason && words(a.reason), a.state === "done" && span(a.duration_ms), !under && a.message_id !== entry.message_id && "other message id"];
 			return h("li", { class: current ? "current" : "", id: "of-" + a.id },
 				h("button", { id: "attempt-" + a.id, title: timestamp(new Date(a.time)), "aria-current": current && "true", onclick: () => this.#on.open(a.id) },
 					outcomeIcon(a), h("b", {}, outcomeText(a)),
@@ -317,7 +317,7 @@ function signedAgo(ms) {
 	return `about ${span(Math.floor(ms / 1000) * 1000)} ${ms < 0 ? "after" : "before"} arrival`;
 }
 
-const late = "older than an event before it";
+const late = "arrived after a newer event";
 
 function changeList({ list, more }, title) {
 	return h("section", { class: "changes" }, title && h("h3", {}, title), list.length === 0 && "No difference",

@@ -158,8 +158,8 @@ export function openEdit(entry, { sign, secrets, done }) {
 }
 
 function whatHappens(entry, sign) {
-	if (sign) return "This signs the request with a secret of the endpoint, so your backend will trust it as a genuine delivery. Check the body first.";
-	if (entry.replay.signs) return `The replay gets a new signature by the secret “${entry.replay.secret}” and goes through the site's current route.`;
+	if (sign) return "This signs the request with a secret of the endpoint, so your application will trust it. Check the body first.";
+	if (entry.replay.signs) return `The replay is signed with the secret “${entry.replay.secret}” and sent through the current configuration of Caddy.`;
 	return "The replay keeps the original signature. If you change the body, the signature no longer matches. To make a new one, use Sign and replay.";
 }
 

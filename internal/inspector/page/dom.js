@@ -68,7 +68,7 @@ export function outcomeText(entry) {
 
 export const outcomeIcon = (entry) => icon(outcomeKind(entry), "o " + outcomeKind(entry));
 
-export const words = (code) => code.replaceAll("_", " ");
+export const words = (code) => ({ done: "already handled", in_progress: "still being handled" })[code] ?? code.replaceAll("_", " ");
 
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

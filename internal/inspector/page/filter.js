@@ -1,11 +1,18 @@
 // The filter in the form, in the page's URL and in API calls. It is in the fragment
 // of the URL, which browsers do not send to servers.
 
+import { capital, words } from "./dom.js";
+
 const chosen = ["status", "reason", "origin"]; // select fields, whose values have no spaces
 const single = ["text", "endpoint", "id"];
 
 // folded are the parameters whose fields are behind a button.
 const folded = ["endpoint", "id", ...chosen];
+
+for (const option of document.querySelectorAll("[name=reason] option")) {
+	option.setAttribute("value", option.value);
+	option.text = capital(words(option.text));
+}
 
 // parse reads the fragment of a URL.
 export function parse(hash) {
@@ -47,7 +54,7 @@ export function toForm(form, filter) {
 		const field = form.elements[name];
 		const value = filter.getAll(name).join(" ");
 		const isUnknown = field.tagName === "SELECT" && ![...field.options].some((o) => o.value === value);
-		if (isUnknown) field.add(new Option(value, value)); // such as status=418 in a shared link
+		if (isUnknown) field.add(new Option(words(value), value)); // such as status=418 in a shared link
 		field.value = value;
 	}
 }

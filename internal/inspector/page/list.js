@@ -200,7 +200,7 @@ const idOf = (target) => target.closest(".row")?.dataset.id;
 export function subjectOf({ verified, subject }) {
 	const { type, text, object_id: id } = subject;
 	const parts = [];
-	if (!verified && (type || text)) parts.push(h("span", { class: "tag" }, "claims"), h("span", { class: "claimed" }, visible(type)));
+	if (!verified && (type || text)) parts.push(h("span", { class: "tag" }, "unverified"), h("span", { class: "claimed" }, visible(type)));
 	if (text) parts.push(h("span", { class: "who" }, visible(text)));
 	if (id && id !== text) parts.push(h("span", { class: "dim" }, visible(id)));
 	return parts;
