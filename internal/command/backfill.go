@@ -48,18 +48,18 @@ not changed since then: 36h, 7d, 2026-11-01 (in UTC) or 2026-11-01T09:00:00Z.
 
 --known-ids names a file with the ids of the users in your database, one a line.
 It sends user.deleted for those that Clerk does not have any more. It sends no
-deletion at all if these are more than --max-deletions, or if Clerk has none of
-them.
+deletion at all if there would be more than --max-deletions, or if Clerk has none
+of your ids.
 
-The svix-id of an event is always the same for the same state of an object. A
-guard with deduplicate forwards it once, also when you run the command again.
+The svix-id of an event is always the same for the same state of an object, so a
+guard with deduplicate forwards it once, even if you run the command again.
 With --resume, the command notes in a file how far it is. If it was stopped, run
 it again with the same flags, and it goes on there. At the end it removes the
 file.
 
 A refused event is sent again after 5 seconds and after 5 minutes, as Svix does.
-After that it is listed. The command slows down when your backend answers
-slowly, with 429 or with 503.
+After that, it is listed as refused. The command slows down when your backend
+answers slowly, with 429 or with 503.
 
 Exit codes: 0 if every event got a 2xx, 1 if one did not or if the run stopped
 before its end, 2 if nothing was sent.

@@ -13,12 +13,11 @@ import (
 
 func newForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "forget ID...",
+		Use:   "forget <id>...",
 		Short: "Forget a handled delivery, so that its next copy is forwarded",
 		Long: `
 Makes the running Caddy forget that it has handled the deliveries with these ids
-(svix-id). When they are sent again, Caddy forwards them, although deduplicate
-is on.
+(svix-id). When they are sent again, Caddy forwards them as if they were new.
 
 The command calls Caddy's admin API at --address, at the address in the config
 file --config, or at the default address.

@@ -21,29 +21,27 @@ const longestSince = 48 * time.Hour
 func newListenCommand() *cobra.Command {
 	l := &listening{}
 	cmd := &cobra.Command{
-		Use:   "listen [URL] [flags]",
+		Use:   "listen [flags] [<url>]",
 		Short: "Receive deliveries on your own machine through a relay, without a tunnel",
 		Long: `
-Connects to a relay, which hands deliveries to this machine. The same guard as
-in 'proxy' verifies them here before your backend gets them. The inspector
-shows them. The sender gets the answer of your backend. All flags of 'proxy'
-mean the same here.
+Connects to a relay, which hands deliveries to this machine. The guard verifies
+them here, as in 'proxy', before your backend gets them. The inspector shows
+them. The sender gets the answer of your backend. The flags of 'proxy' mean the
+same here.
+
+Without a URL, the command uses the public relay of Svix, and prints a URL.
+Paste that URL into the Clerk Dashboard as an endpoint, and give the command the
+endpoint's signing secret. All deliveries then pass through Svix's relay. The URL
+stays the same the next time. --new makes another.
 
 With a URL, the relay is your own: a Caddy whose clerk_webhook has the option
-'relay'. Give that endpoint's URL. The signing secret proves that you may
-listen, so pass it as for 'proxy'. With --event and --match, the relay sends
-you only the deliveries that match. --since also gets recorded deliveries, if
-that endpoint has 'inspect'. What you have handled already is not forwarded
-again.
+'relay'. Give the URL of that endpoint, and its signing secret, which proves that
+you may listen. With --event and --match, the relay sends you only the deliveries
+that match. --since 30m also gets what the endpoint has recorded in the last 30
+minutes, if it has 'inspect', but nothing that your backend has already handled.
 
-Without a URL, the relay is the public one of Svix. The command prints a URL.
-Svix forwards what is sent there, so all deliveries pass through its service.
-Paste it into the Clerk Dashboard as the URL of an endpoint, and give that
-endpoint's signing secret. The URL stays the same the next time. --new makes
-another.
-
-The command connects again when the connection is lost. It ends with an error if
-that cannot help. It respects HTTPS_PROXY.
+The command connects again when the connection is lost. If that cannot help, it
+ends with an error. It uses the proxy in the environment variable HTTPS_PROXY.
 `,
 		Example: `  $ caddy clerk-webhook listen --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000
@@ -56,7 +54,7 @@ that cannot help. It respects HTTPS_PROXY.
 	addProxyFlags(cmd, &l.proxy)
 	f := cmd.Flags()
 	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
-	f.String("since", "", "Also get what was recorded in this time, such as 30m (your own relay only)")
+	f.String("since", "", "Also get what was recorded in the time before now, such as 30m (your own relay only)")
 	f.Bool("new", false, "Make another URL at the public relay")
 	return cmd
 }

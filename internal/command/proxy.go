@@ -47,10 +47,10 @@ func newProxyCommand() *cobra.Command {
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
-Runs Caddy as a reverse proxy in front of your backend. It guards each path
-that begins with the path of the webhook endpoint, such as /api/webhooks/ and
-/api/webhooks.json. Only genuine deliveries to these paths reach your backend.
-Requests to other paths go through unchecked, unless you give --only.
+Runs Caddy as a reverse proxy in front of your backend. It guards /api/webhooks,
+or the path in --path, and every path that begins with it, such as
+/api/webhooks.json: only genuine deliveries reach your backend there. Requests to
+other paths reach it unchecked. With --only, they are refused.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error.
@@ -59,22 +59,23 @@ The proxy listens on this machine only, at http://localhost:8080. Point a
 tunnel such as ngrok or cloudflared at that address. If --from is a domain,
 Caddy gets a certificate for it and serves HTTPS on all interfaces.
 
-Without --to, the command uses a built-in backend, which accepts everything.
-Without a secret, it generates one and prints it. At the start it also prints a
+Without --to, a built-in backend answers every delivery with 200. Without a
+secret, the command generates one and prints it. At the start it also prints a
 command that sends an event.
 
 When a delivery is finished, the command prints a line: arrival time, status,
 duration, event type and subject. For a rejected delivery the line says why,
-and for a failed one what your backend did. --json prints JSON objects in the
-format of the inspector's API instead. --quiet prints neither.
+and for a failed one what your backend did. --json prints a JSON object instead,
+as in the inspector's API. --quiet prints nothing for a delivery.
 
 The inspector is a page at http://localhost:4040. It shows each delivery and its
 answer, replays deliveries, and sends examples of events. Only this machine can
 open it. It keeps the last deliveries in memory. --inspect=off turns it off.
 
---config-only prints the configuration and does not run it: as a Caddyfile and
-as JSON, or only one of them ('caddyfile', 'json'). The configuration does not
-contain the secrets. It names the environment variables or files that hold them.
+--config-only prints the configuration as a Caddyfile and as JSON, and does not
+run it. --config-only=caddyfile or --config-only=json prints one of them. The
+configuration does not contain the secrets. It names the environment variables or
+files that hold them.
 
 Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
 `,

@@ -18,7 +18,7 @@ func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
 	backend := p.to
 	if backend == "" {
-		backend = "a backend that accepts everything"
+		backend = "a built-in backend that accepts everything"
 	}
 	does := "Guarding"
 	if p.ReportOnly {
@@ -27,12 +27,12 @@ func (p *proxy) printStart(out io.Writer) {
 	fmt.Fprintf(out, "%s %s, forwarding to %s\n", does, colours.bold(p.endpoint()), colours.bold(backend))
 	fmt.Fprintf(out, "  secrets      %s\n", p.describeSecrets())
 	fmt.Fprintf(out, "  events       %s\n", p.describeEvents())
-	fmt.Fprintf(out, "  other paths  %s\n", p.describeOtherPaths())
+	fmt.Fprintf(out, "  paths        %s\n", p.describePaths())
 	if p.ReportOnly {
-		fmt.Fprintln(out, "  report only  requests that are not genuine go through, too, so the guard has not been tried at the start")
+		fmt.Fprintln(out, "  report only  nothing is refused, so the guard was not tried at the start")
 	}
 	if p.Deduplicate {
-		fmt.Fprintln(out, "  copies       of a handled delivery are answered, not forwarded")
+		fmt.Fprintln(out, "  deduplicate  a delivery that was handled is not forwarded again")
 	}
 	if p.Inspector != nil {
 		fmt.Fprintf(out, "  inspector    %s\n", colours.bold(p.Inspector.url))
@@ -74,14 +74,15 @@ func (p *proxy) describeEvents() string {
 	return strings.Join(p.Events, ", ")
 }
 
-func (p *proxy) describeOtherPaths() string {
+func (p *proxy) describePaths() string {
+	guarded := "those that begin with " + p.Path + " are guarded; "
 	switch {
 	case p.guardsAll():
-		return "are guarded, too: each begins with /"
+		return "all are guarded"
 	case p.Only:
-		return "are refused, but those that begin with " + p.Path + " are guarded, too"
+		return guarded + "others are refused"
 	}
-	return "go through unchecked, but those that begin with " + p.Path + " are guarded, too"
+	return guarded + "others go through unchecked"
 }
 
 // tryCommand returns the command line that sends an event through the proxy, or "" if

@@ -24,8 +24,8 @@ Prints a new random signing secret (32 bytes, HMAC-SHA256), in the form that the
 Clerk Dashboard shows.
 
 --listen-token prints the token for your secrets instead, one a line. Who has the
-token may listen at a relay of the endpoint. 'listen' makes it by itself; other
-clients of a relay need it. The token lets one read deliveries, but not sign them.
+token may listen at the endpoint's relay, and so read its deliveries, but cannot
+sign any. 'listen' makes the token by itself. Other clients of a relay need it.
 `,
 		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"
   $ caddy clerk-webhook secret --listen-token`,

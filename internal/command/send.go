@@ -45,19 +45,20 @@ func newSendCommand() *cobra.Command {
 		Use:   "send [flags] <type>...",
 		Short: "Send signed example events to an endpoint",
 		Long: `
-Sends one delivery for each event type, in the given order. Deliveries are
-like those of Clerk and Svix: signed, compact JSON, 15 seconds for the answer,
-and no redirects. A type can be a pattern: '*' sends every event that Clerk
-sends. To send an event that Clerk no longer sends, write its full name.
+Sends one delivery for each event type, in the given order. A delivery is like
+one of Clerk's: signed, and in compact JSON. Like Svix, the command waits 15
+seconds for an answer and follows no redirect. A type can be a pattern: '*' sends
+every event that Clerk sends. To send an event that Clerk no longer sends, write
+its full name.
 
 The payloads are fictional. Each run makes its own ids, times, email addresses
 and names. Within one run, all events are about the same user or organization.
-With --count, each repetition has a new one of these.
+With --count, each repetition is about a new one.
 
 --data sends your own payload. --set changes a value in each payload. A value
-that is not JSON becomes a string. Both encode the payload as JSON.stringify of
-JavaScript does. So it also passes in backends that parse the body and encode it
-again before they verify it.
+that is not JSON becomes a string. With either, the command encodes the payload
+as JavaScript's JSON.stringify does, so that it also verifies in a backend that
+parses the body and encodes it again.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
 distance from now such as -10m.

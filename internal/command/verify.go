@@ -35,12 +35,13 @@ Give the delivery in one of these forms:
   --body --header                          a body and its headers
   --body --id --timestamp --signature      a body and the three values
 
-Other headers help, too, such as Content-Length. Files are read byte for byte; -
-is standard input.
+Other headers, such as Content-Length, help to find the cause. Files are read
+byte for byte. The file - is standard input.
 
-You can give several secrets. The answer names the one that signed:
---secret production=whsec_… --secret development=whsec_…. If a secret is
+You can give several secrets, with names: --secret production=whsec_… --secret
+development=whsec_…. The answer names the one that signed. If a secret is
 malformed, give it as it is: the command looks for the mistake in it.
+
 --other-secret and --other-request never make a delivery valid. They only help to
 explain why it is not valid. --other-request is the raw request of another
 attempt.
