@@ -88,7 +88,7 @@ func unwrappings(d Delivery) []candidate[[]byte] {
 	add(slices.Concat(bom, body), !hasBOM, BodyBOM, "something removed the byte order mark (EF BB BF) in front of the body: pass on the bytes that were received")
 
 	decoded, ok := fromUTF16(body)
-	add(decoded, ok, BodyCharset, "the body was converted to UTF-16 (as the > of older PowerShell does): pass on the bytes that were received")
+	add(decoded, ok, BodyCharset, "the body was converted to UTF-16 (as > does in older PowerShell): pass on the bytes that were received")
 	for _, charset := range []*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1} {
 		undone, err := charset.NewEncoder().Bytes(body)
 		add(undone, err == nil && !isASCII(body), BodyCharset, "the body was decoded as "+charset.String()+" and encoded again as UTF-8: decode it as UTF-8, or pass on the bytes that were received")

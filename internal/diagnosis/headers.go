@@ -42,14 +42,14 @@ var (
 		name: "id", svix: "Svix-Id", standard: "Webhook-Id", otherAttempt: IDOtherAttempt,
 		respellings: []headerRespelling{
 			{IDAltered, "has white space or quotation marks around it", unquote},
-			{IDAltered, "is several values folded into one", unfold},
+			{IDAltered, "is several values joined into one", unfold},
 		},
 	}
 	timestampHeader = header{
 		name: "timestamp", svix: "Svix-Timestamp", standard: "Webhook-Timestamp", otherAttempt: TimestampOtherAttempt,
 		respellings: []headerRespelling{
 			{TimestampAltered, "has white space or quotation marks around it", unquote},
-			{TimestampAltered, "is several values folded into one", unfold},
+			{TimestampAltered, "is several values joined into one", unfold},
 			{TimestampFormat, "is not the number of seconds since 1970 that was signed: something on the way turns it into milliseconds, a fraction or a date", toSeconds},
 		},
 	}
@@ -59,7 +59,7 @@ var (
 			{SignatureAltered, "has quotation marks around it", unquote},
 			{SignatureAltered, "was URL-encoded on its way", unescape},
 			{SignatureAltered, "was URL-decoded on its way, which turns + into a space", restorePlus},
-			{SignatureAltered, "has lost its version: it must start with v1, (or v1a,)", restoreVersion},
+			{SignatureAltered, "has lost its version: it must start with \"v1,\" or \"v1a,\"", restoreVersion},
 			{SignatureAltered, "was rewritten as hexadecimal digits or in URL-safe base64, or has lost its padding: it must be base64 with +, / and =", restoreBase64},
 		},
 	}
@@ -115,7 +115,7 @@ func (hd header) values(d Delivery, standard bool) []candidate[string] {
 		c.add(value, proven(hd.otherAttempt, fmt.Sprintf("the %s that was signed is in %s and not in %s: the two sets of headers are mixed up", hd.name, strings.ToLower(other), lower)))
 	}
 	for _, value := range renamed(d.Headers, hd) {
-		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own", lower)))
+		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own name", lower)))
 	}
 	for _, attempt := range d.OtherAttempts {
 		attempt = canonical(attempt)

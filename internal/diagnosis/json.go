@@ -94,18 +94,18 @@ func encodedAgain(spacing, escaping, keyOrder bool) []Finding {
 		switch {
 		case !differs:
 		case len(fixes) == 0:
-			fixes = append(fixes, proven(code, "the body was parsed and encoded again on its way, with "+what+" than the sender signed: "+passOn))
+			fixes = append(fixes, proven(code, "the body was parsed and encoded again on its way, which changed "+what+": "+passOn))
 		default:
-			fixes = append(fixes, proven(code, "it also has "+what+" than the sender signed"))
+			fixes = append(fixes, proven(code, "it also changed "+what))
 		}
 	}
-	add(spacing, JSONSpacing, "other white space")
-	add(escaping, JSONEscaping, "other characters written as escapes (such as <, >, &, / or those outside ASCII)")
-	add(keyOrder, JSONKeyOrder, "its keys in another order")
+	add(spacing, JSONSpacing, "its white space")
+	add(escaping, JSONEscaping, "how its characters are escaped (such as <, >, &, / or those outside ASCII)")
+	add(keyOrder, JSONKeyOrder, "the order of its keys")
 	return fixes
 }
 
-const passOn = "verify and pass on the bytes that were received, before anything parses them"
+const passOn = "verify the bytes that were received, and pass them on unchanged"
 
 type node struct {
 	raw     string // of a value that is neither object nor array

@@ -16,7 +16,7 @@ func TestEachFindingSaysSomethingElse(t *testing.T) {
 	for _, f := range r.Findings {
 		all.WriteString(f.Message + "\n")
 	}
-	for _, once := range []string{"parsed and encoded again", "white space", "escapes", "order", passOn} {
+	for _, once := range []string{"parsed and encoded again", "white space", "escaped", "order", passOn} {
 		if n := strings.Count(all.String(), once); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", once, n, all.String())
 		}

@@ -85,11 +85,11 @@ func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 	}
 	switch {
 	case publicKey && !hmac && symmetric && !asymmetric:
-		return []Finding{{Code: SignatureKind, Message: "the signature is an Ed25519 one (v1a), which needs the sender's public key (whpk_…), and the secret is for HMAC (whsec_…)"}}
+		return []Finding{{Code: SignatureKind, Message: "the signature is an Ed25519 one (v1a), which needs the sender's public key (whpk_…), but the secret is for HMAC (whsec_…)"}}
 	case hmac && !publicKey && asymmetric && !symmetric:
-		return []Finding{{Code: SignatureKind, Message: "the signature is an HMAC (v1), which needs the signing secret (whsec_…), and a public key (whpk_…) was given"}}
+		return []Finding{{Code: SignatureKind, Message: "the signature is an HMAC (v1), which needs the signing secret (whsec_…), but a public key (whpk_…) was given"}}
 	case broken && !hmac && !publicKey && h.Signatures != "":
-		return []Finding{{Code: SignatureAltered, Message: "the signature header has no complete signature: one is v1, and 44 characters of base64, or v1a, and 88"}}
+		return []Finding{{Code: SignatureAltered, Message: "the signature header has no complete signature: one is \"v1,\" and 44 characters of base64, or \"v1a,\" and 88"}}
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func suspiciousBody(d Delivery) []Finding {
 	compression := suspiciousCompression(d)
 	switch length, known := contentLength(d.Headers); {
 	case len(body) > maxBody:
-		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and causes are looked for only up to %d", len(body), maxBody)}}
+		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and the cause is looked for only in bodies of up to %d", len(body), maxBody)}}
 	case len(body) == 0:
 		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something (a body parser, a middleware) read it first and did not keep its bytes"}}
 	case known && length > len(body):

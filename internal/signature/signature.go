@@ -36,5 +36,5 @@ var (
 	errHopByHop = &Error{MalformedHeader, "the Connection header names one of the three headers, so a proxy would remove it"}
 	errTooOld   = &Error{TooOld, "the timestamp is older than the tolerance allows"}
 	errTooNew   = &Error{TooNew, "the timestamp is further in the future than the tolerance allows"}
-	errMismatch = &Error{Mismatch, "no configured secret made a signature in the header for this id, timestamp and body"}
+	errMismatch = &Error{Mismatch, "the signature does not match this id, timestamp and body with any configured secret"}
 )

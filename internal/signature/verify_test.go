@@ -208,7 +208,7 @@ func TestVerifyBodiesOfAllSizes(t *testing.T) {
 
 func TestMismatchMessage(t *testing.T) {
 	_, err := Verify([]*Key{hmacSecret(t, "message")}, headersOf("v1,"+wrongHMAC), testBody)
-	const want = "no configured secret made a signature in the header for this id, timestamp and body"
+	const want = "the signature does not match this id, timestamp and body with any configured secret"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -45,7 +45,7 @@ func TestEachRejectionIsLoggedAtDebug(t *testing.T) {
 		{"size", func(r *http.Request) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(strings.Repeat("x", 101))), 101
 		}, "body_too_large msg_1 Content-Length is 101 bytes, and max_body is 100"},
-		{"signature", func(r *http.Request) { r.Header.Set("Svix-Signature", "v1,AAAA") }, "signature_mismatch msg_1 no configured secret made a signature in the header for this id, timestamp and body"},
+		{"signature", func(r *http.Request) { r.Header.Set("Svix-Signature", "v1,AAAA") }, "signature_mismatch msg_1 the signature does not match this id, timestamp and body with any configured secret"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			address := testcaddy.FreeAddress(t)
