@@ -335,7 +335,7 @@ func TestReplayOfADeliveryThatAPublicKeyVerifies(t *testing.T) {
 	b.choose("#edit [name=secret]", "production")
 	b.click("#edit [type=submit]")
 	b.waitForText(".toast", "Signed and replayed: 200, forwarded")
-	b.click(".toast:last-child .quiet")
+	b.click(".toast:first-child .quiet")
 	b.waitForText(".facts", "production")
 	if got := d.received(); !slices.Equal(got, []string{body, body, body}) {
 		t.Errorf("the backend got %q", got)

@@ -48,10 +48,6 @@ func TestScreenshots(t *testing.T) {
 		{"dark", "dark", 1280, 800, "msg_3AbTaMnBvCxZlKjHgFdSaPoIuYt", func(b *tab) {
 			b.waitForText(".diagnosis", "was parsed and encoded again")
 		}},
-		{"timeline", "light", 1280, 800, "503", func(b *tab) {
-			b.click("#tab-timeline")
-			b.waitForText(".timeline", "public_metadata.plan")
-		}},
 		{"narrow", "light", 360, 740, "503", func(b *tab) {
 			b.waitForText(".diagnosis", "Your application answered 503")
 		}},

@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 )
 
 const (
+	tryClone = "git clone https://github.com/caddyclerk/caddy-clerk-webhook\ncd caddy-clerk-webhook\n"
 	tryProxy = "go run ./cmd/caddy clerk-webhook proxy\n"
 	trySend  = "go run ./cmd/caddy clerk-webhook send user.created --secret whsec_…\n"
 
@@ -22,12 +24,25 @@ const (
 // proxy, so both run together.
 func checkTry(t *testing.T, commands string) {
 	switch commands {
+	case tryClone:
+		checkClone(t)
 	case tryProxy:
 		// It runs until it is stopped: see the line that it prints.
 	case trySend:
 		checkPrintedLine(t)
 	default:
 		t.Error("nothing is known about these commands")
+	}
+}
+
+// checkClone clones another repository of the same name, because a test needs no
+// network.
+func checkClone(t *testing.T) {
+	origin := filepath.Join(t.TempDir(), "caddy-clerk-webhook")
+	clone := testcaddy.Replace(t, tryClone, "https://github.com/caddyclerk/caddy-clerk-webhook", origin)
+	line := "set -e\ngit init -q " + origin + "\ncd " + t.TempDir() + "\n" + clone + "pwd"
+	if output, code := testcaddy.RunLine(t, line); code != 0 || !strings.HasSuffix(output, "/caddy-clerk-webhook\n") {
+		t.Errorf("exit code %d: %s", code, output)
 	}
 }
 

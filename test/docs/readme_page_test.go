@@ -22,6 +22,25 @@ func TestReadmeQuotesTheProvenCause(t *testing.T) {
 	}
 }
 
+func TestEveryImageIsShown(t *testing.T) {
+	var text strings.Builder
+	for _, file := range []string{"README.md", "docs/*.md"} {
+		found, _ := filepath.Glob(file)
+		for _, name := range found {
+			text.WriteString(testcaddy.ReadFile(t, name))
+		}
+	}
+	images, err := filepath.Glob("docs/images/*")
+	if err != nil || len(images) == 0 {
+		t.Fatal("there are none", err)
+	}
+	for _, image := range images {
+		if !strings.Contains(text.String(), "images/"+filepath.Base(image)+")") {
+			t.Errorf("nothing shows %s", image)
+		}
+	}
+}
+
 // Every row on another tool says where its facts are from.
 func TestComparisonNamesItsSources(t *testing.T) {
 	_, section, _ := strings.Cut(testcaddy.ReadFile(t, "README.md"), "\n## How it compares\n")
