@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,24 +69,11 @@ func checkPaths(matcher json.RawMessage) error {
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
 //
 //	clerk_webhook [<matcher>] {
-//		name         <endpoint>
-//		secret       [<name>] <signing_secret...>
-//		events       <pattern...>
-//		filtered     <status>
-//		tolerance    <duration>
-//		max_body     <size>
-//		body_timeout <duration>
-//		report_only
-//		deduplicate  [<window>] [<store> [<args...>]] {
-//			on_failure forward|refuse
-//			<the store's own options>
-//		}
-//		relay        [copy]
-//		inspect
+//		<option> [<args...>]
 //	}
 //
-// Every line is optional; secret and events may be repeated. The stores are memory,
-// storage and those that are built in besides.
+// optionUsage has the options. Every option can be left out. secret and events can be
+// repeated. deduplicate can have a block with on_failure and the options of its store.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
@@ -97,7 +85,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		usage, exists := optionUsage[option]
 		switch {
 		case !exists:
-			return d.Errf("unrecognized clerk_webhook option %s: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect", shown(option))
+			return d.Errf("unrecognized clerk_webhook option %s: the options are %s", shown(option), strings.Join(slices.Sorted(maps.Keys(optionUsage)), ", "))
 		case seen[option] && option != "secret" && option != "events":
 			return d.Errf("%s is given twice: keep one", option)
 		}

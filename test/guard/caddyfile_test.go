@@ -192,10 +192,10 @@ func withStorage(t testing.TB) caddy.Context {
 // stands in a test is the inside of the directive's block, from line 3 on.
 func TestCaddyfileMistakes(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
-		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
-		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:5"},
-		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a signing secret: the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
-		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': the options are name, secret, events, filtered, tolerance, max_body, body_timeout, report_only, deduplicate, relay and inspect, at Caddyfile:3"},
+		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
+		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:5"},
+		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a signing secret: the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
+		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
 
 		{"name repeated", "name a\nname b", "name is given twice: keep one, at Caddyfile:4"},
 		{"filtered repeated", "filtered 200\nfiltered 200", "filtered is given twice: keep one, at Caddyfile:4"},
