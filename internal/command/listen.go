@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,7 @@ func (l *listening) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	l.Remembers = l.wishes.Since > 0
+	l.tryAt = l.relay.sendURL(token)
 	l.afterStart = func(out io.Writer) error { return l.listen(out, token) }
 	return l.runOrPrint(cmd)
 }
@@ -113,6 +115,7 @@ func (l *listening) readWishes(cmd *cobra.Command) error {
 		}
 		l.wishes.Match[path] = value
 	}
+	l.tryWith = slices.Sorted(slices.Values(matches))
 	if since == "" {
 		return nil
 	}
@@ -148,8 +151,8 @@ func (l *listening) token(isNew bool) (string, error) {
 // again is pointless.
 func (l *listening) listen(out io.Writer, token string) error {
 	fmt.Fprintf(out, "Listening at %s\n", l.relay.listenURL)
-	if url := l.relay.sendURL(token); url != "" {
-		fmt.Fprintf(out, "Paste this URL into the Clerk Dashboard (Configure > Webhooks > Add Endpoint):\n\n  %s\n\n", paletteFor(out).bold(url))
+	if l.relay.isPublic() {
+		fmt.Fprintf(out, "Paste this URL into the Clerk Dashboard (Configure > Webhooks > Add Endpoint):\n\n  %s\n\n", paletteFor(out).bold(l.tryAt))
 	}
 	local := newLocalEndpoint(l.endpoint())
 	return l.relay.listen(context.Background(), relay.Client{

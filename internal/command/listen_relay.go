@@ -77,11 +77,11 @@ func isLoopback(host string) bool {
 
 func (a relayAddress) isPublic() bool { return !a.isOurs }
 
-// sendURL is where the sender sends to, or "" where the relay is at that URL itself.
+// sendURL is where the sender sends to.
 func (a relayAddress) sendURL(token string) string {
 	switch {
 	case a.isOurs:
-		return ""
+		return "http" + strings.TrimPrefix(a.listenURL, "ws")
 	case a.listenURL == publicRelay:
 		return publicInbox + token + "/"
 	}

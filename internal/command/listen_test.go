@@ -58,6 +58,22 @@ func TestListenAsksForItsEventsOnly(t *testing.T) {
 	}
 }
 
+// TestListenSaysHowToTryIt takes the way through the relay, not past it.
+func TestListenSaysHowToTryIt(t *testing.T) {
+	relay := startRelay(t, "")
+	p := startListen(t, secretVariables, "ws://"+relay+"/api/webhooks", "--event", "session.*", "--match", "data.user_id=user_1", "--match", "data.client_id=it's")
+	_, line, _ := strings.Cut(p.stdout.String(), " clerk-webhook send ")
+	line, _, _ = strings.Cut(line, "\n")
+	want := "session.created --to http://" + relay + `/api/webhooks --set 'data.client_id=it'\''s' --set data.user_id=user_1`
+	if line != want {
+		t.Fatalf("it prints\n%s\nwant\n%s", line, want)
+	}
+	if r := send(t, "session.created", "--to", "http://"+relay+"/api/webhooks", "--set", "data.client_id=it's", "--set", "data.user_id=user_1"); r.code != 0 {
+		t.Errorf("the sender saw\n%s", r.stdout)
+	}
+	p.stdout.WaitFor(t, "  session.created  ")
+}
+
 func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {
 	relay := startRelay(t, "")
 	noRelay := testcaddy.NewBackend(t, nil)

@@ -133,6 +133,9 @@ type proxy struct {
 	afterStart func(out io.Writer) error // runs once the proxy serves; it may never return
 	keys       []*signature.Key
 
+	tryAt   string   // where the command that it prints sends to; "" for the endpoint
+	tryWith []string // values in that event's payload, path=value
+
 	quiet, asJSON    bool   // how deliveries are printed
 	to               string // "" for the echo backend
 	generated        string // the secret, if none was given

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -85,16 +86,19 @@ func (p *proxy) describePaths() string {
 	return guarded + "others go through unchecked"
 }
 
-// tryCommand returns the command line that sends an event through the proxy, or "" if
-// no secret can sign.
+// tryCommand returns the command line that sends an event to the proxy, or "" if no
+// secret can sign.
 func (p *proxy) tryCommand() string {
 	for _, s := range p.Secrets {
 		if !s.canSign {
 			continue
 		}
 		line := programName() + " clerk-webhook send " + p.exampleType()
-		if endpoint := p.endpoint(); endpoint != defaultEndpoint {
-			line += " --to " + shell.Word(endpoint)
+		if to := cmp.Or(p.tryAt, p.endpoint()); to != defaultEndpoint {
+			line += " --to " + shell.Word(to)
+		}
+		for _, change := range p.tryWith {
+			line += " --set " + shell.Word(change)
 		}
 		return line + s.flag
 	}

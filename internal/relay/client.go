@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
@@ -158,6 +159,10 @@ func (c *Client) withoutRedirects() *http.Client {
 
 // explainDial says where trying again is pointless: where no relay is.
 func explainDial(res *http.Response, err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
 	if res == nil {
 		return err
 	}

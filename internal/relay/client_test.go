@@ -128,6 +128,16 @@ func TestClientConnectsAgain(t *testing.T) {
 	}
 }
 
+// TestClientSaysInShortWhyItCannotConnect leaves out what a library says about itself.
+func TestClientSaysInShortWhyItCannotConnect(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	l := startClient(t, closed.URL, ok)
+	if err := <-l.lost; !strings.HasPrefix(err.Error(), "dial tcp 127.0.0.1") {
+		t.Errorf("it could not connect because of %q", err)
+	}
+}
+
 // TestClientFollowsNoRedirect would show the token to another server otherwise, and
 // maybe unencrypted.
 func TestClientFollowsNoRedirect(t *testing.T) {

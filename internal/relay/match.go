@@ -18,7 +18,7 @@ const maxNames = 16
 // indexes.
 func CheckPath(path string) error {
 	if path == "" || strings.ContainsAny(path, `@!|#*?{}[]()\`) || strings.Count(path, ".") >= maxNames {
-		return errors.New("a path has at most 16 names and indexes, such as data.id or data.email_addresses.0.id")
+		return errors.New("a path has names and indexes only, at most 16, such as data.id or data.email_addresses.0.id")
 	}
 	return nil
 }
