@@ -6,7 +6,11 @@
 // own name, its arguments and the lines of its block. The line on_failure belongs
 // to deduplicate, so the store does not see it.
 //
-// The package storetest checks whether a store keeps what it promises here.
+// Provision does not wait for a database. If it cannot be reached, each step returns an
+// error, and on_failure decides. The errors reach the log, so they have no password.
+//
+// The example is a complete store. The package storetest checks whether a store keeps
+// what it promises here.
 package stores
 
 import (

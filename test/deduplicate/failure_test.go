@@ -8,12 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
-	"github.com/caddyclerk/caddy-clerk-webhook/stores/memory"
 )
 
 // labelled is testcaddy.Measured for answers that are told apart.
@@ -53,18 +49,10 @@ func TestOnFailureRefuse(t *testing.T) {
 	testcaddy.OnlyRequest(t, backend)
 }
 
-func init() {
-	caddy.RegisterModule(losingStore{})
-}
+func init() { testcaddy.RegisterStore("test_losing", losingStore{}) }
 
 // losingStore is a store that always says that another instance has the claim.
-type losingStore struct{ memory.Store }
-
-func (losingStore) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: stores.Namespace + ".test_losing", New: func() caddy.Module { return new(losingStore) }}
-}
-
-func (losingStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return stores.UnmarshalBare(d) }
+type losingStore struct{ stores.Store }
 
 func (losingStore) Claim(context.Context, stores.Key, string, time.Duration) (stores.State, time.Time, error) {
 	return stores.New, time.Time{}, nil

@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
@@ -64,18 +61,10 @@ func TestReferenceHasEveryReasonWithItsStatus(t *testing.T) {
 	}
 }
 
-func init() {
-	caddy.RegisterModule(failingStore{})
-}
+func init() { testcaddy.RegisterStore("test_failing", failingStore{}) }
 
 // failingStore is a store that always fails.
 type failingStore struct{ stores.Store }
-
-func (failingStore) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: stores.Namespace + ".test_failing", New: func() caddy.Module { return new(failingStore) }}
-}
-
-func (failingStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return stores.UnmarshalBare(d) }
 
 func (failingStore) Claim(context.Context, stores.Key, string, time.Duration) (stores.State, time.Time, error) {
 	return stores.New, time.Time{}, errors.New("out of order")
