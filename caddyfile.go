@@ -58,6 +58,9 @@ func checkPaths(matcher json.RawMessage) error {
 		return err
 	}
 	for _, path := range paths {
+		if signature.HoldsSecret(path) { // Caddy exports it
+			return errSecretElsewhere
+		}
 		if end := strings.IndexAny(path, "?#"); end >= 0 {
 			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s*, and a * for any other characters",
 				shown(path), path[end], path[:end])
@@ -126,7 +129,7 @@ var optionUsage = map[string]string{
 // last argument, which may be a secret.
 var errArguments = errors.New("wrong number of arguments")
 
-var errSecretElsewhere = errors.New("a signing secret does not belong here: give it to the option secret")
+var errSecretElsewhere = errors.New("a secret does not belong here: give a signing secret to the option secret")
 
 // setOption sets an option. It checks the values here, because an error can name
 // the line here.
@@ -137,7 +140,7 @@ func (h *Handler) setOption(option string, args []string) error {
 	if option == "secret" {
 		return h.addSecret(args)
 	}
-	if slices.ContainsFunc(args, signature.HasPrefix) {
+	if slices.ContainsFunc(args, signature.HoldsSecret) {
 		return errSecretElsewhere
 	}
 	switch option {
@@ -301,7 +304,7 @@ func (h *Handler) setDeduplicate(d *caddyfile.Dispenser) error {
 			return d.Errf("deduplicate: %w", err)
 		}
 	}
-	if slices.ContainsFunc(slices.Concat(line, block), func(t caddyfile.Token) bool { return signature.HasPrefix(t.Text) }) {
+	if slices.ContainsFunc(slices.Concat(line, block), func(t caddyfile.Token) bool { return signature.HoldsSecret(t.Text) }) {
 		return d.Errf("deduplicate: %w", errSecretElsewhere)
 	}
 	return h.Deduplicate.setStore(d, line, block)
@@ -366,7 +369,7 @@ func (h *Handler) setRelay(args []string) error {
 	case len(args) > 1:
 		return errArguments
 	case len(args) == 1 && args[0] != "copy":
-		return fmt.Errorf("'%s' is not a way to relay: write relay, or relay copy", args[0])
+		return fmt.Errorf("%s is not a way to relay: write relay, or relay copy", shown(args[0]))
 	}
 	h.Relay = &Relay{Copy: len(args) == 1}
 	return nil

@@ -94,8 +94,8 @@ func matchesAny(patterns []event.Pattern, eventType string) bool {
 func parsePatterns(texts []string) ([]event.Pattern, error) {
 	patterns := make([]event.Pattern, len(texts))
 	for i, text := range texts {
-		if signature.HasPrefix(text) {
-			return nil, errors.New("a signing secret does not belong here: give it to the option secret")
+		if signature.HoldsSecret(text) {
+			return nil, errSecretElsewhere
 		}
 		patterns[i] = event.Pattern(text)
 		if err := patterns[i].Validate(); err != nil {

@@ -289,8 +289,8 @@ func checkName(name string) error {
 		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
-	case signature.HasPrefix(name):
-		return errors.New("a name is public: do not put a signing secret into it")
+	case signature.HoldsSecret(name):
+		return errors.New("a name is public: do not put a secret into it")
 	case strings.Contains(name, "{"):
 		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")
 	}

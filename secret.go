@@ -96,6 +96,10 @@ func (kr keyring) warn(logger *zap.Logger) {
 			logger.Warn("this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret",
 				zap.String("secret", name))
 		}
+		if key.Guessable() {
+			logger.Warn("this signing secret has an obvious pattern, so others may guess it and sign deliveries; replace it with your endpoint's own secret",
+				zap.String("secret", name))
+		}
 		if key.IsText() {
 			logger.Warn("this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it",
 				zap.String("secret", name))
@@ -150,7 +154,7 @@ func checkUnique(others []Secret, s Secret) error {
 
 func resolve(value string) (*signature.Key, error) {
 	source := strings.Join(placeholderPattern.FindAllString(value, -1), "")
-	if signature.HasPrefix(source) {
+	if signature.HoldsSecret(source) {
 		return nil, placeholder.ErrSecret
 	}
 	text, err := placeholder.Resolve(value, remedyFor(value))
@@ -180,7 +184,7 @@ func remedyFor(value string) string {
 // checkSecretName catches a secret where its name belongs. Names are public, so
 // the error does not repeat it.
 func checkSecretName(name string) error {
-	if isSecretValue(name) || strings.HasPrefix(name, "sk_") {
+	if isSecretValue(name) {
 		return errors.New("a secret is given where its name belongs: write the name first")
 	}
 	return checkName(name)
@@ -191,16 +195,17 @@ func isSecretValue(text string) bool {
 	return mayBeSecret(text) || strings.Contains(text, "{")
 }
 
-// mayBeSecret reports whether a text may be a signing secret, also one without a prefix.
+// mayBeSecret reports whether a text may be a secret, also a signing secret without a
+// prefix.
 func mayBeSecret(text string) bool {
 	_, err := signature.ParseSecret(text)
-	return err == nil || signature.HasPrefix(text)
+	return err == nil || signature.HoldsSecret(text)
 }
 
 // shown quotes a text of the configuration for an error, unless it may be a secret.
 func shown(text string) string {
 	if mayBeSecret(text) {
-		return "a signing secret"
+		return "a secret"
 	}
 	return "'" + text + "'"
 }

@@ -1,10 +1,8 @@
 package backfill
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/tidwall/gjson"
 )
@@ -40,9 +38,6 @@ func KindOf(id string) (Kind, error) {
 		if len(id) > len(prefix) && id[:len(prefix)] == prefix && isID(id) {
 			return kind, nil
 		}
-	}
-	if strings.HasPrefix(id, livePrefix) || strings.HasPrefix(id, testPrefix) {
-		return "", errors.New("a secret key is given where an id belongs: write it into " + KeyVariable + ", or into a file for --key-file")
 	}
 	return "", fmt.Errorf("%.60q is not the id of a user (user_…), an organization (org_…) or a membership (orgmem_…)", id)
 }

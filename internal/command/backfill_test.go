@@ -101,7 +101,7 @@ func TestBackfillRefusesToStart(t *testing.T) {
 		{"no events at a time", []string{"--concurrency", "0"}, "--concurrency 0"},
 		{"a negative rate", []string{"--rate", "-1"}, "--rate -1"},
 		{"no rate", []string{"--rate", "NaN"}, "--rate NaN"},
-		{"a key as an id", []string{"sk_live_bm90IGEgcmVhbCBrZXk"}, "where an id belongs"},
+		{"a key as an id", []string{"sk_live_bm90IGEgcmVhbCBrZXk"}, "an argument: a secret does not belong here"},
 		{"an id of nothing", []string{"sess_1"}, `"sess_1" is not the id of a user`},
 		{"an id and --since", []string{"user_1", "--since", "1h"}, "--since and single ids do not go together"},
 		{"an id and --resume", []string{"user_1", "--resume", "x"}, "--resume and single ids do not go together"},

@@ -3,11 +3,13 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -16,7 +18,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/backfill"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // The exit codes of all subcommands. grep and diff have the same. Caddy's own
@@ -74,7 +80,7 @@ func configure(cmd *cobra.Command) {
 			checkArgs = cobra.NoArgs
 		}
 		sub.Args = func(cmd *cobra.Command, args []string) error {
-			return usageError(cmd, checkArgs(cmd, args))
+			return usageError(cmd, cmp.Or(refuseSecrets(cmd, args), checkArgs(cmd, args)))
 		}
 	}
 }
@@ -87,11 +93,37 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q: --help lists the commands", name)
 }
 
+// mayHoldSecrets are the flags of secrets, of files, and of payloads and requests.
+var mayHoldSecrets = []string{
+	secretFlag, secretFileFlag, "other-secret", keyFileFlag, "config", "known-ids", "resume",
+	"data", "set", "request", "other-request", "delivery", "body", "header", "signature",
+}
+
+// refuseSecrets catches a secret that is given in place of something else. It would be
+// printed, or looked up as a host.
+func refuseSecrets(cmd *cobra.Command, args []string) error {
+	const advice = "a secret does not belong here: put a signing secret into " + signature.SecretVariable + ", and a key of Clerk's API into " + backfill.KeyVariable
+	if slices.ContainsFunc(args, signature.HoldsSecret) {
+		return errors.New("an argument: " + advice)
+	}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains(mayHoldSecrets, f.Name) && signature.HoldsSecret(f.Value.String()) {
+			err = fmt.Errorf("--%s: %s", f.Name, advice)
+		}
+	})
+	return err
+}
+
 // usageError makes Caddy exit with exitUsage if there is an error, and log it as it
-// logs the errors of its own commands.
+// logs the errors of its own commands. No secret that somebody wrote in a wrong place is
+// repeated.
 func usageError(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
+	}
+	if text := signature.Redact(err.Error()); text != err.Error() {
+		err = errors.New(text)
 	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
 		return exitUsage, err

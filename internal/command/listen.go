@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // longestSince bounds --since. Signatures of older recordings tell nothing any more.
@@ -100,9 +99,6 @@ func (l *listening) readWishes(cmd *cobra.Command) error {
 	}
 	l.wishes.Events = l.Events
 	for _, match := range matches {
-		if signature.HasPrefix(match) {
-			return errors.New("--match: a signing secret does not belong here: give it to --secret")
-		}
 		path, value, found := strings.Cut(match, "=")
 		if !found || path == "" {
 			return fmt.Errorf("--match %q: write a path in the payload and its value, such as data.id=user_29w83s", match)

@@ -20,7 +20,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 const (
@@ -44,9 +43,6 @@ func parseRelay(args []string) (relayAddress, error) {
 	given := publicRelay
 	if len(args) > 0 {
 		given = args[0]
-	}
-	if signature.HasPrefix(given) { // it would be looked up as a host, for all to read
-		return relayAddress{}, fmt.Errorf("a signing secret is given where the URL of the relay belongs: write it into CLERK_WEBHOOK_SIGNING_SECRET, or give it to --%s", secretFlag)
 	}
 	if !strings.Contains(given, "://") {
 		given = "wss://" + given

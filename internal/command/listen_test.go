@@ -83,7 +83,7 @@ func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {
 	}{
 		"another secret":    {[]string{"ws://" + relay + "/api/webhooks", "--secret", testcaddy.OtherSecret}, "must be made of the endpoint's signing secret"},
 		"no relay there":    {[]string{"ws://" + noRelay.Address + "/api/webhooks"}, "no relay is there"},
-		"a secret as URL":   {[]string{sendSecret}, "where the URL of the relay belongs"},
+		"a secret as URL":   {[]string{sendSecret}, "an argument: a secret does not belong here"},
 		"not encrypted":     {[]string{"ws://example.com/api/webhooks"}, "write wss://"},
 		"a URL of files":    {[]string{"ftp://example.com/api/webhooks"}, "begin it with wss://"},
 		"since, but Svix":   {[]string{"--since", "30m"}, "a relay of your own"},

@@ -50,8 +50,8 @@ func (s *scanner) value(option string) error {
 	if err != nil {
 		return err
 	}
-	if text, isText := token.(string); isText && signature.HasPrefix(text) && !s.isForSecrets(option) {
-		return fmt.Errorf("%s: a signing secret does not belong here: put it into secret[].value of clerk_webhook", option)
+	if text, isText := token.(string); isText && signature.HoldsSecret(text) && !s.isForSecrets(option) {
+		return fmt.Errorf("%s: a secret does not belong here: put a signing secret into secret[].value of clerk_webhook", option)
 	}
 	if option != "" && s.check != nil {
 		if err := s.check(option, token); err != nil {
@@ -93,8 +93,8 @@ func (s *scanner) members(object string) error {
 			return err
 		}
 		name, _ := token.(string)
-		if signature.HasPrefix(name) {
-			return errors.New("a signing secret stands where the name of an option belongs: put it into secret[].value of clerk_webhook")
+		if signature.HoldsSecret(name) {
+			return errors.New("a secret stands where the name of an option belongs: put a signing secret into secret[].value of clerk_webhook")
 		}
 		if object != "" {
 			name = object + "." + name

@@ -17,7 +17,7 @@ type options struct {
 }
 
 func TestDecode(t *testing.T) {
-	const misplaced = ": a signing secret does not belong here: put it into secret[].value of clerk_webhook"
+	const misplaced = ": a secret does not belong here: put a signing secret into secret[].value of clerk_webhook"
 	for _, test := range []struct{ name, json, want string }{
 		{"nothing", `{}`, ""},
 		{"a secret where one belongs", `{"keys": ["` + secret + `"]}`, ""},
@@ -27,7 +27,7 @@ func TestDecode(t *testing.T) {
 		{"a secret in an object of a list", `{"parts": [{"a": true}, {"b": "x` + secret + `"}]}`, "parts[].b" + misplaced},
 		{"a secret that a later value replaces", `{"name": "` + secret + `", "name": "x"}`, "name" + misplaced},
 		{"a secret deeper than where one belongs", `{"keys": [["` + secret + `"]]}`, "keys[][]" + misplaced},
-		{"a secret as the name of an option", `{"` + secret + `": 1}`, "a signing secret stands where the name of an option belongs: put it into secret[].value of clerk_webhook"},
+		{"a secret as the name of an option", `{"` + secret + `": 1}`, "a secret stands where the name of an option belongs: put a signing secret into secret[].value of clerk_webhook"},
 		{"an unknown option", `{"nam": 1}`, `json: unknown field "nam"`},
 		{"text for a number", `{"count": "1"}`, "count: write a whole number, not text"},
 		{"a fraction", `{"count": 1.5}`, "count: 1.5 is not a whole number, or too large"},

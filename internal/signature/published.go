@@ -6,14 +6,21 @@ import (
 )
 
 // publishedSecrets are the examples in the documentation and the tests of Svix and of
-// the Standard Webhooks specification. Many tutorials and templates copy them. The
-// private key of the public one is published, too. An example that is too short for a
-// key is not in the list, because ParseSecret refuses it.
+// the Standard Webhooks specification, and of RFC 8032. Many tutorials and templates copy
+// them. The private keys of the public ones are published, too. An example that is too
+// short for a key is not in the list, because ParseSecret refuses it.
 var publishedSecrets = []string{
 	"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	"whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH",
 	"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
 	"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+
+	// The tests in section 7.1 of RFC 8032.
+	"whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+	"whpk_PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=",
+	"whpk_/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU=",
+	"whpk_J4EX/BRMcjQPZ9DyMW6Dhs7/vyskKMnFH+98WX8dQm4=",
+	"whpk_7Bcrk61eVjv0kyxw4SRQNMNUZ+8u/U1k6/gZaDRn4r8=",
 }
 
 var publishedFingerprints = sync.OnceValue(func() map[[sha256.Size]byte]bool {

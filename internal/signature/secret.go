@@ -53,6 +53,7 @@ type Key struct {
 type keyMaterial struct {
 	hmacKey   []byte
 	publicKey ed25519.PublicKey
+	guessable bool
 }
 
 // ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and base64
@@ -91,11 +92,21 @@ func ParseSecret(s string) (*Key, error) {
 	return key, err
 }
 
-// HasPrefix reports whether a text has the prefix of a signing secret anywhere in it. A
-// text that must hold no secret must not have one.
-func HasPrefix(text string) bool {
-	return strings.Contains(text, hmacPrefix) || strings.Contains(text, publicKeyPrefix) || strings.Contains(text, privateKeyPrefix)
-}
+// HoldsSecret reports whether a text has something anywhere in it that shows a signing
+// secret, a listen token, or a key of an API such as Clerk's. What must hold no secret is
+// refused then.
+func HoldsSecret(text string) bool { return secretForm.MatchString(text) }
+
+// A name such as task_test_1 is no key of an API. Public relays have shorter listen
+// tokens, which belong into URLs.
+var secretForm = regexp.MustCompile(`wh(?:sec|pk|sk)_|\bsk_(?:live|test)_|sk_(?:live|test)_[0-9A-Za-z]{20}|c_[2-7a-z]{32}`)
+
+// Redact replaces what HoldsSecret finds, and the tokens of public relays, for an error
+// that repeats what somebody wrote.
+func Redact(text string) string { return redactable.ReplaceAllString(text, "${1}${2}…") }
+
+// redactable does not match "whsec_…", which stands in explanations.
+var redactable = regexp.MustCompile(`(wh(?:sec|pk|sk)_|\bsk_(?:live|test)_)[\w+/=%-]+|\w*?(sk_(?:live|test)_|c_)[0-9A-Za-z]{10}[\w+/=%-]*`)
 
 // countSecrets counts the secrets in a list that is separated by white space, commas
 // or semicolons.
@@ -146,7 +157,7 @@ func newHMACKey(encoded string) (*Key, error) {
 	if isRepeated(key) || isRepeated([]byte(strings.TrimRight(encoded, "="))) {
 		return nil, errGuessable
 	}
-	k := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
+	k := &Key{keyMaterial: &keyMaterial{hmacKey: key, guessable: isPattern(key) || isPattern([]byte(strings.TrimRight(encoded, "=")))}}
 	k.states.New = func() any { return newHMACState(key) }
 	return k, nil
 }
@@ -220,6 +231,10 @@ func (k *Key) Symmetric() bool { return k.hmacKey != nil }
 // IsText reports whether the key is the text of another secret, as when somebody encoded
 // a whole secret in base64. Some senders do sign with such a key.
 func (k *Key) IsText() bool { return bytes.HasPrefix(k.hmacKey, []byte(hmacPrefix)) }
+
+// Guessable reports whether the key has an obvious pattern, as somebody types one for a
+// test. It is accepted all the same.
+func (k *Key) Guessable() bool { return k.guessable }
 
 // Fingerprint returns a hash of the key. It identifies the key without telling it,
 // and does not depend on how the secret was written.

@@ -413,3 +413,40 @@ func TestParseSecretRefusesKeysForWhichAnyoneCanSign(t *testing.T) {
 		})
 	}
 }
+
+func TestSecretsInTexts(t *testing.T) {
+	const key = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, test := range []struct {
+		text  string
+		holds bool
+		shown string
+	}{
+		{"whsec_" + key + "==", true, "whsec_…"},
+		{`--to "https://example.com/?a=whsec_` + key + `%3D%3D": no`, true, `--to "https://example.com/?a=whsec_…": no`},
+		{"whpk_" + key + " and whsk_" + key, true, "whpk_… and whsk_…"},
+		{"whsec_whsec_" + key, true, "whsec_…"},
+		{"sk_live_" + key, true, "sk_live_…"},
+		{"--since 'sk_test_bm90IGEga2V5': no", true, "--since 'sk_test_…': no"},
+		{"7sk_test_" + key, true, "sk_test_…"},
+		{"sk_live_short", true, "sk_live_…"},
+		{"c_mfkq7r6gkyqrtwjupd5ilpzio2lalasw", true, "c_…"},
+		{"https://play.svix.com/in/c_abcDEF1234/", false, "https://play.svix.com/in/c_…"},
+		{"it begins with whsec_…, sk_live_ or sk_test_", true, "it begins with whsec_…, sk_live_ or sk_test_"},
+
+		{"task_test_webhook", false, "task_test_webhook"},
+		{"risk_live_1", false, "risk_live_1"},
+		{"user_29w83sxmDNGwOuEthce5gg6FcC6", false, "user_29w83sxmDNGwOuEthce5gg6FcC6"},
+		{"c_web", false, "c_web"},
+		{"public_endpoint", false, "public_endpoint"},
+		{"", false, ""},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			if got := HoldsSecret(test.text); got != test.holds {
+				t.Errorf("it holds a secret: %v, want %v", got, test.holds)
+			}
+			if got := Redact(test.text); got != test.shown {
+				t.Errorf("it is shown as %q, want %q", got, test.shown)
+			}
+		})
+	}
+}

@@ -194,7 +194,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
 		{"an unknown option", "tolerence 5m", "unrecognized clerk_webhook option 'tolerence': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
 		{"an unknown option on a later line", "name orders\n\nsecrets x", "unrecognized clerk_webhook option 'secrets': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:5"},
-		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a signing secret: the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
+		{"a secret without its option", testcaddy.Secret, "unrecognized clerk_webhook option a secret: the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
 		{"a block for an option", "filtered 204 {\n}", "unrecognized clerk_webhook option '{': the options are body_timeout, deduplicate, events, filtered, inspect, max_body, name, relay, report_only, secret, tolerance, at Caddyfile:3"},
 
 		{"name repeated", "name a\nname b", "name is given twice: keep one, at Caddyfile:4"},
@@ -215,7 +215,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a secret called as one in rotation", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + "\nsecret a/2 {env.OTHER}", `secret: two secrets have the name "a/2": give each its own, at Caddyfile:4`},
 		{"a secret in rotation called as an earlier one", "secret a/3 " + testcaddy.Secret + "\nsecret a {env.A} {env.B} {env.C}", `secret: two secrets have the name "a/3": give each its own, at Caddyfile:4`},
 		{"a secret in rotation that is cut off", "secret {env.A} " + testcaddy.Secret[:20], "secret: value 2: it decodes to 10 bytes, but needs at least 24: copy all of it, from whsec_ to the end; " + whereSecretIs + ", at Caddyfile:3"},
-		{"an API key as name", "secret sk_test_4711 " + testcaddy.Secret, "secret: a secret is given where its name belongs: write the name first, at Caddyfile:3"},
+		{"an API key as name", "secret sk_test_4711 " + testcaddy.Secret, "secret: it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_; " + whereSecretIs + ", at Caddyfile:3"},
 		{"events without a value", "events", "events: wrong number of arguments: write events <pattern...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered without a value", "filtered", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
 		{"filtered with two values", "filtered 200 204", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
@@ -244,7 +244,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"an empty name", `name ""`, "name: a name cannot be empty, at Caddyfile:3"},
 		{"a name that is too long", "name " + strings.Repeat("n", 101), "name: a name may have at most 100 bytes, at Caddyfile:3"},
-		{"a secret as name", "name " + testcaddy.Secret, "name: a signing secret does not belong here: give it to the option secret, at Caddyfile:3"},
+		{"a secret as name", "name " + testcaddy.Secret, "name: a secret does not belong here: give a signing secret to the option secret, at Caddyfile:3"},
 
 		{"a status that is no number", "filtered abc", "filtered: 'abc' is not a status from 200 to 599, at Caddyfile:3"},
 		{"a status class", "filtered 2xx", "filtered: '2xx' is not a status from 200 to 599, at Caddyfile:3"},
@@ -281,8 +281,8 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"on_failure without a value", "deduplicate storage {\non_failure\n}", "deduplicate: on_failure: wrong number of arguments: write on_failure forward or on_failure refuse, at Caddyfile:4"},
 		{"on_failure of an unknown value", "deduplicate storage {\non_failure drop\n}", "deduplicate: on_failure is forward or refuse, at Caddyfile:4"},
 		{"on_failure repeated", "deduplicate storage {\non_failure refuse\non_failure forward\n}", "deduplicate: on_failure is given twice: keep one, at Caddyfile:5"},
-		{"a secret in the block", "deduplicate storage {\ntable " + testcaddy.Secret + "\n}", "deduplicate: a signing secret does not belong here: give it to the option secret, at Caddyfile:5"},
-		{"a secret as store", "deduplicate 24h " + testcaddy.Secret, "deduplicate: a signing secret does not belong here: give it to the option secret, at Caddyfile:3"},
+		{"a secret in the block", "deduplicate storage {\ntable " + testcaddy.Secret + "\n}", "deduplicate: a secret does not belong here: give a signing secret to the option secret, at Caddyfile:5"},
+		{"a secret as store", "deduplicate 24h " + testcaddy.Secret, "deduplicate: a secret does not belong here: give a signing secret to the option secret, at Caddyfile:3"},
 
 		{"a size of an unknown unit", "max_body 1MX", "max_body: '1MX' is not a size above zero and below 2GiB, such as 1MiB, at Caddyfile:3"},
 		{"a size of zero", "max_body 0", "max_body: it cannot be '0': there is always a limit: write a larger size, such as 100MiB, at Caddyfile:3"},
@@ -316,7 +316,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a shell pattern", "events user.?reated", `events: event pattern "user.?reated" contains '?': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters, at Caddyfile:3`},
 		{"an event in Unicode", "events usér.created", `events: event pattern "usér.created" contains 'é': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters, at Caddyfile:3`},
 		{"an empty event", `events ""`, "events: an event pattern is empty: name a type such as user.created, or leave the option out to take every event, at Caddyfile:3"},
-		{"a secret among the events", "events user.* " + testcaddy.Secret, "events: a signing secret does not belong here: give it to the option secret, at Caddyfile:3"},
+		{"a secret among the events", "events user.* " + testcaddy.Secret, "events: a secret does not belong here: give a signing secret to the option secret, at Caddyfile:3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := testcaddy.Adapt(":8080 {\n\tclerk_webhook {\n" + test.block + "\n\t}\n}")
@@ -334,7 +334,7 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
 		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
 		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other*, and a * for any other characters, at Caddyfile:3"},
-		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a signing secret, at Caddyfile:2"},
+		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := testcaddy.Adapt(":8080 {\n\t" + test.line + "\n}")
@@ -363,7 +363,7 @@ func TestJSONMistakes(t *testing.T) {
 		{"a duration without a unit", `"tolerance": "300"`, decoding + `tolerance: '300' is not a duration above zero, such as 15s or 5m`},
 
 		{"a name that is too long", `"name": "` + strings.Repeat("n", 101) + `"`, "name: a name may have at most 100 bytes"},
-		{"a secret as name", `"name": "` + testcaddy.Secret + `"`, decoding + "name: a signing secret does not belong here: put it into secret[].value of clerk_webhook"},
+		{"a secret as name", `"name": "` + testcaddy.Secret + `"`, decoding + "name: a secret does not belong here: put a signing secret into secret[].value of clerk_webhook"},
 		{"a status below 200", `"filtered": 199`, "filtered: 199 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
 		{"a status above 599", `"filtered": 600`, "filtered: 600 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
 		{"a negative status", `"filtered": -1`, "filtered: -1 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it"},
@@ -401,7 +401,7 @@ func TestJSONMistakes(t *testing.T) {
 		{"a secret called as one in rotation", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `", "rotation": ["` + testcaddy.OtherSecret + `"]}, {"name": "a/2", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a/2": give each its own`},
 		{"two secrets of one name", `"secret": [{"name": "a", "value": "` + testcaddy.Secret + `"}, {"name": "a", "value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "a": give each its own`},
 		{"a secret called by the position of another", `"secret": [{"name": "2", "value": "` + testcaddy.Secret + `"}, {"value": "` + testcaddy.OtherSecret + `"}]`, `secret: two secrets have the name "2": give each its own`},
-		{"a secret in place of its name", `"secret": [{"name": "` + testcaddy.Secret + `", "value": "production"}]`, decoding + "secret[].name: a signing secret does not belong here: put it into secret[].value of clerk_webhook"},
+		{"a secret in place of its name", `"secret": [{"name": "` + testcaddy.Secret + `", "value": "production"}]`, decoding + "secret[].name: a secret does not belong here: put a signing secret into secret[].value of clerk_webhook"},
 		{"a secret without prefix in place of its name", `"secret": [{"name": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "value": "production"}]`, "secret: a secret is given where its name belongs: write the name first"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
@@ -194,18 +195,23 @@ func TestEqualSecretsAreAWarning(t *testing.T) {
 	checkAnswer(t, address, testcaddy.Secret, 200, "forwarded by current")
 }
 
-func TestPublishedSecretIsAWarningAtEveryLoad(t *testing.T) {
-	const message = "this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret"
+func TestGuessableSecretIsAWarningAtEveryLoad(t *testing.T) {
 	const publicKey = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
-	config := guarded(testcaddy.FreeAddress(t), "secret example "+testcaddy.Secret+"\nsecret own "+testcaddy.OtherSecret+"\nsecret public "+publicKey)
+	own, typed := signature.GenerateSecret(), "whsec_"+strings.Repeat("changeme", 4)
+	config := guarded(testcaddy.FreeAddress(t), "secret example "+testcaddy.Secret+"\nsecret own "+own+"\nsecret public "+publicKey+"\nsecret typed "+typed)
 	for _, load := range []func(testing.TB, string, ...string){testcaddy.Run, testcaddy.Reload} {
 		load(t, config)
-		var warned []any
-		for _, warning := range testcaddy.Log.Entries(t, message) {
-			warned = append(warned, warning["level"], warning["secret"])
-		}
-		if got, want := fmt.Sprint(warned), "[warn example warn public]"; got != want {
-			t.Errorf("got the warnings %s, want %s", got, want)
+		for message, want := range map[string]string{
+			"this signing secret is a published example, so anyone can sign deliveries with it; replace it with your endpoint's own secret":      "[warn example warn public]",
+			"this signing secret has an obvious pattern, so others may guess it and sign deliveries; replace it with your endpoint's own secret": "[warn typed]",
+		} {
+			var warned []any
+			for _, warning := range testcaddy.Log.Entries(t, message) {
+				warned = append(warned, warning["level"], warning["secret"])
+			}
+			if got := fmt.Sprint(warned); got != want {
+				t.Errorf("%s: got the warnings %s, want %s", message, got, want)
+			}
 		}
 	}
 }
@@ -238,37 +244,49 @@ func TestConfigIsExportedWithoutKeys(t *testing.T) {
 // expectNoKey looks for the keys of the secrets of the tests.
 func expectNoKey(t testing.TB, text string) {
 	t.Helper()
-	for _, secret := range []string{testcaddy.Secret, testcaddy.OtherSecret} {
+	for _, secret := range []string{testcaddy.Secret, testcaddy.OtherSecret, misplaced["listen token"]} {
 		if key := strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="); strings.Contains(text, key) {
 			t.Errorf("%s holds a secret", text)
 		}
 	}
 }
 
-// TestRefusedConfigTellsNoSecret gives the secret in every place where it does
+// misplaced are secrets of every kind that this plugin and Clerk have.
+var misplaced = map[string]string{
+	"signing secret":     testcaddy.Secret,
+	"private key":        "whsk_" + strings.TrimPrefix(testcaddy.Secret, "whsec_"),
+	"key of the API":     "sk_live_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	"key of another API": "https://api.example.com/sk_test_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	"listen token":       "c_mfkq7r6gkyqrtwjupd5ilpzio2lalasw",
+}
+
+// TestRefusedConfigTellsNoSecret gives a secret in every place where it does
 // not belong.
 func TestRefusedConfigTellsNoSecret(t *testing.T) {
 	t.Setenv("CLERK_TEST_SECRET", testcaddy.Secret)
-	for _, options := range []string{
-		"name " + testcaddy.Secret, "events " + testcaddy.Secret, "filtered " + testcaddy.Secret, "tolerance " + testcaddy.Secret,
-		"max_body " + testcaddy.Secret, "body_timeout " + testcaddy.Secret, "report_only " + testcaddy.Secret, "inspect " + testcaddy.Secret, testcaddy.Secret,
-		"secret " + testcaddy.Secret + " a", "secret a b " + testcaddy.Secret, "secret a " + testcaddy.Secret + " b", "secret " + testcaddy.Secret + "?",
-		"secret {" + testcaddy.Secret + "}", "secret {env." + testcaddy.Secret + "}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
-		"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}", testcaddy.Secret + " {\n}",
-	} {
-		t.Run(strings.ReplaceAll(options, testcaddy.Secret, "SECRET"), func(t *testing.T) {
-			err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), options))
-			if err == nil {
-				t.Cleanup(func() { _ = caddy.Stop() })
-				t.Fatal("the configuration was taken")
-			}
-			expectNoKey(t, err.Error())
-			for line := range strings.Lines(testcaddy.Log.String()) {
-				if !strings.Contains(line, "adjusted config") { // Caddy writes the configuration as it is, at debug level
-					expectNoKey(t, line)
+	for kind, secret := range misplaced {
+		for _, options := range []string{
+			"name SECRET", "name a-SECRET", "events SECRET", "filtered SECRET", "tolerance SECRET", "max_body SECRET", "body_timeout SECRET",
+			"report_only SECRET", "inspect SECRET", "relay SECRET", "relay copy SECRET", "SECRET", "SECRET {\n}",
+			"deduplicate SECRET", "deduplicate 1SECRET", "deduplicate 48h SECRET", "deduplicate storage {\nSECRET a\n}", "deduplicate {\non_failure SECRET\n}",
+			"secret SECRET a", "secret a b SECRET", "secret a SECRET b", "secret SECRET?", "secret SECRET {env.CLERK_TEST_SECRET}?",
+			"secret {SECRET}", "secret {env.SECRET}", "secret {file.SECRET}", "secret {file./SECRET}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
+			"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}",
+		} {
+			t.Run(kind+"/"+options, func(t *testing.T) {
+				err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), strings.ReplaceAll(options, "SECRET", secret)))
+				if err == nil {
+					t.Cleanup(func() { _ = caddy.Stop() })
+					t.Fatal("the configuration was taken")
 				}
-			}
-		})
+				expectNoKey(t, err.Error())
+				for line := range strings.Lines(testcaddy.Log.String()) {
+					if !strings.Contains(line, "adjusted config") { // Caddy writes the configuration as it is, at debug level
+						expectNoKey(t, line)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -1,0 +1,34 @@
+package signature
+
+// isPattern reports whether b can be guessed from a small part of it: a short sequence
+// over and over, steps of one size, or a handful of different bytes. That is never so
+// for random bytes, nor for text of random letters or digits.
+func isPattern(b []byte) bool {
+	for distance := 1; distance <= len(b)/2; distance++ {
+		if hasSteps(b, distance) {
+			return true
+		}
+	}
+	return distinct(b) <= 5
+}
+
+// hasSteps reports whether most bytes differ in the same way from the byte that is at
+// that distance before them.
+func hasSteps(b []byte, distance int) bool {
+	var steps [256]int
+	most := 0
+	for i := distance; i < len(b); i++ {
+		step := b[i] - b[i-distance]
+		steps[step]++
+		most = max(most, steps[step])
+	}
+	return 5*most >= 3*(len(b)-distance)
+}
+
+func distinct(b []byte) int {
+	seen := make(map[byte]bool)
+	for _, c := range b {
+		seen[c] = true
+	}
+	return len(seen)
+}

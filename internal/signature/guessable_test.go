@@ -1,0 +1,73 @@
+package signature
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+)
+
+func TestGuessable(t *testing.T) {
+	text := func(s string) string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(s)) }
+	bytesOf := func(length int, at func(i int) int) string {
+		b := make([]byte, length)
+		for i := range b {
+			b[i] = byte(at(i))
+		}
+		return text(string(b))
+	}
+	for name, test := range map[string]struct {
+		secret string
+		want   bool
+	}{
+		"two bytes in turn":            {text(strings.Repeat("ab", 12)), true},
+		"digits":                       {text("012345678901234567890123"), true},
+		"digits and letters":           {text("0123456789abcdefghijklmnopqrstuvwxyz"), true},
+		"the alphabet":                 {text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"), true},
+		"hexadecimal digits":           {text("0123456789abcdef0123456789abcdef"), true},
+		"a word":                       {text(strings.Repeat("secret", 4)), true},
+		"a word, cut off":              {text(strings.Repeat("changeme", 4)[:27]), true},
+		"a long word twice":            {text("password1234password1234"), true},
+		"a word and a run of zeros":    {text("key" + strings.Repeat("0", 24)), true},
+		"bits":                         {text("010011010110011010010110"), true},
+		"bytes in order":               {bytesOf(24, func(i int) int { return i }), true},
+		"bytes in order, from another": {bytesOf(32, func(i int) int { return 200 + i }), true},
+		"bytes backwards":              {bytesOf(32, func(i int) int { return -i }), true},
+		"every seventh byte":           {bytesOf(64, func(i int) int { return 7 * i }), true},
+		"base64 of a word":             {"whsec_" + strings.Repeat("changeme", 4), true},
+		"base64 of another word":       {"whsec_" + strings.Repeat("secret", 6), true},
+		"base64 of the alphabet":       {"whsec_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true},
+
+		"a random key":       {GenerateSecret(), false},
+		"a key of Svix":      {"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", false},
+		"hexadecimal text":   {text("9d61b19deffd5a60ba844af492ec2cc4"), false},
+		"text of a sender":   {text("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"), false},
+		"a long pass phrase": {text("correct horse battery staple"), false},
+		"a public key":       {"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := mustParseSecret(t, test.secret).Guessable(); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// Nobody is warned about a key that is really random, whatever its length is and however
+// its sender makes it.
+func TestRandomKeysAreNotGuessable(t *testing.T) {
+	const keys = 5_000
+	random := make([]byte, 64)
+	for range keys {
+		for length := minKeyLength; length <= len(random); length += 4 {
+			_, _ = rand.Read(random[:length])
+			if isPattern(random[:length]) {
+				t.Fatalf("%x", random[:length])
+			}
+			if encoded := hex.EncodeToString(random[:length/2]); length >= 32 && isPattern([]byte(encoded)) {
+				t.Fatalf("the text %s", encoded)
+			}
+		}
+	}
+}
