@@ -101,7 +101,7 @@ export class Feed {
 	// together while paused.
 	#changed(entry) {
 		this.#waiting.set(entry.id, entry);
-		if (this.#waiting.size > 2 * (this.limits.rejected + this.limits.others)) this.#waiting = new Map(this.#newest(this.#waiting).map((e) => [e.id, e]));
+		if (this.#waiting.size > 2 * (this.limits.rejected + this.limits.others)) this.#newest(this.#waiting);
 		this.#takeTimer ||= setTimeout(() => this.#take(), 30);
 	}
 
@@ -163,20 +163,14 @@ export class Feed {
 		this.#merge(asked.filter((e) => seqOf(e) >= oldest), page.entries);
 	}
 
-	#show(fresh) {
-		const kept = this.#newest(this.#entries);
-		if (kept.length < this.#entries.size) {
-			const ids = new Set(kept.map((e) => e.id));
-			for (const id of this.#entries.keys()) if (!ids.has(id)) this.#entries.delete(id);
-		}
-		this.#on.show(kept, fresh);
-	}
+	#show(fresh) { this.#on.show(this.#newest(this.#entries), fresh); }
 
+	// #newest removes what is beyond the limits from a map, and returns the rest, newest first.
 	#newest(entries) {
 		const room = { ...this.limits };
 		const all = [...entries.values()];
 		for (const e of all) e.seq ??= seqOf(e); // reading it in each comparison would take too long
-		return all.sort((a, b) => b.seq - a.seq).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0);
+		return all.sort((a, b) => b.seq - a.seq).filter((e) => room[e.outcome === "rejected" ? "rejected" : "others"]-- > 0 || !entries.delete(e.id));
 	}
 
 	#clear() {
