@@ -126,7 +126,7 @@ func TestFilter(t *testing.T) {
 			b.write(`[name=type]`, "user.*")
 			b.click(`[value=duplicate] + span`)
 			b.write(`[name=text]`, "ada")
-		}, 1, "still being handled|already handled", "type=user.*"},
+		}, 1, "Duplicate", "type=user.*"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestFilter(t *testing.T) {
 			test.set()
 			b.waitForRows(test.rows)
 			shown := b.text("#rows")
-			if !slices.ContainsFunc(strings.Split(test.shown, "|"), func(s string) bool { return strings.Contains(shown, s) }) {
+			if !strings.Contains(shown, test.shown) {
 				t.Errorf("the list shows %q, want %q", shown, test.shown)
 			}
 			if hash := evaluate[string](b, `decodeURIComponent(location.hash)`); !strings.Contains(hash, test.stored) {

@@ -210,7 +210,7 @@ export function eventOf(entry) {
 	const parts = [];
 	if (entry.type) parts.push(h("span", { class: "type" }, visible(entry.type)));
 	else parts.push(h("span", { class: "untyped" }, entry.reason ? capital(words(entry.reason)) : "no type"));
-	if (entry.outcome === "duplicate" && entry.reason) parts.push(h("span", { class: "tag" }, words(entry.reason)));
+	if (entry.outcome === "duplicate" && entry.reason === "in_progress") parts.push(h("span", { class: "tag" }, words(entry.reason)));
 	if (entry.outcome === "rejected" && entry.passed) parts.push(h("span", { class: "tag" }, "let through"));
 	if (entry.origin !== "received") parts.push(h("span", { class: "tag" }, entry.origin));
 	return parts;
