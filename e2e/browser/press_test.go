@@ -170,3 +170,25 @@ func TestWhatYouUseStays(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatYouWriteStaysWhenTheExampleArrives(t *testing.T) {
+	b := openPage(newDesk(t))
+	evaluate[bool](b, `(() => { // the example is held back
+		const get = fetch;
+		fetch = async (...call) => {
+			const answer = await get(...call);
+			if (!answer.url.endsWith("/user.created")) return answer;
+			await new Promise((resolve) => { window.goOn = resolve; });
+			const event = await answer.json();
+			answer.json = async () => { setTimeout(() => { window.isRead = true; }); return event; };
+			return answer;
+		};
+		return true;
+	})()`)
+	b.click("#send")
+	b.waitFor("the dialog is open, and the example on its way", `document.querySelector("#example").open && window.goOn`)
+	b.write("#example [name=body]", "{}")
+	evaluate[bool](b, `goOn() === undefined`)
+	b.waitFor("the example is read", `window.isRead`)
+	b.is("what you have written stays", `document.querySelector("#example [name=body]").value === "{}"`)
+}

@@ -224,7 +224,7 @@ async function refill() {
 	payload.check.textContent = "";
 	try {
 		const event = await get("events/" + encodeURIComponent(type));
-		if (example.form.elements.type.value === type) payload.set(event.payload);
+		if (example.form.elements.type.value === type && !example.written) payload.set(event.payload);
 	} catch (error) {
 		payload.check.textContent = capital(error.message);
 	}
