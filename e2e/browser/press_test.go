@@ -6,6 +6,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 type point struct{ X, Y float64 }
@@ -191,4 +192,16 @@ func TestWhatYouWriteStaysWhenTheExampleArrives(t *testing.T) {
 	evaluate[bool](b, `goOn() === undefined`)
 	b.waitFor("the example is read", `window.isRead`)
 	b.is("what you have written stays", `document.querySelector("#example [name=body]").value === "{}"`)
+}
+
+func TestPressedButtonOfTheEmptyListActs(t *testing.T) {
+	d := newDesk(t)
+	b := openPage(d)
+	release := b.hold("#empty .primary")
+	d.deliver("msg_ada", user("user.created", "Ada"))
+	b.waitForStatus(1)
+	release()
+	b.waitFor("the dialog is open", `document.querySelector("#example").open`)
+	b.press(kb.Escape)
+	b.waitForRows(1)
 }

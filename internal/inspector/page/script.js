@@ -89,7 +89,10 @@ function showProblem(message) {
 	if (line.textContent !== message) line.textContent = message; // screen readers read each change out
 }
 
+addEventListener("pointerup", () => setTimeout(showEmpty));
+
 function showEmpty() {
+	if ($("#empty:active")) return; // or a press of its button does nothing
 	const isEmpty = feed.size === 0;
 	$("#empty").hidden = !isEmpty;
 	$("#list").hidden = $("#heads").hidden = isEmpty;
