@@ -205,3 +205,34 @@ func TestPressedButtonOfTheEmptyListActs(t *testing.T) {
 	b.press(kb.Escape)
 	b.waitForRows(1)
 }
+
+// The parts that stay must not act on what was shown before.
+func TestWhatStaysActsOnWhatIsShown(t *testing.T) {
+	d := newDesk(t)
+	for n, name := range []string{"Ada", "Grace", "Edsger"} {
+		d.deliver("msg_"+name, person("user.updated", name, n))
+	}
+	b := openPage(d)
+	b.waitForRows(3)
+	b.openRow("msg_Ada")
+	b.click("#tab-timeline")
+	b.openRow("msg_Edsger")
+	b.click(".timeline > li:nth-child(2) > .link") // compares with Grace
+	b.waitForText("#compared ins", `"Edsger"`)
+	b.waitForText("#compared del", `"Grace"`)
+	b.openRow("msg_Grace")
+	b.is("the comparison is gone", `document.querySelector("#compared").innerText === ""`)
+	b.click("#do-replay")
+	b.waitForRows(4)
+	b.waitForText(".answer:last-child h3", "Its latest replay")
+	first := b.row("replay")
+	b.click("#do-replay")
+	b.waitForRows(5)
+	b.waitForText("#tab-attempts", "3")
+	b.click(".answer:last-child .link") // Open
+	b.waitForText("#detail .facts", "Replay of")
+	b.is("the latest replay is open", fmt.Sprintf(`document.querySelector("#detail .facts").innerText.includes(%s) === false && document.querySelector("#detail .facts").innerText.includes("msg_Grace")`, js(first)))
+	if got := d.received(); len(got) != 5 || got[4] != got[1] {
+		t.Errorf("the backend got %q", got)
+	}
+}
