@@ -49,13 +49,6 @@ func (room *Room) Destruct() error {
 	return nil
 }
 
-// Size returns the number of listeners.
-func (room *Room) Size() int {
-	room.mu.Lock()
-	defer room.mu.Unlock()
-	return len(room.listeners)
-}
-
 var (
 	errEndpointGone = errors.New("the relay is stopping, or has this endpoint no more: connect again")
 	errFull         = errors.New("too many listeners have connected")
@@ -148,21 +141,16 @@ func (rooms Rooms) Deliver(ctx context.Context, d *Delivery, heard func(Heard)) 
 	}
 	var last *Answer
 	err := ErrLeft
-	for range count {
-		select {
-		case h := <-results:
-			heard(h)
-			switch h.Outcome() {
-			case Answered:
-				return h.Answer, nil
-			case Failed:
-				last = h.Answer
-			}
-		case <-ctx.Done():
+	for range count { // each of them comes in time, because ctx ends
+		h := <-results
+		heard(h)
+		switch h.Outcome() {
+		case Answered:
+			return h.Answer, nil
+		case Failed:
+			last = h.Answer
+		case Unanswered:
 			err = ErrNoAnswer
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	if last != nil {

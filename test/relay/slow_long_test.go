@@ -12,15 +12,25 @@ import (
 )
 
 func TestALateAnswerIsNone(t *testing.T) {
-	url := run(t, "relay")
-	w := listen(t, url, testcaddy.Secret, "")
+	endpoint, address := testcaddy.NewEndpoint(), testcaddy.FreeAddress(t)
+	testcaddy.Run(t, testcaddy.Measured(address, "clerk_webhook {\nname "+endpoint+"\nsecret "+testcaddy.Secret+"\nrelay\n}"))
+	url := "http://" + address + "/hooks"
+	const listeners = 20
+	var all []wire
+	for range listeners {
+		all = append(all, listen(t, url, testcaddy.Secret, ""))
+	}
 	answers := deliver(t, url, testcaddy.UserCreated)
-	late := w.receive(t)
+	late := all[0].receive(t)
 	if got := <-answers; got.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("the sender got %d", got.StatusCode)
 	}
-	w.answer(t, late, 200, "")
-	w.wantAnotherAnswered(t, url)
+	unanswered := testcaddy.Scrape(t, address)[`caddy_clerk_webhook_relayed_total{endpoint="`+endpoint+`",outcome="unanswered"}`]
+	if unanswered != listeners {
+		t.Errorf("%v are counted that have not answered, want %d", unanswered, listeners)
+	}
+	all[0].answer(t, late, 200, "")
+	all[0].wantAnotherAnswered(t, url)
 }
 
 // TestASlowReaderLeaves has a listener that reads nothing, beside one that answers.
