@@ -104,22 +104,23 @@ func (rl *relaying) open(token string) (room *relay.Room) {
 	return room
 }
 
-// rooms returns those whose listeners get the deliveries of a secret.
-func (rl *relaying) rooms(secret int) (rooms relay.Rooms) {
+// roomsOf returns those whose listeners get the deliveries of a secret.
+func (rl *relaying) roomsOf(secret int) (all relay.Rooms) {
 	for _, d := range rl.doors {
 		if d.room != nil && d.line == rl.doors[secret].line {
-			rooms = append(rooms, d.room)
+			all = append(all, d.room)
 		}
 	}
-	return rooms
+	return all
 }
 
 // listen takes a listener in, and returns when it has left.
 func (h *Handler) listen(w http.ResponseWriter, r *http.Request) error {
 	who, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	start := time.Now()
-	err := h.relaying.doorway.Accept(w, r, h.relaying.open, relay.Options{
+	err := h.relaying.doorway.Accept(w, r, relay.Options{
 		Who:       who,
+		Open:      h.relaying.open,
 		MaxAnswer: h.MaxBody,
 		Recorded:  h.recorded,
 		Entered: func() {
@@ -159,7 +160,7 @@ func (h *Handler) recorded(room *relay.Room, in time.Duration) iter.Seq[*relay.D
 // fingerprintsOf returns those of the secrets whose deliveries a room gets.
 func (h *Handler) fingerprintsOf(room *relay.Room) (fingerprints [][sha256.Size]byte) {
 	for i, key := range h.ring.keys {
-		if slices.Contains(h.relaying.rooms(i), room) {
+		if slices.Contains(h.relaying.roomsOf(i), room) {
 			fingerprints = append(fingerprints, key.Fingerprint())
 		}
 	}
@@ -177,12 +178,12 @@ func (h *Handler) behind(d *delivery, next caddyhttp.Handler) caddyhttp.Handler 
 			return next.ServeHTTP(w, r)
 		}
 		parcel := &relay.Delivery{Headers: relay.HeadersOf(r.Header), Body: d.body.Bytes(), Type: d.kind.name}
-		rooms := h.relaying.rooms(d.secret)
+		to := h.relaying.roomsOf(d.secret)
 		if h.relaying.copies {
-			rooms.Copy(r.Context(), parcel, d.heard)
+			to.Copy(r.Context(), parcel, d.heard)
 			return next.ServeHTTP(w, r)
 		}
-		return answerFrom(r.Context(), w, rooms, parcel, d.heard)
+		return answerFrom(r.Context(), w, to, parcel, d.heard)
 	})
 }
 

@@ -94,7 +94,7 @@ func (l *listening) run(cmd *cobra.Command, args []string) error {
 func (l *listening) readWishes(cmd *cobra.Command) error {
 	matches, _ := cmd.Flags().GetStringArray("match")
 	since, _ := cmd.Flags().GetString("since")
-	if l.relay.isPublic() && (len(matches) > 0 || since != "") {
+	if l.relay.isPublic && (len(matches) > 0 || since != "") {
 		return errors.New("--match and --since: only a relay of your own can choose deliveries: give its URL, such as wss://example.com/api/webhooks")
 	}
 	l.wishes.Events = l.Events
@@ -126,7 +126,7 @@ func (l *listening) readWishes(cmd *cobra.Command) error {
 // token returns what shows the relay who listens: made of the signing secret for a
 // relay of one's own, and by chance for a public one.
 func (l *listening) token(isNew bool) (string, error) {
-	if l.relay.isPublic() {
+	if l.relay.isPublic {
 		return publicToken(isNew)
 	}
 	if isNew {
@@ -147,7 +147,7 @@ func (l *listening) token(isNew bool) (string, error) {
 // again is pointless.
 func (l *listening) listen(out io.Writer, token string) error {
 	fmt.Fprintf(out, "Listening at %s\n", l.relay.listenURL)
-	if l.relay.isPublic() {
+	if l.relay.isPublic {
 		fmt.Fprintf(out, "Paste this URL into the Clerk Dashboard (Configure > Webhooks > Add Endpoint):\n\n  %s\n\n", paletteFor(out).bold(l.tryAt))
 	}
 	local := newLocalEndpoint(l.endpoint())

@@ -35,7 +35,7 @@ const (
 type relayAddress struct {
 	listenURL string
 	host      string // with the port, if there is one
-	isOurs    bool   // a Caddy with this plugin
+	isPublic  bool   // as Svix's; otherwise a Caddy with this plugin
 }
 
 // parseRelay reads the URL of a relay. Without one it is the public relay.
@@ -63,7 +63,7 @@ func parseRelay(args []string) (relayAddress, error) {
 	if u.Scheme == "ws" && !isLoopback(u.Hostname()) {
 		return relayAddress{}, fmt.Errorf("%q would send the token and the payloads unencrypted: write wss://", given)
 	}
-	return relayAddress{listenURL: u.String(), host: u.Host, isOurs: u.Path != relay.Path}, nil
+	return relayAddress{listenURL: u.String(), host: u.Host, isPublic: u.Path == relay.Path}, nil
 }
 
 func isLoopback(host string) bool {
@@ -71,12 +71,10 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }
 
-func (a relayAddress) isPublic() bool { return !a.isOurs }
-
 // sendURL is where the sender sends to.
 func (a relayAddress) sendURL(token string) string {
 	switch {
-	case a.isOurs:
+	case !a.isPublic:
 		return "http" + strings.TrimPrefix(a.listenURL, "ws")
 	case a.listenURL == publicRelay:
 		return publicInbox + token + "/"
@@ -116,7 +114,7 @@ func (a relayAddress) listen(ctx context.Context, client relay.Client) error {
 		host, port = a.host, "443"
 	}
 	_, isAddress := netip.ParseAddr(strings.Trim(host, "[]"))
-	if a.isPublic() || isAddress == nil || strings.EqualFold(host, "localhost") || usesProxy(a.listenURL) {
+	if a.isPublic || isAddress == nil || strings.EqualFold(host, "localhost") || usesProxy(a.listenURL) {
 		return client.Listen(ctx)
 	}
 	return listenAtEach(ctx, host, port, client)

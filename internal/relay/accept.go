@@ -14,10 +14,6 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
-// Open finds the room of a token. It returns nil for a token that opens none, and
-// takes the same time for every token.
-type Open func(token string) *Room
-
 // IsListener reports whether r asks for a WebSocket, as listeners do.
 func IsListener(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
@@ -27,6 +23,10 @@ func IsListener(r *http.Request) bool {
 type Options struct {
 	// Who names the sender of the request.
 	Who string
+
+	// Open finds the room of a token. It returns nil for a token that opens none, and
+	// takes the same time for every token.
+	Open func(token string) *Room
 
 	// MaxAnswer bounds the body of an answer, in bytes.
 	MaxAnswer int64
@@ -50,13 +50,13 @@ var (
 
 // Accept takes a listener in, and returns when it has left. It returns an error if
 // the connection never became a listener.
-func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, open Open, o Options) error {
+func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, o Options) error {
 	conn, err := accept(w, r)
 	if err != nil {
 		return errHandshake // err repeats headers of the stranger
 	}
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
-	l, room, err := d.admit(r.Context(), conn, open, o.Who)
+	l, room, err := d.admit(r.Context(), conn, o)
 	if err != nil {
 		return err
 	}
@@ -65,9 +65,9 @@ func (d *Doorway) Accept(w http.ResponseWriter, r *http.Request, open Open, o Op
 }
 
 // admit makes a listener of a connection, and finds its room.
-func (d *Doorway) admit(ctx context.Context, conn *connection, open Open, who string) (*listener, *Room, error) {
+func (d *Doorway) admit(ctx context.Context, conn *connection, o Options) (*listener, *Room, error) {
 	conn.endAfter(startTime)
-	defer d.enter(who, conn)()
+	defer d.enter(o.Who, conn)()
 	conn.SetReadLimit(maxStart)
 	_, frame, err := conn.Read(ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *Doorway) admit(ctx context.Context, conn *connection, open Open, who st
 		conn.refuse(websocket.StatusPolicyViolation, ErrStart)
 		return nil, nil, ErrStart
 	}
-	room := open(start.Token)
+	room := o.Open(start.Token)
 	if room == nil {
 		conn.refuse(websocket.StatusPolicyViolation, ErrToken)
 		return nil, nil, ErrToken
@@ -94,7 +94,7 @@ func (d *Doorway) admit(ctx context.Context, conn *connection, open Open, who st
 	}
 	conn.endNever()
 	l := &listener{
-		conn: conn, who: who, wishes: start.Wishes, events: events,
+		conn: conn, who: o.Who, wishes: start.Wishes, events: events,
 		queue: make(chan []byte, maxInFlight), waiting: make(map[string]chan<- Heard),
 	}
 	l.queue <- hello
