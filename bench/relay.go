@@ -18,12 +18,13 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/bench/internal/rig"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy/loopback"
 )
 
 const (
-	idleListeners = 1000
+	idleListeners = relay.MaxListeners - 1 // beside the one that answers
 
 	calmRate = 500 // deliveries a second
 
@@ -97,7 +98,7 @@ func (b *relayBed) stop() error {
 }
 
 // measureRelay compares a relay and its listener with a reverse proxy to the same
-// upstream. Then it measures what idle listeners cost, and what strangers do.
+// upstream. Then it measures what strangers do, and what idle listeners cost.
 func measureRelay(o options, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "clerk-webhook-bench")
 	if err != nil {
@@ -117,7 +118,7 @@ func measureRelay(o options, w io.Writer) error {
 	if err := b.strangers(o, w); err != nil {
 		return err
 	}
-	return b.idle(w)
+	return b.idle(o, w)
 }
 
 // compare loads the relay and the reverse proxy in turns: as fast as they go, and at a
@@ -214,36 +215,55 @@ func (b *relayBed) openSilent(ctx context.Context) (count int) {
 	}
 }
 
-// idle measures the memory of listeners that wait.
-func (b *relayBed) idle(w io.Writer) error {
+// idle measures what listeners cost that want other deliveries.
+func (b *relayBed) idle(o options, w io.Writer) error {
 	before, err := rig.MemoryOf(b.caddy.PID())
 	if err != nil {
 		return err
 	}
-	key, err := signature.ParseSecret(rig.Secret)
+	alone, err := b.load(b.relay, o, calmRate)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	start := `{"type":"start","version":1,"data":{"token":"` + key.ListenToken() + `","events":["none.at.all"]}}`
 	for range idleListeners {
-		conn, _, err := websocket.Dial(ctx, "ws://"+b.relay+"/", nil)
+		conn, err := b.listenIdly(ctx)
 		if err != nil {
 			return err
 		}
 		defer conn.CloseNow()
-		if err := conn.Write(ctx, websocket.MessageText, []byte(start)); err != nil {
-			return err
-		}
-		if _, answer, err := conn.Read(ctx); err != nil || !strings.Contains(string(answer), "start") {
-			return fmt.Errorf("no start: %w", err)
-		}
 	}
 	after, err := rig.MemoryOf(b.caddy.PID())
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "- %d idle listeners take %.1f MiB\n", idleListeners, float64(after-before)/(1<<20))
+	together, err := b.load(b.relay, o, calmRate)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "- %d idle listeners take %.1f MiB, and add to the median latency at %d deliveries a second, in ms: %.2f\n",
+		idleListeners, float64(after-before)/(1<<20), calmRate, addedLatency([2]rig.Result{together, alone}))
 	return nil
+}
+
+// listenIdly connects a listener with as many matches as it can have. One of them
+// holds for no delivery.
+func (b *relayBed) listenIdly(ctx context.Context) (*websocket.Conn, error) {
+	key, err := signature.ParseSecret(rig.Secret)
+	if err != nil {
+		return nil, err
+	}
+	conn, _, err := websocket.Dial(ctx, "ws://"+b.relay+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	start := `{"type":"start","version":1,"data":{"token":"` + key.ListenToken() + `","match":{"data.a":"","data.b.c":"","data.d.0":"","e":"","data.id":"none"}}}`
+	if err := conn.Write(ctx, websocket.MessageText, []byte(start)); err != nil {
+		return nil, err
+	}
+	if _, answer, err := conn.Read(ctx); err != nil || !strings.Contains(string(answer), "start") {
+		return nil, fmt.Errorf("no start: %w", err)
+	}
+	return conn, nil
 }
