@@ -23,43 +23,48 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// wantedBy returns those of the listeners that want the delivery.
-func (d *Delivery) wantedBy(listeners []*listener) []*listener {
-	listeners = slices.DeleteFunc(listeners, func(l *listener) bool { return !l.wantsType(d.Type) })
-	values := d.valuesFor(listeners)
-	return slices.DeleteFunc(listeners, func(l *listener) bool { return !l.wantsValues(values) })
+// choice finds out which of some listeners want a delivery. To make it takes longer
+// than to use it.
+type choice struct {
+	listeners []*listener
+	root      node
 }
 
-func (l *listener) wantsType(eventType string) bool {
-	return len(l.events) == 0 || slices.ContainsFunc(l.events, func(p event.Pattern) bool { return p.Match(eventType) })
+func newChoice(listeners []*listener) *choice {
+	c := &choice{listeners: listeners}
+	for _, l := range listeners {
+		for path := range l.wishes.Match {
+			c.root.add(path)
+		}
+	}
+	return c
 }
 
-func (l *listener) wantsValues(values map[string]string) bool {
+// wanting returns those that want the delivery. It goes through the payload once,
+// however many matches they have.
+func (c *choice) wanting(d *Delivery) (wanting []*listener) {
+	values := make(map[string]string)
+	if c.root.under != nil {
+		c.root.read(gjson.ParseBytes(d.Body), values)
+	}
+	for _, l := range c.listeners {
+		if l.wants(d.Type, values) {
+			wanting = append(wanting, l)
+		}
+	}
+	return wanting
+}
+
+func (l *listener) wants(eventType string, values map[string]string) bool {
+	if len(l.events) > 0 && !slices.ContainsFunc(l.events, func(p event.Pattern) bool { return p.Match(eventType) }) {
+		return false
+	}
 	for path, value := range l.wishes.Match {
 		if values[path] != value {
 			return false
 		}
 	}
 	return true
-}
-
-// valuesFor returns the values that listeners match by. It goes through the payload
-// once, however many paths they have.
-func (d *Delivery) valuesFor(listeners []*listener) map[string]string {
-	values := make(map[string]string)
-	root := &node{}
-	for _, l := range listeners {
-		for path := range l.wishes.Match {
-			if _, known := values[path]; !known {
-				values[path] = "" // if there is none
-				root.add(path)
-			}
-		}
-	}
-	if len(values) > 0 {
-		root.read(gjson.ParseBytes(d.Body), values)
-	}
-	return values
 }
 
 // node is a place in a payload where a value is wanted, or more than one further down.

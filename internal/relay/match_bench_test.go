@@ -12,10 +12,10 @@ func BenchmarkWanting(b *testing.B) {
 	for _, kilobytes := range []int{2, 20, 250} {
 		for name, path := range map[string]string{"same paths": "data.metadata.n%[2]d", "other paths": "data.metadata.n%[2]d.l%[1]d"} {
 			b.Run(fmt.Sprintf("%dKB/%s", kilobytes, name), func(b *testing.B) {
-				rooms := Rooms{crowded(path)}
+				room := crowded(path)
 				d := &Delivery{Body: payload(kilobytes << 10), Type: "user.created"}
 				for b.Loop() {
-					if wanting := d.wantedBy(rooms.listeners()); len(wanting) != MaxListeners {
+					if wanting := room.choose().wanting(d); len(wanting) != MaxListeners {
 						b.Fatalf("%d listeners want it", len(wanting))
 					}
 				}

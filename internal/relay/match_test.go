@@ -33,7 +33,7 @@ func TestAListenerMatchesByValues(t *testing.T) {
 	}
 	d := &Delivery{Body: []byte(payload), Type: "user.created"}
 	wanting := make(map[string]bool)
-	for _, l := range d.wantedBy(everyone) {
+	for _, l := range newChoice(everyone).wanting(d) {
 		wanting[l.who] = true
 	}
 	for name, test := range tests {

@@ -26,6 +26,7 @@ const (
 type Room struct {
 	mu        sync.Mutex
 	listeners map[*listener]bool
+	choice    *choice // among all listeners; nil after one has entered or left
 	closed    bool
 }
 
@@ -64,6 +65,7 @@ func (room *Room) enter(l *listener) error {
 		return errFull
 	}
 	room.listeners[l] = true
+	room.choice = nil
 	return nil
 }
 
@@ -71,6 +73,7 @@ func (room *Room) leave(l *listener) {
 	room.mu.Lock()
 	defer room.mu.Unlock()
 	delete(room.listeners, l)
+	room.choice = nil
 }
 
 // Errors of Deliver.
@@ -174,7 +177,10 @@ func (rooms Rooms) Copy(ctx context.Context, d *Delivery, heard func(Heard)) {
 
 // send gives d to all listeners that want it. Each of these then sends one result.
 func (rooms Rooms) send(ctx context.Context, d *Delivery) (results <-chan Heard, count int) {
-	wanting := d.wantedBy(rooms.listeners())
+	var wanting []*listener
+	for _, room := range rooms {
+		wanting = append(wanting, room.choose().wanting(d)...)
+	}
 	all := make(chan Heard, len(wanting)) // so that no listener waits for a reader
 	if len(wanting) > 0 {
 		offer(ctx, d, wanting, all)
@@ -182,13 +188,13 @@ func (rooms Rooms) send(ctx context.Context, d *Delivery) (results <-chan Heard,
 	return all, len(wanting)
 }
 
-func (rooms Rooms) listeners() (all []*listener) {
-	for _, room := range rooms {
-		room.mu.Lock()
-		all = slices.AppendSeq(all, maps.Keys(room.listeners))
-		room.mu.Unlock()
+func (room *Room) choose() *choice {
+	room.mu.Lock()
+	defer room.mu.Unlock()
+	if room.choice == nil {
+		room.choice = newChoice(slices.Collect(maps.Keys(room.listeners)))
 	}
-	return all
+	return room.choice
 }
 
 func offer(ctx context.Context, d *Delivery, to []*listener, results chan<- Heard) {
