@@ -107,6 +107,8 @@ func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 	if o.Entered != nil {
 		o.Entered()
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // at last, because a write that it ends takes the connection along
 	if err := l.work(ctx, room, o); errors.Is(err, errProtocol) {
 		l.conn.refuse(websocket.StatusUnsupportedData, err)
 	}
@@ -117,8 +119,6 @@ func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 func (l *listener) work(ctx context.Context, room *Room, o Options) error {
 	defer l.abandon()
 	defer room.leave(l)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	go l.send(ctx)
 	go l.ping(ctx)
 	if l.wishes.Since > 0 && o.Recorded != nil {
@@ -149,8 +149,9 @@ func (l *listener) receive(ctx context.Context, maxAnswer int64) error {
 
 // catchUp sends what was recorded, one after another.
 func (l *listener) catchUp(ctx context.Context, recorded iter.Seq[*Delivery]) {
+	choice := newChoice([]*listener{l})
 	for d := range recorded {
-		if len(d.wantedBy([]*listener{l})) == 0 {
+		if len(choice.wanting(d)) == 0 {
 			continue
 		}
 		waiting, cancel := context.WithTimeout(ctx, answerTime)

@@ -45,7 +45,6 @@ func TestASlowReaderLeaves(t *testing.T) {
 	testcaddy.Log.WaitFor(t, "a listener has connected")
 	w := listen(t, url, testcaddy.Secret, "")
 	testcaddy.Log.Reset()
-	began := time.Now()
 	body := testcaddy.Replace(t, testcaddy.UserCreated, "user_1", strings.Repeat("x", 1_000_000))
 	for range more {
 		answers := deliver(t, url, body)
@@ -54,6 +53,7 @@ func TestASlowReaderLeaves(t *testing.T) {
 			t.Fatalf("the sender got %d", got.StatusCode)
 		}
 	}
+	began := time.Now()
 	testcaddy.Log.WaitFor(t, "a listener has left")
 	if took := time.Since(began); took > within {
 		t.Errorf("it left after %s", took)
