@@ -98,7 +98,7 @@ func (b *relayBed) stop() error {
 }
 
 // measureRelay compares a relay and its listener with a reverse proxy to the same
-// upstream. Then it measures what strangers do, and what idle listeners cost.
+// upstream. Then it measures what idle listeners cost, and what strangers do.
 func measureRelay(o options, w io.Writer) error {
 	dir, err := os.MkdirTemp("", "clerk-webhook-bench")
 	if err != nil {
@@ -115,10 +115,10 @@ func measureRelay(o options, w io.Writer) error {
 	if err := b.compare(o, w); err != nil {
 		return err
 	}
-	if err := b.strangers(o, w); err != nil {
+	if err := b.idle(o, w); err != nil {
 		return err
 	}
-	return b.idle(o, w)
+	return b.strangers(o, w)
 }
 
 // compare loads the relay and the reverse proxy in turns: as fast as they go, and at a
