@@ -182,8 +182,8 @@ func (p *proxy) readFlags(cmd *cobra.Command) error {
 	if p.Path, err = parsePath(p.Path); err != nil {
 		return err
 	}
-	if err := p.checkTokens(); err != nil {
-		return err
+	if err := checkProxyName(p.Name); err != nil {
+		return fmt.Errorf("--name %w", err)
 	}
 	from, _ := cmd.Flags().GetString("from")
 	if p.Listener, err = parseSite(from); err != nil {
@@ -198,11 +198,12 @@ func (p *proxy) readFlags(cmd *cobra.Command) error {
 	return p.chooseSecrets(cmd)
 }
 
-func (p *proxy) checkTokens() error {
-	for flag, value := range map[string]string{"name": p.Name, "path": p.Matcher()} {
-		if !canBeToken(value) {
-			return fmt.Errorf("--%s %q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", flag, value)
-		}
+func checkProxyName(name string) error {
+	switch {
+	case strings.Contains(name, "{"): // {$NAME} would be replaced, also between quotation marks
+		return errors.New("cannot have a {, because a name has no placeholders")
+	case !canBeToken(name):
+		return fmt.Errorf("%q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", name)
 	}
 	return nil
 }
@@ -224,7 +225,7 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		host = to
 	}
 	isSocket := strings.HasPrefix(to, "unix/")
-	if strings.ContainsAny(to, " \t\r\n{}`") || strings.Contains(host, "/") && !isSocket {
+	if strings.ContainsAny(to, " \t\r\n{}`") || strings.ContainsAny(host, "/*@,?#") && !isSocket {
 		return fmt.Errorf("--to %q: give a host and a port only, such as localhost:3000 or https://app.example.com. The proxy does not change paths", to)
 	}
 	p.to = to

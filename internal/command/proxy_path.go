@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
@@ -25,23 +24,18 @@ func parsePath(given string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--path %q: %w. In a path, write %%25 for a percent sign", given, err)
 	}
-	if i := strings.IndexFunc(decoded, isSpecial); i >= 0 {
-		return "", fmt.Errorf("--path %q has %q, which a path matcher of Caddy does not take literally: write the part before it, --path %s, which guards each path that begins with it", given, firstRune(decoded[i:]), shell.Word(decoded[:i]))
-	}
 	if cleaned := cleanPath(decoded); cleaned != decoded {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))
+	}
+	if at := special.FindStringIndex(decoded); at != nil {
+		return "", fmt.Errorf("--path %q has %q, which a path matcher of Caddy does not take literally on every system: write the part before it, --path %s, which guards each path that begins with it", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(strings.TrimRight(decoded[:at[0]], ". ")))
 	}
 	return decoded, nil
 }
 
-func isSpecial(r rune) bool {
-	return strings.ContainsRune("*{}%", r) || unicode.IsControl(r) || r == utf8.RuneError
-}
-
-func firstRune(s string) string {
-	_, size := utf8.DecodeRuneInString(s)
-	return s[:size]
-}
+// special matches what a path matcher does not take literally. On Windows, Caddy takes a
+// backslash for a slash, and drops dots and spaces at the end of a part.
+var special = regexp.MustCompile(`[*{}%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
 
 func cleanPath(p string) string {
 	cleaned := path.Clean(p)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/spf13/cobra"
@@ -53,7 +54,9 @@ func parseSite(from string) (site, error) {
 	if a.Path != "" && a.Path != "/" {
 		return site{}, errors.New("it has a path: give the endpoint's path with --path")
 	}
-	if strings.ContainsAny(a.Host, "*{}[]") || strings.ContainsAny(from, " \t\n") {
+	ip, ipErr := netip.ParseAddr(a.Host)
+	isHTTP := a.Scheme == "" || a.Scheme == "http" || a.Scheme == "https"
+	if !isHTTP || ipErr != nil && strings.ContainsFunc(a.Host, isNoHostCharacter) {
 		return site{}, errors.New("give an address such as http://localhost:8080, or a domain")
 	}
 	if a.Host != "" && strings.Trim(a.Host, "0123456789") == "" { // or it would be a domain, on all interfaces
@@ -62,7 +65,6 @@ func parseSite(from string) (site, error) {
 	if a.Port == "0" {
 		return site{}, errors.New("port 0 does not work here: give a number from 1 to 65535")
 	}
-	ip, ipErr := netip.ParseAddr(a.Host)
 	switch {
 	case a.Host == "":
 		return plainSite(a, "localhost", nil)
@@ -76,6 +78,11 @@ func parseSite(from string) (site, error) {
 		return plainSite(a, host, []string{ip.String()})
 	}
 	return domainSite(a), nil
+}
+
+// isNoHostCharacter finds what would not be a part of a domain in a Caddyfile.
+func isNoHostCharacter(c rune) bool {
+	return !unicode.IsLetter(c) && !unicode.IsMark(c) && !unicode.IsDigit(c) && !strings.ContainsRune(".-_", c)
 }
 
 func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, error) {

@@ -225,9 +225,10 @@ func TestProxyGuardsEachPathThatBeginsSo(t *testing.T) {
 		{"/hooks*", []string{"/hooks", "/hooks/", "/hooksextra"}, "/hooks", "go through unchecked"},
 		{"/a b", []string{"/a%20b", "/a%20b/"}, "/a%20b", "go through unchecked"},
 		{"/a%20b", []string{"/a%20b", "/a%20b/"}, "/a%20b", "go through unchecked"},
+		{"/.a..b", []string{"/.a..b", "/.a..b.", "/.a..b%20/x"}, "/.a..b", "go through unchecked"},
 		{"/café", []string{"/caf%C3%A9", "/caf%C3%A9.json"}, "/caf%C3%A9", "go through unchecked"},
 		{"/caf%c3%a9", []string{"/caf%C3%A9", "/caf%C3%A9.json"}, "/caf%C3%A9", "go through unchecked"},
-		{`/a[1]\b|"c"^`, []string{"/a%5B1%5D%5Cb%7C%22c%22%5E"}, "/a%5B1%5D%5Cb%7C%22c%22%5E", "go through unchecked"},
+		{`/a[1]b|"c"^`, []string{"/a%5B1%5Db%7C%22c%22%5E"}, "/a%5B1%5Db%7C%22c%22%5E", "go through unchecked"},
 		{"/a%3Fb%23c", []string{"/a%3Fb%23c", "/a%3Fb%23c/"}, "/a%3Fb%23c", "go through unchecked"},
 		{"/a;b=c@d:e,(f)!$&+~'", []string{"/a;b=c@d:e,(f)!$&+~'"}, "/a;b=c@d:e,%28f%29%21$&+~%27", "go through unchecked"},
 		{"/", []string{"/", "//", "/elsewhere", "/extra"}, "/", "all are guarded"},
@@ -403,7 +404,22 @@ func TestProxyStartErrors(t *testing.T) {
 		{"a path with a doubled slash", []string{"--path", "//api//webhooks", "--config-only"}, "write --path /api/webhooks"},
 		{"a path with dots", []string{"--path", "/x/../api/./webhooks/", "--config-only"}, "write --path /api/webhooks/"},
 		{"a name that no Caddyfile can hold", []string{"--name", "a`\\", "--config-only"}, "leave one out"},
-		{"a path that no Caddyfile can hold", []string{"--path", "/`\\\"", "--config-only"}, "leave one out"},
+		{"a path with a backslash", []string{"--path", `/api\webhooks`, "--config-only"}, "write the part before it, --path /api,"},
+		{"a path that ends with a dot", []string{"--path", "/a.", "--config-only"}, "write the part before it, --path /a,"},
+		{"a path that has a part that ends with a space", []string{"--path", "/a%20/b", "--config-only"}, "write the part before it, --path /a,"},
+		{"a path with a part of dots", []string{"--path", "/a/.../b", "--config-only"}, "write the part before it, --path /a/,"},
+		{"a name that a Caddyfile replaces", []string{"--name", "{$HOME}", "--config-only"}, "--name cannot have a {"},
+		{"a name that is a placeholder", []string{"--name", "{env.HOME}", "--config-only"}, "--name cannot have a {"},
+		{"all hosts as backend", []string{"--to", "*", "--config-only"}, "give a host and a port only"},
+		{"a matcher as backend", []string{"--to", "@dots", "--config-only"}, "give a host and a port only"},
+		{"a user in the backend's address", []string{"--to", "https://user@app.example.com", "--config-only"}, "give a host and a port only"},
+		{"two backends", []string{"--to", "localhost:3000,localhost:3001", "--config-only"}, "give a host and a port only"},
+		{"a backend with a query", []string{"--to", "localhost:3000?x", "--config-only"}, "give a host and a port only"},
+		{"two addresses", []string{"--from", "a.example.com,b.example.com", "--config-only"}, "give an address such as"},
+		{"an address with a query", []string{"--from", "a.example.com?x", "--config-only"}, "give an address such as"},
+		{"an address with a user", []string{"--from", "http://user@a.example.com", "--config-only"}, "give an address such as"},
+		{"an address of another scheme", []string{"--from", "ftp://a.example.com", "--config-only"}, "give an address such as"},
+		{"an address with a backquote", []string{"--from", "a`b", "--config-only"}, "give an address such as"},
 		{"a broken secret", []string{"--secret", "whsec_tooshort"}, `secret "1"`},
 		{"an event that cannot exist", []string{"--event", "user created"}, "event pattern"},
 		{"an inspector whose port is in use", []string{"--from", "http://" + testcaddy.FreeAddress(t), "--inspect", takenPort}, "another program listens on 127.0.0.1:" + takenPort + ": stop it, or choose another port with --inspect"},
@@ -524,7 +540,7 @@ func TestProxyQuotesValuesInTheCaddyfile(t *testing.T) {
 			if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			path := strings.ReplaceAll(value, "\t", " ") // a path has no control characters
+			path := strings.NewReplacer("\t", " ", `\`, "").Replace(value) // a path has neither
 			placeholder := "{file." + file + "}"
 			if strings.HasSuffix(value, `\`) { // it would escape the closing brace
 				placeholder = "{env.CLERK_WEBHOOK_SIGNING_SECRET}"
