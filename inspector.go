@@ -29,8 +29,9 @@ func init() {
 // the backend. So it answers this machine only. These get 403: peers that are not
 // on the loopback interface, requests of HTTP/1.0 or with headers that proxies add,
 // and host names other than `localhost`, `127.0.0.1` and `[::1]`. A relay on this
-// machine that changes nothing about a request cannot be told from you. A browser
-// that calls the API for a page of another site always gets 403.
+// machine that sends none of this cannot be told from you, such as an SSH tunnel or a
+// plain reverse proxy. A browser that calls the API for a page of another site always
+// gets 403.
 //
 // The deliveries are in memory only, at most 50 MB of them. They outlive config
 // reloads as long as there is an inspector or an endpoint with `inspect`.

@@ -2,10 +2,13 @@ package inspector_test
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -109,6 +112,29 @@ func TestInspectorAnswersThisMachineOnly(t *testing.T) {
 				t.Errorf("with allow_remote: %d, want %d", a.StatusCode, test.remoteIs)
 			}
 		})
+	}
+}
+
+// A reverse proxy that hides itself gets in only with a name of this machine. The
+// documentation warns about it.
+func TestRelaysThatCannotBeToldFromYou(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	_, port, _ := strings.Cut(address, ":")
+	testcaddy.Run(t, "http://:"+port+" {\nclerk_webhook_inspector\n}\n")
+	for host, status := range map[string]int{"localhost:" + port: 200, "": 403} { // as nginx sets it, and what the caller sent
+		relay := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: address})
+			r.Out.Host = cmp.Or(host, r.In.Host)
+		}})
+		t.Cleanup(relay.Close)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, relay.URL+"/api/status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "public.example"
+		if a := testcaddy.Send(t, relay.Client(), r); a.StatusCode != status {
+			t.Errorf("with the host %q: %d, want %d", host, a.StatusCode, status)
+		}
 	}
 }
 
