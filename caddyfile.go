@@ -346,7 +346,10 @@ func (c *Deduplicate) setStore(d *caddyfile.Dispenser, line, block []caddyfile.T
 		return d.Errf("deduplicate: %w", err)
 	}
 	if len(block) > 0 {
-		line = slices.Concat(line, []caddyfile.Token{brace("{", line[len(line)-1])}, block, []caddyfile.Token{brace("}", block[len(block)-1])})
+		opening := line[len(line)-1] // is in the same line
+		opening.Text = "{"
+		closing := d.Token() // which ended the block, in a line of its own
+		line = slices.Concat(line, []caddyfile.Token{opening}, block, []caddyfile.Token{closing})
 	}
 	forStore := caddyfile.NewDispenser(line)
 	forStore.Next()
@@ -356,12 +359,6 @@ func (c *Deduplicate) setStore(d *caddyfile.Dispenser, line, block []caddyfile.T
 	}
 	c.StoreRaw = caddyconfig.JSONModuleObject(store, storeKey, name, nil)
 	return nil
-}
-
-// brace returns a brace in the line of a token.
-func brace(text string, of caddyfile.Token) caddyfile.Token {
-	of.Text = text
-	return of
 }
 
 func (h *Handler) setRelay(args []string) error {

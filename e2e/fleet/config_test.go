@@ -19,12 +19,13 @@ func TestStoreInJSON(t *testing.T) {
 		t.Run(database.name, func(t *testing.T) {
 			_, address, url := database.start(t)
 			b := newBackend(t, nil)
-			n := newNode(t, "a", database.name+" {env.STORE_URL}", fmt.Sprintf(url, address), t.TempDir(), b.address, 0)
+			option := map[string]string{"redis": "prefix", "postgres": "table"}[database.name]
+			n := newNode(t, "a", database.name+" {env.STORE_URL} {\n"+option+" webhooks\n}", fmt.Sprintf(url, address), t.TempDir(), b.address, 0)
 			var adapted struct{ Result json.RawMessage }
 			if err := json.Unmarshal([]byte(ask(t, n, "/adapt", "text/caddyfile", n.config())), &adapted); err != nil {
 				t.Fatal(err)
 			}
-			if want := `"store":{"module":"` + database.name + `","url":"{env.STORE_URL}"}`; !strings.Contains(string(adapted.Result), want) {
+			if want := `"store":{"module":"` + database.name + `","` + option + `":"webhooks","url":"{env.STORE_URL}"}`; !strings.Contains(string(adapted.Result), want) {
 				t.Errorf("the JSON is %s, want it to have %s", adapted.Result, want)
 			}
 			ask(t, n, "/load", "application/json", string(adapted.Result))
