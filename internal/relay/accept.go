@@ -31,19 +31,19 @@ type Options struct {
 	// MaxAnswer bounds the body of an answer, in bytes.
 	MaxAnswer int64
 
-	// Entered is called when the connection has become a listener. Default: nothing.
+	// Entered is called when the connection has become a listener.
 	Entered func()
 
 	// Recorded returns the deliveries of a room in the last time, oldest first, for a
-	// listener that asks for them. Default: none.
+	// listener that asks for them.
 	Recorded func(room *Room, in time.Duration) iter.Seq[*Delivery]
 }
 
 // Why a connection was refused. The client learns the same for each wrong token.
 var (
 	ErrToken = errors.New("the token opens nothing here: it must be made of the endpoint's signing secret")
-	ErrStart = errors.New("no valid start message came within 5 seconds")
 
+	errStart     = errors.New("no valid start message came within 5 seconds")
 	errWishes    = errors.New("its patterns or matches are not allowed")
 	errHandshake = errors.New("it is no handshake of WebSocket version 13, or a browser has sent it for another site")
 )
@@ -71,12 +71,12 @@ func (d *Doorway) admit(ctx context.Context, conn *connection, o Options) (*list
 	conn.SetReadLimit(maxStart)
 	_, frame, err := conn.Read(ctx)
 	if err != nil {
-		return nil, nil, ErrStart // err can repeat what the stranger has sent
+		return nil, nil, errStart // err can repeat what the stranger has sent
 	}
 	var start Start
 	if decode(frame, typeStart, &start) != nil {
-		conn.refuse(websocket.StatusPolicyViolation, ErrStart)
-		return nil, nil, ErrStart
+		conn.refuse(websocket.StatusPolicyViolation, errStart)
+		return nil, nil, errStart
 	}
 	room := o.Open(start.Token)
 	if room == nil {

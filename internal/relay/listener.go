@@ -104,9 +104,7 @@ func (l *listener) serve(ctx context.Context, room *Room, o Options) error {
 		l.conn.refuse(websocket.StatusTryAgainLater, err)
 		return err
 	}
-	if o.Entered != nil {
-		o.Entered()
-	}
+	o.Entered()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // at last, because a write that it ends takes the connection along
 	if err := l.work(ctx, room, o); errors.Is(err, errProtocol) {
@@ -121,7 +119,7 @@ func (l *listener) work(ctx context.Context, room *Room, o Options) error {
 	defer room.leave(l)
 	go l.send(ctx)
 	go l.ping(ctx)
-	if l.wishes.Since > 0 && o.Recorded != nil {
+	if l.wishes.Since > 0 {
 		go l.catchUp(ctx, o.Recorded(room, time.Duration(min(l.wishes.Since, maxSince))*time.Second))
 	}
 	return l.receive(ctx, o.MaxAnswer)
