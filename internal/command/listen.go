@@ -130,10 +130,10 @@ func (l *listening) token(isNew bool) (string, error) {
 		return publicToken(isNew)
 	}
 	if isNew {
-		return "", errors.New("--new: at your own relay, the signing secret decides who may listen, so there is no other URL")
+		return "", errors.New("--new: it is for the public relay, and your own relay has one URL: leave it out")
 	}
 	if l.generated != "" {
-		return "", fmt.Errorf("no signing secret: your own relay asks for it: give --%s or --%s, or set the environment variable CLERK_WEBHOOK_SIGNING_SECRET", secretFlag, secretFileFlag)
+		return "", fmt.Errorf("no signing secret, which your own relay asks for: give --%s or --%s, or set the environment variable CLERK_WEBHOOK_SIGNING_SECRET", secretFlag, secretFileFlag)
 	}
 	for _, key := range l.keys {
 		if token := key.ListenToken(); token != "" {

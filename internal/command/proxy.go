@@ -340,7 +340,7 @@ func (p *proxy) serve(out, deliveries io.Writer) error {
 	if isEcho {
 		var err error
 		if upstream, err = startEcho(out); err != nil {
-			return fmt.Errorf("starting the backend that prints: %w", err)
+			return fmt.Errorf("starting the built-in backend: %w", err)
 		}
 	}
 	ready := make(chan struct{})
