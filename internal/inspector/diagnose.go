@@ -53,7 +53,7 @@ func byReason(r *Recording, own *Endpoint) diagnosis.Finding {
 	case string(signature.MissingHeader), string(signature.MalformedHeader):
 		f.Message = headerFault(r)
 	case "method_not_allowed":
-		f.Message = "it is not a POST, and every delivery is one: look for a redirect, or for a sender that uses another method"
+		f.Message = "it is not a POST request, and deliveries always are: look for a redirect, or for a sender that uses another method"
 	case "body_too_large":
 		f.Message = "the body is larger than max_body allows, or a request_body in front of the guard: the log says which"
 	case "body_timeout":
@@ -74,12 +74,12 @@ func clockFault(r *Recording, own *Endpoint) diagnosis.Finding {
 	if f, refused := diagnosis.Clock(r.decision.SignedAt, r.time, tolerance); refused {
 		return f
 	}
-	return diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason), Message: "the timestamp was further from the clock than tolerance allowed at that time"}
+	return diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason), Message: "when it arrived, the timestamp was further from the clock than the option tolerance allowed"}
 }
 
 func headerFault(r *Recording) string {
 	if _, err := signature.ParseHeaders(r.request.header.http()); err != nil {
-		return err.Error() + ": look for a proxy that removes or changes headers. It may also be no delivery at all"
+		return err.Error() + ": look for a proxy that removes or changes headers, or for a program that sends something other than deliveries"
 	}
 	return "the headers of the signature are missing or malformed"
 }

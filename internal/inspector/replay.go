@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not read, or not kept whole: replay the delivery with a body of your own")
+	errBodyCut    = newCallError(http.StatusConflict, "body_cut", "the body was not read, or not kept whole: edit the replay and give it a body")
 	errCannotSign = newCallError(http.StatusConflict, "cannot_sign", "the configuration has no secret of this endpoint that can sign: add the whsec_ secret")
 )
 
