@@ -127,10 +127,10 @@ func TestPressedToastStaysWhenAnotherComes(t *testing.T) {
 		b.waitFor("there is a toast", fmt.Sprintf(`document.querySelectorAll(".toast").length === %d`, toasts))
 	}
 	show("r", 1)
-	show("c", 2)
-	show("c", 3)
-	release := b.hold(".toast .quiet")
-	show("c", 4)
+	release := b.hold(".toast .quiet") // Open
+	for n := range 3 {
+		show("c", n+2)
+	}
 	release()
 	b.waitForText("#detail .facts", "Replay of")
 }
