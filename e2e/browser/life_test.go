@@ -49,6 +49,7 @@ func TestEditedReplayShowsItsDifference(t *testing.T) {
 	b.click("#edit [type=submit]")
 	b.waitForText(".toast", "Replayed: 200")
 	b.click(".toast button")
+	b.waitForText("#detail .facts", "Replay of") // its tabs may be at another place
 	b.click("#tab-payload")
 	b.waitForText("#panel .changes", "Edited in this replay")
 	for _, shown := range []string{"data.first_name", `− "Ada"`, `+ "<b class=x>Grace</b>"`, "type", `− "user.created"`, `+ "user.updated"`} {
