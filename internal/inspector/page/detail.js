@@ -4,6 +4,7 @@
 import { entryPath, get } from "./api.js";
 import { bodyView } from "./body.js";
 import { $, capital, clock, copyable, h, icon, outcomeIcon, outcomeKind, outcomeText, patch, span, statusKind, statusText, timestamp, words } from "./dom.js";
+import { seqOf } from "./feed.js";
 import { eventOf, subjectOf } from "./list.js";
 import { visible } from "./visible.js";
 
@@ -92,7 +93,7 @@ export class Detail {
 		const known = new Set(entries.map((e) => e.id));
 		const others = entry.replays.filter((id) => !known.has(id)).slice(-20);
 		const replays = await Promise.all(others.map((id) => get(entryPath(id), signal).catch(() => null)));
-		return [...entries, ...replays.filter(Boolean)].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
+		return [...entries, ...replays.filter(Boolean)].sort((a, b) => seqOf(a) - seqOf(b));
 	}
 
 	// #counterpart returns the entry's latest replay or its original, whose answer is
@@ -278,7 +279,7 @@ export class Detail {
 		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id that tells what it is about.");
 		const compare = async (other) => {
 			const { entry } = this;
-			const [before, after] = Date.parse(other.time) < Date.parse(entry.time) ? [other, entry] : [entry, other];
+			const [before, after] = seqOf(other) < seqOf(entry) ? [other, entry] : [entry, other];
 			const title = [before, after].map((e) => clock(new Date(e.time))).join(" → ");
 			$("#compared").replaceChildren(await this.#changes(after, before.id).then((changes) => changeList(changes, title), (error) => h("p", { class: "note" }, capital(error.message) + ".")));
 		};

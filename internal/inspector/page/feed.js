@@ -5,7 +5,8 @@ import * as filters from "./filter.js";
 
 const pageSize = 1000;
 
-const seqOf = (entry) => Number(entry.id.split("-").pop());
+// seqOf orders entries as they came, also those of the same millisecond.
+export const seqOf = (entry) => Number(entry.id.split("-").pop());
 const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time) });
 
 export class Feed {
