@@ -96,6 +96,33 @@ func TestDocumentedWaysAroundPathMatchers(t *testing.T) {
 	}
 }
 
+// Without the documented lines, most of these targets reach the backend.
+func TestTargetsWithoutAPathAreRefused(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Without targets that have no path").text)
+	testcaddy.Run(t, s.caddyfile)
+	backend := s.backends["localhost:3000"]
+	for line, status := range map[string]int{
+		"POST http:http://h/api/webhooks": 400,
+		"POST http://127.0.0.1":           400,
+		"POST http:?x":                    400,
+		"POST x:y":                        400,
+		"OPTIONS http:*":                  400,
+		"CONNECT 127.0.0.1:80":            400,
+		"CONNECT /api/webhooks":           405,
+		"OPTIONS *":                       200,
+	} {
+		conn := testcaddy.Dial(t, strings.TrimPrefix(s.url, "http://"))
+		conn.Send(t, line+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+		answer, err := conn.Answer("POST")
+		if err != nil || answer.StatusCode != status {
+			t.Errorf("%s: %v, %v, want %d", line, answer.Response, err, status)
+		}
+		testcaddy.WantNothing(t, backend)
+	}
+	testcaddy.Send(t, http.DefaultClient, s.request(t, promise{}))
+	testcaddy.OnlyRequest(t, backend)
+}
+
 func TestHeadersThatReplaceThePathAreRemoved(t *testing.T) {
 	s := newSite(t, blockUnder(t, "Without headers that replace the path").text)
 	testcaddy.Run(t, s.caddyfile)
