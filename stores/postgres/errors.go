@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/stores/internal/database"
@@ -55,7 +56,7 @@ func (t *table) explain(ctx context.Context, err error) error {
 	case errors.As(err, &answer):
 		return fmt.Errorf("postgres: %s", t.explainAnswer(answer))
 	case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("postgres: the server does not answer in time: is it reachable and not overloaded? %w", context.DeadlineExceeded)
+		return fmt.Errorf("postgres: the server does not answer in time: is the address in the URL right, and is the server reachable and not overloaded? %w", context.DeadlineExceeded)
 	case errors.As(err, &dial):
 		return fmt.Errorf("postgres: the server cannot be reached: is it running, and is the address in the URL right? %w", dial)
 	default:
@@ -70,7 +71,7 @@ func (t *table) explainAnswer(answer *pgconn.PgError) string {
 	case noDatabase:
 		return "there is no such database: correct its name in the URL, or create it with CREATE DATABASE"
 	case noPermission:
-		return fmt.Sprintf("the user may not create or use the table: run this as a user who may: %s GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s;", t.definition(), t.name, t.server.user())
+		return plain(fmt.Sprintf("the user may not create or use the table: run this as a user who may: %s GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s;", t.definition(), t.name, t.server.user()))
 	case invalidSchema:
 		return "there is no such schema: correct the table's name, or create the schema with CREATE SCHEMA"
 	case readOnly:
@@ -82,10 +83,16 @@ func (t *table) explainAnswer(answer *pgconn.PgError) string {
 	case starting:
 		return "the server is starting or stopping: it can be used soon"
 	case serialization:
-		return "transactions of this user are too strictly isolated: run ALTER ROLE " + t.server.user() + " SET default_transaction_isolation = 'read committed'"
+		return "transactions of this user are too strictly isolated: run ALTER ROLE " + plain(t.server.user()) + " SET default_transaction_isolation = 'read committed'"
 	case unknownStatement:
 		return "a connection pool between here and the server loses prepared statements: add default_query_exec_mode=exec to the parameters of the URL"
 	default:
 		return fmt.Sprintf("the server answers: %s (%s)", database.Hide(answer.Message, t.server.password), answer.Code)
 	}
 }
+
+var quoted = regexp.MustCompile(`"([a-z_][a-z0-9_]*)"`)
+
+// plain removes the quotes around names that need none, since a log in JSON puts a
+// backslash before each, and nobody could copy the SQL.
+func plain(sql string) string { return quoted.ReplaceAllString(sql, "$1") }

@@ -71,10 +71,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"the password is wrong":           {url("postgres"), "", []string{"refuses the user or the password"}},
 		"there is no such user":           {url("nobody"), "", []string{"refuses the user or the password"}},
 		"there is no such database":       {server.URL() + "s", "", []string{"no such database"}},
-		"the table may not be created":    {url("caddy"), "", []string{`CREATE TABLE IF NOT EXISTS "clerk_webhook_deliveries"`, `GRANT SELECT, INSERT, UPDATE, DELETE ON "clerk_webhook_deliveries" TO "caddy"`}},
-		"the table may not be used":       {url("caddy"), "closed", []string{`GRANT SELECT, INSERT, UPDATE, DELETE ON "closed" TO "caddy"`}},
-		"a table of another shape":        {server.URL(), "shapeless", []string{`the table "shapeless" is not one for deliveries`, `CREATE TABLE IF NOT EXISTS "shapeless"`}},
-		"a table whose key is not unique": {server.URL(), "keyless", []string{`the table "keyless" is not one for deliveries`}},
+		"the table may not be created":    {url("caddy"), "", []string{`CREATE TABLE IF NOT EXISTS clerk_webhook_deliveries (`, `GRANT SELECT, INSERT, UPDATE, DELETE ON clerk_webhook_deliveries TO caddy;`}},
+		"the table may not be used":       {url("caddy"), "closed", []string{`GRANT SELECT, INSERT, UPDATE, DELETE ON closed TO caddy;`}},
+		"a table of another shape":        {server.URL(), "shapeless", []string{`the table shapeless is not one for deliveries`, `CREATE TABLE IF NOT EXISTS shapeless (`}},
+		"a table whose key is not unique": {server.URL(), "keyless", []string{`the table keyless is not one for deliveries`}},
 		"there is no such schema":         {server.URL(), "nowhere.deliveries", []string{"no such schema"}},
 		"the server takes no writes":      {url("reader"), "", []string{"read-only replica"}},
 		"the server has too many clients": {url("crowd"), "", []string{"pool_max_conns"}},
@@ -110,6 +110,9 @@ func TestSQLInTheErrorHelps(t *testing.T) {
 		t.Fatal("the claim was granted")
 	}
 	_, advice, _ := strings.Cut(err.Error(), "run this as a user who may: ")
+	if strings.ContainsAny(advice, "\"\n") {
+		t.Errorf("a log in JSON escapes what is to be copied: %s", advice)
+	}
 	sql(t, server, advice)
 	mustClaim(t, s, stores.Key{1}, "a")
 	if err := s.MarkDone(bounded(t), stores.Key{1}, "a", lease); err != nil {

@@ -49,13 +49,7 @@ func indexName(table string) string {
 
 // definition is the SQL that creates the table and the index for cleaning.
 func (t *table) definition() string {
-	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (
-	key uuid PRIMARY KEY,
-	token text NOT NULL,
-	done_at timestamptz,
-	expires_at timestamptz NOT NULL
-);
-CREATE INDEX IF NOT EXISTS %s ON %s (expires_at);`, t.name, t.index, t.name)
+	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (key uuid PRIMARY KEY, token text NOT NULL, done_at timestamptz, expires_at timestamptz NOT NULL); CREATE INDEX IF NOT EXISTS %s ON %s (expires_at);`, t.name, t.index, t.name)
 }
 
 // prepare creates the table unless there is one of the right shape.
@@ -129,7 +123,7 @@ func (t *table) checkShape(ctx context.Context) (exists bool, err error) {
 		return false, t.explain(ctx, err)
 	}
 	if missing > 0 {
-		return true, fmt.Errorf("postgres: the table %s is not one for deliveries: name another with table, or rename that one, so that this can be created: %s", t.name, t.definition())
+		return true, errors.New(plain(fmt.Sprintf("postgres: the table %s is not one for deliveries: name another with table, or rename that one, so that this can be created: %s", t.name, t.definition())))
 	}
 	return true, nil
 }

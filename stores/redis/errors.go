@@ -13,8 +13,9 @@ import (
 // advice says what to do about an answer of the server, by what the answer begins
 // with.
 var advice = []struct{ start, text string }{
-	{"WRONGPASS", "the server refuses the user or the password in the URL: correct them"},
-	{"NOAUTH", "the server asks for a password: write it into the URL, redis://user:password@host:6379"},
+	{"WRONGPASS", "the server refuses the user or the password in the URL: correct them; if the server has a password and no users, write redis://:password@host:6379"},
+	{"NOAUTH", "the server asks for a password: write it into the URL, redis://:password@host:6379, with a user before the colon if the server has users"},
+	{"ERR wrong number of arguments for 'auth' command", "the server is older than Redis 6 and has no users, but the URL has one: write redis://:password@host:6379"},
 	{"ERR invalid password", "the server refuses the password in the URL: correct it"},
 	{"ERR AUTH", "the server refuses a password, or has none set: correct the URL"},
 	{"ERR Client sent AUTH", "the server has no password, but the URL has one: remove it, or set one on the server"},

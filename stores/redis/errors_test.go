@@ -76,6 +76,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
+// Redis 5 has no users.
+func TestUserForAnOldServer(t *testing.T) {
+	const answer = "ERR wrong number of arguments for 'auth' command"
+	if text := explainAnswer(answer, answer); !strings.Contains(text, "write redis://:password@host:6379") {
+		t.Errorf("the advice is %q", text)
+	}
+}
+
 func TestServerOfClusterAndSentinel(t *testing.T) {
 	node := daemon.StartRedis(t, "--cluster-enabled", "yes")
 	command(t, node.Address, "cluster", "addslotsrange", "0", "16383")
