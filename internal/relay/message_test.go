@@ -48,10 +48,12 @@ func FuzzMessages(f *testing.F) {
 	f.Add([]byte(`{"type":"event","version":1,"data":{"id":"1","method":"POST","headers":{"a":"b"},"body":"aGk="}}`))
 	f.Add([]byte(`{"type":"event","version":1,"data":{"id":"1","status":200,"headers":{},"body":null}}`))
 	f.Add([]byte(`{"type":"event"`))
+	f.Add([]byte(`{"type":"start","version":1,"data":{"match":{"type":"start","data.match.type":"start","data..0":"","":""},"events":[[{"a":1}]]}}`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var start Start
 		if decode(frame, typeStart, &start) == nil {
 			_, _ = start.compile()
+			newChoice([]*listener{{wishes: start.Wishes}}).wanting(&Delivery{Body: frame})
 		}
 		var request Request
 		if decode(frame, typeEvent, &request) != nil {
