@@ -53,7 +53,6 @@ type Key struct {
 type keyMaterial struct {
 	hmacKey   []byte
 	publicKey ed25519.PublicKey
-	guessable bool
 }
 
 // ParseSecret reads a signing secret as a dashboard shows it: "whsec_" and base64
@@ -157,7 +156,7 @@ func newHMACKey(encoded string) (*Key, error) {
 	if isRepeated(key) || isRepeated([]byte(strings.TrimRight(encoded, "="))) {
 		return nil, errGuessable
 	}
-	k := &Key{keyMaterial: &keyMaterial{hmacKey: key, guessable: isPattern(key) || isPattern([]byte(strings.TrimRight(encoded, "=")))}}
+	k := &Key{keyMaterial: &keyMaterial{hmacKey: key}}
 	k.states.New = func() any { return newHMACState(key) }
 	return k, nil
 }
@@ -231,10 +230,6 @@ func (k *Key) Symmetric() bool { return k.hmacKey != nil }
 // IsText reports whether the key is the text of another secret, as when somebody encoded
 // a whole secret in base64. Some senders do sign with such a key.
 func (k *Key) IsText() bool { return bytes.HasPrefix(k.hmacKey, []byte(hmacPrefix)) }
-
-// Guessable reports whether the key has an obvious pattern, as somebody types one for a
-// test. It is accepted all the same.
-func (k *Key) Guessable() bool { return k.guessable }
 
 // Fingerprint returns a hash of the key. It identifies the key without telling it,
 // and does not depend on how the secret was written.
