@@ -10,19 +10,24 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
+// pausesOf20s is the directive that limits pauses on one site only.
+const pausesOf20s = "timeouts {\nread_timeout 20s\n}\n"
+
 func TestDrippingSenderIsCutOff(t *testing.T) {
 	const timeout = 200 * time.Millisecond
-	limits := map[string]struct{ body, server string }{
-		"by body_timeout":                        {"200ms", ""},
-		"by body_timeout before read_body":       {"200ms", "timeouts {\nread_body 20s\n}"},
-		"by body_timeout before an idle timeout": {"200ms", "timeouts {\nread_body_idle 20s\n}"},
-		"by read_body before body_timeout":       {"20s", "timeouts {\nread_body 200ms\n}"},
-		"by body_timeout alone":                  {"200ms", noIdleTimeout("")},
-		"by read_body alone":                     {"20s", noIdleTimeout("read_body 200ms")},
+	limits := map[string]struct{ body, server, directive string }{
+		"by body_timeout":                        {"200ms", "", ""},
+		"by body_timeout before read_body":       {"200ms", "timeouts {\nread_body 20s\n}", ""},
+		"by body_timeout before an idle timeout": {"200ms", "timeouts {\nread_body_idle 20s\n}", ""},
+		"by read_body before body_timeout":       {"20s", "timeouts {\nread_body 200ms\n}", ""},
+		"by body_timeout alone":                  {"200ms", noIdleTimeout(""), ""},
+		"by read_body alone":                     {"20s", noIdleTimeout("read_body 200ms"), ""},
+		"by body_timeout before a directive":     {"200ms", "", pausesOf20s},
+		"by body_timeout before it alone":        {"200ms", noIdleTimeout(""), pausesOf20s},
 	}
 	for name, limit := range limits {
 		backend := testcaddy.NewBackend(t, nil)
-		site := testcaddy.RunSite(t, `
+		site := testcaddy.RunSite(t, limit.directive+`
 			clerk_webhook {
 				secret `+testcaddy.Secret+`
 				body_timeout `+limit.body+`
@@ -54,8 +59,12 @@ func TestDrippingSenderIsCutOff(t *testing.T) {
 func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	backend := testcaddy.NewBackend(t, func(http.ResponseWriter, *http.Request) { <-time.After(2 * timeout) })
-	for name, server := range map[string]string{"with Caddy's idle timeout": "", "without Caddy's idle timeout": noIdleTimeout("")} {
-		site := testcaddy.RunSite(t, `
+	for name, limit := range map[string]struct{ server, directive string }{
+		"with Caddy's idle timeout":    {},
+		"without Caddy's idle timeout": {server: noIdleTimeout("")},
+		"with that of a directive":     {noIdleTimeout(""), pausesOf20s},
+	} {
+		site := testcaddy.RunSite(t, limit.directive+`
 			header X-Connection {remote} {
 				defer
 			}
@@ -63,7 +72,7 @@ func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 				secret `+testcaddy.Secret+`
 				body_timeout `+timeout.String()+`
 			}
-			reverse_proxy `+backend.Address+testcaddy.Labelled, server)
+			reverse_proxy `+backend.Address+testcaddy.Labelled, limit.server)
 		for _, client := range site.Clients {
 			t.Run(client.Name+"/"+name, func(t *testing.T) {
 				var connections []string
