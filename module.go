@@ -457,13 +457,15 @@ func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 }
 
 // withhold leaves nothing of a rejected request for handle_errors to pass on: no body
-// and no header of the signature. Otherwise an error route could deliver a forgery.
+// and no header of the signature. Otherwise an error route could deliver a forgery. With
+// an upgrade, the sender could send one on the same connection.
 func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejection) {
 	for _, set := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
 		delete(r.Header, set.ID)
 		delete(r.Header, set.Timestamp)
 		delete(r.Header, set.Signature)
 	}
+	delete(r.Header, "Upgrade")
 	// What has failed cannot be read any further, and a new deadline would swallow a
 	// 408.
 	isRead := d.body != nil || why.Reason == bodyTimeout || why.Reason == bodyIncomplete

@@ -51,6 +51,11 @@ func TestErrorRoutesGetNothingOfARejectedRequest(t *testing.T) {
 			r.Header.Set("Svix-Timestamp", "1614265330")
 			r.Header.Set("Expect", "100-continue")
 		},
+		"for a change of the protocol": func(_ *testing.T, r *http.Request) {
+			r.Method = http.MethodGet
+			r.Header.Set("Connection", "Upgrade")
+			r.Header.Set("Upgrade", "h2c")
+		},
 		"with the headers of both dialects": func(_ *testing.T, r *http.Request) {
 			for _, name := range []string{"Id", "Timestamp", "Signature"} {
 				r.Header.Set("Webhook-"+name, r.Header.Get("Svix-"+name))
@@ -92,7 +97,7 @@ func checkNothingOfADelivery(t *testing.T, got testcaddy.Received) {
 		t.Errorf("the error route passed on the trailers %v", got.Trailer)
 	}
 	for name := range got.Header {
-		if strings.HasPrefix(name, "Svix-") || strings.HasPrefix(name, "Webhook-") || name == "Trailer" {
+		if strings.HasPrefix(name, "Svix-") || strings.HasPrefix(name, "Webhook-") || name == "Trailer" || name == "Upgrade" {
 			t.Errorf("the error route passed on %s", name)
 		}
 	}
