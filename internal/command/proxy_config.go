@@ -97,6 +97,10 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- if .Only}}
 		respond 404
 {{- else}}
+		# A backend that changes to HTTP/2 by Upgrade then reads requests that no
+		# guard has seen. A WebSocket carries none.
+		@upgrade not vars_regexp {http.request.header.Upgrade} (?i)^(websocket)?$
+		request_header @upgrade -Upgrade
 		reverse_proxy {{token .Upstream}}
 {{- if .Echo}} {
 			header_up -Clerk-Webhook-Outcome

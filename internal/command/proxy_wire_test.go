@@ -61,3 +61,27 @@ func TestProxyRefusesTargetsWithoutAPath(t *testing.T) {
 		t.Errorf("%d requests have reached the backend", got)
 	}
 }
+
+// A backend that takes a connection over reads requests from it that no guard has seen.
+// A WebSocket carries none.
+func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {
+	backend := newRecorder(t, ok)
+	p := startProxy(t, secretVariables, "--to", backend.URL)
+	for upgrade, passes := range map[string]bool{
+		"Upgrade: websocket":                 true,
+		"Upgrade: WebSocket":                 true,
+		"Upgrade: h2c":                       false,
+		"Upgrade: H2C":                       false,
+		"Upgrade: TLS/1.0, HTTP/1.1":         false,
+		"Upgrade: websocket, h2c":            false,
+		"Upgrade: h2c\r\nUpgrade: websocket": false,
+		"Upgrade: websocket\r\nUpgrade: h2c": false,
+	} {
+		seen := len(backend.all())
+		onWire(t, p.url, "GET /other HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"+upgrade+"\r\n\r\n")
+		got := backend.all()[seen:]
+		if len(got) != 1 || (got[0].header.Get("Upgrade") != "") != passes {
+			t.Errorf("%q: the backend got %v", upgrade, got)
+		}
+	}
+}

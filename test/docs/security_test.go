@@ -123,6 +123,28 @@ func TestTargetsWithoutAPathAreRefused(t *testing.T) {
 	testcaddy.OnlyRequest(t, backend)
 }
 
+// A connection that has become HTTP/2 carries requests that no guard sees.
+func TestOnlyWebSocketsChangeTheProtocol(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Without changes of the protocol").text)
+	testcaddy.Run(t, s.caddyfile)
+	for upgrade, want := range map[string]string{
+		"WebSocket":                     "websocket",
+		"h2c":                           "",
+		"h2c\r\nUpgrade: websocket":     "",
+		"websocket, h2c":                "",
+		"h2c\r\nConnection: HTTP2-More": "",
+	} {
+		conn := testcaddy.Dial(t, strings.TrimPrefix(s.url, "http://"))
+		conn.Send(t, "GET /other HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: "+upgrade+"\r\n\r\n")
+		if _, err := conn.Answer("GET"); err != nil {
+			t.Fatal(err)
+		}
+		if got := testcaddy.OnlyRequest(t, s.backends["localhost:3000"]).Header.Get("Upgrade"); got != want {
+			t.Errorf("%q: the backend got %q", upgrade, got)
+		}
+	}
+}
+
 func TestHeadersThatReplaceThePathAreRemoved(t *testing.T) {
 	s := newSite(t, blockUnder(t, "Without headers that replace the path").text)
 	testcaddy.Run(t, s.caddyfile)
