@@ -1,28 +1,27 @@
 package stores_test
 
 import (
-	"net/http"
 	"testing"
 
-	_ "github.com/caddyclerk/caddy-clerk-webhook" // which has deduplicate
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores/storetest"
 )
-
-func TestMain(m *testing.M) { testcaddy.Main(m) }
 
 // The example is what an author of a store begins with.
 func TestExample(t *testing.T) {
 	storetest.Run(t, func(*testing.T) stores.Store { return Shelf{} })
 }
 
+// It is loaded as deduplicate does. That is not here, because what this package's tests
+// import gets into the go.mod of redis and postgres.
 func TestExampleInCaddyfile(t *testing.T) {
 	Example()
-	backend, address := testcaddy.NewBackend(t, nil), testcaddy.FreeAddress(t)
-	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook {\nsecret "+testcaddy.Secret+"\ndeduplicate 48h shelf\n}\nreverse_proxy "+backend.Address+testcaddy.Labelled+"}\n")
-	for _, want := range []string{"forwarded", "duplicate done"} {
-		testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address, testcaddy.Secret, testcaddy.UserCreated)).Check(t, http.StatusOK, want)
+	d := caddyfile.NewTestDispenser("shelf")
+	d.Next()
+	module, err := caddyfile.UnmarshalModule(d, stores.Namespace+".shelf")
+	if _, isStore := module.(stores.Store); err != nil || !isStore {
+		t.Errorf("the module is %T, %v", module, err)
 	}
-	testcaddy.OnlyRequest(t, backend)
 }
