@@ -140,12 +140,10 @@ func nameSecrets(texts []string, prefix string) ([]diagnosis.Secret, error) {
 // that no part of a secret with an = in it is printed as a name.
 var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$`)
 
-var secretPrefix = regexp.MustCompile(`^wh(sec|pk|sk)_`)
-
 func splitSecret(text string) (name, secret string) {
 	name, rest, found := strings.Cut(text, "=")
 	isPadding := strings.Trim(rest, "= \t\r\n") == ""
-	if found && !isPadding && secretName.MatchString(name) && !secretPrefix.MatchString(name) {
+	if found && !isPadding && secretName.MatchString(name) && !signature.HoldsSecret(name) {
 		return name, rest
 	}
 	return "", text

@@ -100,6 +100,7 @@ func TestUnusableSecrets(t *testing.T) {
 		{"missing file", []string{"--secret-file", "/does/not/exist"}, "", "no such file"},
 		{"blank environment", nil, "CLERK_WEBHOOK_SIGNING_SECRET= ", "no signing secret"},
 		{"a key with an = inside is not printed as a name", []string{"--secret", strings.Repeat("Zm9v", 8) + "=x"}, "", "secret \\\"1\\\""},
+		{"a key of the API is not printed as a name", []string{"--secret", "sk_test_Zm9v=" + sendSecret}, "", "secret \\\"1\\\""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
