@@ -123,6 +123,19 @@ func TestTargetsWithoutAPathAreRefused(t *testing.T) {
 	testcaddy.OnlyRequest(t, backend)
 }
 
+func TestPathsWithDotsAreRefused(t *testing.T) {
+	s := newSite(t, blockUnder(t, "Without dots in paths").text)
+	testcaddy.Run(t, s.caddyfile)
+	for _, target := range []string{"/api//../webhooks", "/api//%2E%2e/webhooks", "/api/webhooks/x//../..", "/api/webhooks/../x", "/x/..", "/./x"} {
+		conn := testcaddy.Dial(t, strings.TrimPrefix(s.url, "http://"))
+		conn.Send(t, "POST "+target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+		if answer, err := conn.Answer("POST"); err != nil || answer.StatusCode != 400 {
+			t.Errorf("%s: %v, %v", target, answer.Response, err)
+		}
+		testcaddy.WantNothing(t, s.backends["localhost:3000"])
+	}
+}
+
 // A connection that has become HTTP/2 carries requests that no guard sees.
 func TestOnlyWebSocketsChangeTheProtocol(t *testing.T) {
 	s := newSite(t, blockUnder(t, "Without changes of the protocol").text)

@@ -27,6 +27,10 @@ var routers = map[string]func(target string) bool{
 		}
 		return decodedAndCleaned(target) == webhookPath
 	},
+	"new URL(origin + target)": func(target string) bool { // of JavaScript: it merges no slashes
+		u, err := url.Parse("http://h" + target)
+		return err == nil && u.ResolveReference(u).Path == webhookPath
+	},
 	"decoded and cleaned": func(target string) bool { return decodedAndCleaned(target) == webhookPath },
 	"decoded twice": func(target string) bool {
 		once, err := url.PathUnescape(target)
@@ -90,6 +94,7 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"encoded twice":           {"/api/%2577ebhooks", false, false},
 		"a parameter of two dots": {"/x/..;/api/webhooks", false, false},
 		"a backslash":             {`/api\webhooks`, false, false},
+		"dots behind two slashes": {"/api//../webhooks", false, false},
 		"out of it by dots":       {"/api/webhooks/../x", false, false},
 		"out by encoded dots":     {"/api/webhooks/%2e%2e/x", false, false},
 		"an encoded backslash":    {"/api%5cwebhooks", false, false},
