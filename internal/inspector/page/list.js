@@ -171,7 +171,7 @@ export class List {
 	}
 
 	#click({ detail, target, clientY }) {
-		const { id, y } = detail ? this.#pressed : { id: idOf(target), y: clientY }; // not all clicks are of a pointer
+		const { id, y } = (detail && this.#pressed) || { id: idOf(target), y: clientY }; // not all clicks are of a pointer
 		if (id && Math.abs(clientY - y) < this.#height) this.#on.open(id);
 	}
 
