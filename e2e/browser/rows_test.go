@@ -143,7 +143,7 @@ func TestSearchMarksAndCounts(t *testing.T) {
 	b.waitFor("the search is for a text, not for a pattern", marked+` === "Grace ("`)
 	b.click("#reset")
 	b.waitFor("nothing is marked", marked+` === ""`)
-	b.is("nothing is counted", `document.querySelector("#found").innerText === ""`)
+	b.waitFor("nothing is counted", `document.querySelector("#found").innerText === ""`)
 }
 
 func TestRareFiltersAreFolded(t *testing.T) {
