@@ -24,6 +24,7 @@ const scroll = `(async () => {
 		const now = await new Promise(requestAnimationFrame);
 		times.push(now - last);
 		last = now;
+		await new Promise((resolve) => setTimeout(resolve)); // until the page has drawn this frame, too
 		nodes = Math.max(nodes, document.querySelectorAll("*").length);
 		const box = list.getBoundingClientRect();
 		if (!document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2).closest(".row")) blank++;
@@ -68,7 +69,7 @@ func TestManyDeliveriesStaySmooth(t *testing.T) {
 		b.within(t)
 		stop := d.keepDelivering(50 * time.Millisecond)
 		b.isSmooth()
-		stop()
+		b.waitForText("#newer", fmt.Sprint(stop(), " new"))
 		b.waitForRows(deliveries) // the oldest are gone
 	})
 	t.Run("Home and End move to both ends", func(t *testing.T) {
