@@ -43,6 +43,8 @@ export class List {
 		this.#measure();
 		const top = Math.floor(this.#root.scrollTop / this.#height);
 		const anchor = this.#root.scrollTop > 0 ? this.entries[top]?.id : undefined;
+		const shift = entries.findIndex((e) => e.id === this.entries[0]?.id);
+		if (shift > 0) this.#pool.unshift(...this.#pool.splice(-(shift % this.#pool.length))); // so that an entry keeps its row
 		this.entries = entries;
 		const time = Date.now();
 		for (const [id, came] of this.#fresh) if (time - came > flash) this.#fresh.delete(id);
