@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -225,7 +226,7 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		host = to
 	}
 	isSocket := strings.HasPrefix(to, "unix/")
-	if strings.ContainsAny(to, " \t\r\n{}`") || strings.ContainsAny(host, "/*@,?#") && !isSocket {
+	if strings.ContainsFunc(to, unicode.IsSpace) || strings.ContainsAny(to, "{}`") || strings.ContainsAny(host, "/*@,?#") && !isSocket {
 		return fmt.Errorf("--to %q: give a host and a port only, such as localhost:3000 or https://app.example.com. The proxy does not change paths", to)
 	}
 	p.to = to

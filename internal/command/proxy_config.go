@@ -3,6 +3,7 @@ package command
 import (
 	"strings"
 	"text/template"
+	"unicode"
 )
 
 // outcomeHeader tells the echo backend what the guard has found.
@@ -143,7 +144,8 @@ func (p *proxy) Records() bool { return p.Inspector != nil || p.Follows }
 // stays one. In backquotes nothing is escaped.
 func token(value string) string {
 	isPlaceholder := strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") && strings.Count(value, "{") == 1 && strings.Count(value, "}") == 1
-	if value != "" && !strings.ContainsAny(value, " \t\r\n\"`#<\\") && (isPlaceholder || !strings.ContainsAny(value, "{}")) {
+	isOneWord := value != "" && !strings.ContainsFunc(value, unicode.IsSpace)
+	if isOneWord && !strings.ContainsAny(value, "\"`#<\\") && (isPlaceholder || !strings.ContainsAny(value, "{}")) {
 		return value
 	}
 	if strings.Contains(value, `\`) && !strings.Contains(value, "`") {
