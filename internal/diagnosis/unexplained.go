@@ -28,8 +28,11 @@ func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []
 	if headerErr != nil {
 		return findings
 	}
-	if len(keys) > 0 {
+	switch {
+	case len(keys) > 0:
 		findings = append(findings, unknownSecret(d, len(findings) > 0))
+	case len(findings) == 0: // the endpoint may be gone from the configuration
+		findings = append(findings, Finding{Code: SecretUnknown, Message: "no signing secret is known any more to find the cause with"})
 	}
 	if f, refused := Clock(headers.Time, d.Received, d.Tolerance); refused {
 		findings = append(findings, f)

@@ -157,3 +157,14 @@ func TestEndedSaysWhatHappened(t *testing.T) {
 		})
 	}
 }
+
+func TestEndedHasACauseWhenTheEndpointIsGone(t *testing.T) {
+	rc := NewRecorder()
+	c := rc.Begin(&Endpoint{Name: "default"}, answerless{make(http.Header)}, newDelivery("msg_1", 50, ""))
+	body := []byte(`{"type":"user.created","data":{"first_name":"Ada"}}`)
+	c.End(Progress{Decision: decisionOf("msg_1", false), Body: body, IsRead: true}, fmt.Errorf("forged"))
+	r := rc.find(rc.lastSeq)
+	if cause := (Ended{rc.summarize(r), rc, r}).Cause(); cause != "no signing secret is known any more to find the cause with" {
+		t.Errorf("the cause is %q", cause)
+	}
+}
