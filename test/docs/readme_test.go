@@ -122,7 +122,7 @@ type promise struct {
 // promises are those of each Caddyfile in the documentation, by the heading
 // above it.
 var promises = map[string][]promise{
-	"Quick start": {
+	"In production": {
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
 		{name: "a slash at the end is no way around", path: "/api/webhooks/", secret: unknownSecret, status: 403},
