@@ -42,8 +42,8 @@ sends anything. --yes skips the question.
 
 --users, --organizations and --memberships say what to send. They are sent in
 this order, whatever the order of the flags is. Without these flags, users are
-sent. Ids as arguments send single objects instead. --since leaves out what has
-not changed since then: 36h, 7d, 2026-11-01 (in UTC) or 2026-11-01T09:00:00Z.
+sent. To send single objects, give their ids as arguments. --since sends only what
+has changed since a time: 36h, 7d, 2026-11-01 (in UTC) or 2026-11-01T09:00:00Z.
 --as updated sends user.updated instead of user.created, and so on.
 
 --known-ids names a file with the ids of the users in your database, one a line.
@@ -89,7 +89,7 @@ before its end, 2 if nothing was sent.
 	f.String("since", "", "Send only what has changed since then: a time span such as 36h, or a date")
 	f.String("as", backfill.Created, "The kind of event: created or updated")
 	f.String("known-ids", "", "File with the ids of your users, one a line; - is standard input")
-	f.String("max-deletions", "5%", "The most users that are deleted: a share of the known ids, or a number")
+	f.String("max-deletions", "5%", "Send no user.deleted if there would be more than this: a share of the known ids, or a number")
 	f.String("resume", "", "File that keeps how far the run is")
 	f.Bool("dry-run", false, "Send nothing: count, and show the first event of each type")
 	f.Float64("rate", 0, "Maximum number of events per second; 0 is no limit")

@@ -37,8 +37,9 @@ stays the same the next time. --new makes another.
 With a URL, the relay is your own: a Caddy whose clerk_webhook has the option
 'relay'. Give the URL of that endpoint, and its signing secret, which proves that
 you may listen. With --event and --match, the relay sends you only the deliveries
-that match. --since 30m also gets what the endpoint has recorded in the last 30
-minutes, if it has 'inspect', but nothing that your backend has already handled.
+that match. With --since 30m, you first get what the endpoint has recorded in the
+last 30 minutes. For that, it needs the option 'inspect'. The guard on this machine
+leaves out what your backend here has already handled.
 
 The command connects again when the connection is lost. If that cannot help, it
 ends with an error. It uses the proxy in the environment variable HTTPS_PROXY.

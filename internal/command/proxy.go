@@ -111,7 +111,7 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
 	f.BoolVarP(&p.quiet, "quiet", "q", false, "Print no line for each delivery")
 	f.BoolVar(&p.asJSON, "json", false, "Print a JSON object for each delivery, and everything else to standard error")
-	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, with each rejection")
+	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, also one for each rejection")
 	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)

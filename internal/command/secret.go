@@ -23,9 +23,9 @@ func newSecretCommand() *cobra.Command {
 Prints a new random signing secret (32 bytes, HMAC-SHA256), in the form that the
 Clerk Dashboard shows.
 
---listen-token prints the token for your secrets instead, one a line. Who has the
-token may listen at the endpoint's relay, and so read its deliveries, but cannot
-sign any. 'listen' makes the token by itself. Other clients of a relay need it.
+--listen-token prints a token for each of your secrets instead, one a line. Who
+has it may listen at the endpoint's relay, and so read its deliveries, but cannot
+sign any. You need it only for a client other than 'listen'.
 `,
 		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"
   $ caddy clerk-webhook secret --listen-token`,
@@ -38,7 +38,7 @@ sign any. 'listen' makes the token by itself. Other clients of a relay need it.
 		},
 	}
 	addSecretFlags(cmd)
-	cmd.Flags().Bool("listen-token", false, "Print the token that lets others listen at a relay of this secret")
+	cmd.Flags().Bool("listen-token", false, "Print a token with which others can listen at your relay, but not sign")
 	return cmd
 }
 

@@ -56,9 +56,9 @@ and names. Within one run, all events are about the same user or organization.
 With --count, each repetition is about a new one.
 
 --data sends your own payload. --set changes a value in each payload. A value
-that is not JSON becomes a string. With either, the command encodes the payload
-as JavaScript's JSON.stringify does, so that it also verifies in a backend that
-parses the body and encodes it again.
+that is not JSON becomes a string. With --data or --set, the command encodes the
+payload as JavaScript's JSON.stringify does. A backend that parses the body and
+encodes it again can then still verify it.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
 distance from now such as -10m.

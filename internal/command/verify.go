@@ -31,7 +31,7 @@ the command has undone that mistake.
 Give the delivery in one of these forms:
 
   --request                                a raw HTTP request
-  --delivery                               a line of 'clerk webhooks listen --json'
+  --delivery                               a line of Clerk's CLI: 'clerk webhooks listen --json'
   --body --header                          a body and its headers
   --body --id --timestamp --signature      a body and the three values
 
@@ -72,7 +72,7 @@ unreadable input, no secret).
 	addSecretFlags(cmd)
 	f := cmd.Flags()
 	f.String("request", "", "Raw HTTP request; - is standard input")
-	f.String("delivery", "", "Delivery of 'clerk webhooks listen --json'; - is standard input")
+	f.String("delivery", "", "Delivery that Clerk's CLI prints: 'clerk webhooks listen --json'; - is standard input")
 	f.String("body", "", "Body; - is standard input")
 	f.StringArrayP("header", "H", nil, "Header, 'Name: value' (repeatable)")
 	f.String("id", "", "Value of svix-id")
