@@ -386,7 +386,7 @@ func TestStatus(t *testing.T) {
 	d.deliver("msg_1", user("user.created", "Ada"))
 	d.deliverSigned(otherSecret, "msg_forged", user("user.created", "Mallory"), time.Now())
 	b := openPage(d)
-	b.waitForText("#kept", "2 kept")
+	b.waitForText("#kept", "2 recorded")
 	b.click("#kept")
 	for _, shown := range []string{"Verified\n1 kept", "of 40 MB", "Rejected\n1 kept", "of 10 MB", "Running since", "default at " + d.site + ", with the secret production"} {
 		b.waitForText("#status dl", shown)

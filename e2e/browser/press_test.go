@@ -40,7 +40,7 @@ func (b *tab) hold(selector string) (release func()) {
 }
 
 // waitForStatus waits until the page has read the status since n deliveries are there.
-func (b *tab) waitForStatus(n int) { b.t.Helper(); b.waitForText("#kept", fmt.Sprint(n, " kept")) }
+func (b *tab) waitForStatus(n int) { b.t.Helper(); b.waitForText("#kept", fmt.Sprint(n, " recorded")) }
 
 func TestPressedRowIsOpenedWhateverArrives(t *testing.T) {
 	d := newDesk(t)

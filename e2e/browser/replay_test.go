@@ -33,6 +33,7 @@ func TestReplay(t *testing.T) {
 	b.waitForText(".answer:first-child h3", "This delivery")
 	b.waitForText(".answer:last-child", "answer 2")
 	b.waitForText(".answer:last-child h3", "Its latest replay")
+	b.waitForText(".summary", "attempt 1 of 1, replayed")
 	b.is("the answers are side by side", `new Set([...document.querySelectorAll(".answer")].map((a) => a.getBoundingClientRect().top)).size === 1`)
 	b.click(".answer:last-child .link") // Open
 	b.waitForText(".facts", "Replay of")

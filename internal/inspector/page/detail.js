@@ -159,7 +159,7 @@ export class Detail {
 			names.length > 0 && [entry.replay_of ? "edited " : "changed ", h("b", {}, visible(names.slice(0, 3).join(", "))), names.length > 3 && ` and ${names.length - 3} more`],
 			isLate && h("b", { class: "untaken" }, late),
 			entry.signed_at && "signed " + clock(new Date(entry.signed_at)),
-			nth > 0 && `attempt ${nth} of ${received.length}`,
+			nth > 0 && `attempt ${nth} of ${received.length}${attempts[received.length] ? ", replayed" : ""}`,
 		];
 		return h("p", { class: "summary" }, parts.map((part) => part && h("span", {}, part)));
 	}
@@ -196,7 +196,7 @@ export class Detail {
 			notesOf(entry).map((note) => h("p", {}, note)),
 			h("p", { class: "dim" }, (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason) + ".",
 				entry.passed && " The report_only option let it through, so your application answered it.",
-				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` It was signed with the secret “${d.secret}”.`));
+				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` Before that, it was signed with the secret “${d.secret}”.`));
 	}
 
 	#notice(entry) {

@@ -49,7 +49,7 @@ export class Status {
 		}
 		this.endpoints = this.#now.endpoints;
 		const { verified, rejected } = this.#now;
-		$("#kept span").textContent = `${verified.entries + rejected.entries} kept · ${size(verified.bytes + rejected.bytes)}`;
+		$("#kept span").textContent = `${verified.entries + rejected.entries} recorded · ${size(verified.bytes + rejected.bytes)}`;
 		this.#write();
 		this.#on();
 	}
