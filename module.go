@@ -111,7 +111,8 @@ type Handler struct {
 	// its whole body. Of a body that takes longer than body_timeout, the next
 	// handler can read what has come, and then gets an error. That does not bound
 	// what the guard does not read: the body if the headers are wrong, and what
-	// exceeds max_body. Deliveries that verify are still filtered. Use it to watch before you enforce. Default: false.
+	// exceeds max_body. Deliveries that verify are still filtered. Use it to watch
+	// before you enforce. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
 	// Forward each delivery once. Default: off.

@@ -18,8 +18,9 @@ type Ended struct {
 }
 
 // Follow calls show with the deliveries that have ended since its last call, in the
-// order of their ends, until ctx is done, and then a last time. It never holds up a delivery. If deliveries
-// come faster than show handles them, it misses some, and says how many.
+// order of their ends, until ctx is done, and then a last time. It never holds up a
+// delivery. If deliveries come faster than show handles them, it misses some, and says
+// how many.
 //
 // If forget is true, nothing is kept of a delivery after show has returned.
 func (rc *Recorder) Follow(ctx context.Context, forget bool, show func(ended []Ended, missed uint64)) {
