@@ -10,8 +10,13 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
+// run runs an endpoint with a name that no other has, so that no listener of another
+// test is still there.
 func run(t *testing.T, options string) (url string) {
 	t.Helper()
+	if !strings.HasPrefix(options, "name ") {
+		options = "name " + testcaddy.NewEndpoint() + "\n" + options
+	}
 	address := testcaddy.FreeAddress(t)
 	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook /hooks* {\nsecret "+testcaddy.Secret+"\n"+options+"\n}\nrespond 207\n}")
 	return "http://" + address + "/hooks"
@@ -163,9 +168,9 @@ func TestListenersGetWhatTheyAskFor(t *testing.T) {
 		"another value":    {`,"match":{"data.id":"user_other"}`, false},
 		"event, but value": {`,"events":["user.*"],"match":{"data.id":"user_other"}`, false},
 	}
-	url := run(t, "relay")
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			url := run(t, "relay")
 			w := listen(t, url, testcaddy.Secret, test.wishes)
 			answers := deliver(t, url, testcaddy.UserCreated)
 			want := http.StatusServiceUnavailable

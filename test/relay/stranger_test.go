@@ -124,7 +124,7 @@ func TestOnlyVerifiedDeliveriesAreRelayed(t *testing.T) {
 }
 
 func TestRefusedListenersAreLoggedOnceAMinute(t *testing.T) {
-	url := run(t, "name "+testcaddy.NewEndpoint()+"\nrelay")
+	url := run(t, "relay")
 	testcaddy.Log.Reset()
 	for range 20 {
 		w := dial(t, url)
@@ -204,7 +204,7 @@ func TestRefusedListenersAreLoggedWithoutTheirText(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := run(t, "name "+testcaddy.NewEndpoint()+"\nrelay")
+			url := run(t, "relay")
 			testcaddy.Log.Reset()
 			come(t, url)
 			testcaddy.Log.WaitFor(t, "listeners refused")
