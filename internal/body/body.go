@@ -283,8 +283,10 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); errors.Is(err, io.EOF) {
 			break
 		}
-		// What is left cannot be read, and must not be taken for the next request.
+		// What is left cannot be read, and must not be taken for the next request. What
+		// the server has read ahead has no deadline, so it is dropped, too.
 		setReadDeadline(w, r, time.Now())
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
 		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share

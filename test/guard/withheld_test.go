@@ -1,0 +1,63 @@
+package guard_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// A handler in front can have a copy of the request. An error route behind it must get
+// nothing of the body, also where the guard stops dropping it: the server has read a
+// little further by then.
+func TestCopiesOfARejectedRequestHaveNoBody(t *testing.T) {
+	const dropped = 2 << 20 // as much as the guard drops of a body
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	backend := testcaddy.NewBackend(t, nil)
+	login := testcaddy.NewBackend(t, nil)
+	for name, front := range map[string]string{
+		"tracing":              "tracing",
+		"tracing and timeouts": "timeouts {\nread_timeout 20s\n}\ntracing",
+		"forward_auth":         "forward_auth " + login.Address + " {\nuri /\ncopy_headers X-Role\n}",
+	} {
+		site := testcaddy.RunSite(t, front+"\nclerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nrespond 204\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+		for method, header := range map[string]string{
+			http.MethodPost: "",
+			http.MethodPut:  "Trailer: Svix-Id\r\n",
+		} {
+			t.Run(name+"/"+method, func(t *testing.T) {
+				backend.Take()
+				sendRaw(t, site.Plain, method+" /hooks HTTP/1.1\r\nHost: "+site.Plain+"\r\nTransfer-Encoding: chunked\r\n"+header+"\r\n"+
+					strings.Repeat(chunk(strings.Repeat(" ", 1000)), dropped/1000)+
+					chunk(strings.Repeat(" ", dropped%1000))+chunk(testcaddy.UserCreated)+"0\r\nSvix-Id: msg_1\r\n\r\n")
+				arrived := backend.Take()
+				if len(arrived) != 1 {
+					t.Errorf("%d requests reached the error route", len(arrived))
+				}
+				for _, got := range arrived {
+					checkNothingOfADelivery(t, got)
+				}
+			})
+		}
+	}
+}
+
+func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
+
+// sendRaw sends a request and waits for the end of the connection.
+func sendRaw(t *testing.T, address, request string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = io.WriteString(conn, request) // the server may close before it has read all
+	_, _ = io.Copy(io.Discard, conn)
+}
