@@ -39,6 +39,9 @@ func TestGuessable(t *testing.T) {
 		"base64 of another word":       {"whsec_" + strings.Repeat("secret", 6), true},
 		"base64 of the alphabet":       {"whsec_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true},
 
+		"public key of zeros":          {"whpk_O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=", true},
+		"public key of bytes in order": {"whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=", true},
+
 		"a random key":       {GenerateSecret(), false},
 		"a key of Svix":      {"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", false},
 		"hexadecimal text":   {text("9d61b19deffd5a60ba844af492ec2cc4"), false},

@@ -15,12 +15,14 @@ var publishedSecrets = []string{
 	"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
 	"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
 
-	// The tests in section 7.1 of RFC 8032.
+	// The tests in sections 7.1 and 7.2 of RFC 8032.
 	"whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
 	"whpk_PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=",
 	"whpk_/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU=",
 	"whpk_J4EX/BRMcjQPZ9DyMW6Dhs7/vyskKMnFH+98WX8dQm4=",
 	"whpk_7Bcrk61eVjv0kyxw4SRQNMNUZ+8u/U1k6/gZaDRn4r8=",
+	"whpk_38lCXk+Wj38MKfAlnPX5rtaFHCu0rYv7hgz+4KskgpI=",
+	"whpk_Dx0SdJQ7kUFYiRUuiT2A6TJ1ofwLZf1xtLDdoQrX13I=",
 }
 
 var publishedFingerprints = sync.OnceValue(func() map[[sha256.Size]byte]bool {

@@ -31,7 +31,7 @@ func TestSecretsOfVectorsArePublished(t *testing.T) {
 	}
 }
 
-// The private keys are those of section 7.1 of RFC 8032.
+// The private keys are those of sections 7.1 and 7.2 of RFC 8032.
 func TestKeysOfTheStandardOfEd25519ArePublished(t *testing.T) {
 	for _, private := range []string{
 		"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
@@ -39,6 +39,8 @@ func TestKeysOfTheStandardOfEd25519ArePublished(t *testing.T) {
 		"c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
 		"f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
 		"833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+		"0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6",
+		"ab9c2853ce297ddab85c993b3ae14bcad39b2c682beabc27d6d4eb20711d6560",
 	} {
 		seed, err := hex.DecodeString(private)
 		if err != nil {
