@@ -135,7 +135,13 @@ func setType(body []byte, eventType string) ([]byte, error) {
 	return event.Set(canonical, "type", string(quoted))
 }
 
+// maxEdits bounds how many headers an edit changes. A sender of deliveries has far fewer.
+const maxEdits = 200
+
 func editHeader(header http.Header, changes map[string]*string) error {
+	if len(changes) > maxEdits {
+		return badRequest(fmt.Errorf("headers: change at most %d", maxEdits))
+	}
 	changed := make(map[string]bool)
 	for name, value := range changes {
 		canonical := http.CanonicalHeaderKey(name)

@@ -142,10 +142,15 @@ func TestReplayRefusesEdits(t *testing.T) {
 	d := openDesk(t, "", "respond ok")
 	d.deliver(t, message{body: "[]"})
 	id := d.last(t).ID
+	many := make(map[string]any)
+	for n := range 201 {
+		many[fmt.Sprint("X-", n)] = "1"
+	}
 	for _, test := range []struct {
 		name string
 		call any
 	}{
+		{"too many headers", map[string]any{"headers": many}},
 		{"an id of one's own", map[string]any{"headers": map[string]any{"svix-id": "msg_2"}}},
 		{"a signature of one's own", map[string]any{"headers": map[string]any{"Webhook-Signature": "v1,"}}},
 		{"another length", map[string]any{"headers": map[string]any{"Content-Length": "1"}}},
