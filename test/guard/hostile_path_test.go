@@ -44,6 +44,10 @@ var routers = map[string]func(target string) bool{
 		}
 		return decodedAndCleaned(strings.Join(parts, "/")) == webhookPath
 	},
+	"behind a front controller": func(target string) bool { // as in Symfony
+		rest, ok := strings.CutPrefix(target, "/index.php")
+		return ok && decodedAndCleaned(rest) == webhookPath
+	},
 	"backslashes as slashes": func(target string) bool { // as in IIS
 		decoded, err := url.PathUnescape(target)
 		return err == nil && decodedAndCleaned(strings.ReplaceAll(decoded, `\`, "/")) == webhookPath
@@ -94,6 +98,7 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"encoded twice":           {"/api/%2577ebhooks", false, false},
 		"a parameter of two dots": {"/x/..;/api/webhooks", false, false},
 		"a backslash":             {`/api\webhooks`, false, false},
+		"a front controller":      {"/index.php/api/webhooks", false, false},
 		"dots behind two slashes": {"/api//../webhooks", false, false},
 		"out of it by dots":       {"/api/webhooks/../x", false, false},
 		"out by encoded dots":     {"/api/webhooks/%2e%2e/x", false, false},
