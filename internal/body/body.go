@@ -265,8 +265,8 @@ const drainTime = 250 * time.Millisecond
 //
 // A handler in front can have its own copy of the request, as Caddy's tracing has. So
 // the body itself is made unreadable, too. On HTTP/1 it is dropped as net/http would
-// drop it before the answer. To close it instead would let the rest be taken for the
-// next request on the connection.
+// drop it before the answer. If it is closed instead, the rest would be taken for the
+// next request, so the connection is closed then, too.
 func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	switch {
 	case isRead || r.Body == nil:
@@ -287,6 +287,7 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 		// the server has read ahead has no deadline, so it is dropped, too.
 		setReadDeadline(w, r, time.Now())
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+		_ = r.Body.Close() // a limit in front may have kept the guard from reading it
 		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share
