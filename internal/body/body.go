@@ -265,29 +265,16 @@ const drainTime = 250 * time.Millisecond
 //
 // A handler in front can have its own copy of the request, as Caddy's tracing has. So
 // the body itself is made unreadable, too. On HTTP/1 it is dropped as net/http would
-// drop it before the answer. If it is closed instead, the rest would be taken for the
-// next request, so the connection is closed then, too.
+// drop it before the answer. If that does not reach its end, the connection is closed.
 func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	switch {
 	case isRead || r.Body == nil:
 	case r.ProtoMajor > 1:
 		_ = r.Body.Close()
-	case r.ContentLength != 0:
-		if r.Header.Get("Expect") != "" { // reading would invite the body
-			setReadDeadline(w, r, time.Now())
-			w.Header().Set("Connection", "close") // as net/http does it
-			_ = r.Body.Close()
-			break
-		}
-		setReadDeadline(w, r, time.Now().Add(drainTime))
-		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); errors.Is(err, io.EOF) {
-			break
-		}
-		// What is left cannot be read, and must not be taken for the next request. What
-		// the server has read ahead has no deadline, so it is dropped, too.
+	case r.ContentLength != 0 && !drain(w, r):
+		// What is left must not be read from a copy, nor taken for the next request.
 		setReadDeadline(w, r, time.Now())
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-		_ = r.Body.Close() // a limit in front may have kept the guard from reading it
+		_ = r.Body.Close()
 		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share
@@ -296,6 +283,17 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {
 		delete(r.Header, name)
 	}
+}
+
+// drain drops the body of a rejected request, and reports whether it came to its end. It
+// does not read a body that waits for an invitation, because reading would invite it.
+func drain(w http.ResponseWriter, r *http.Request) bool {
+	if r.Header.Get("Expect") != "" {
+		return false
+	}
+	setReadDeadline(w, r, time.Now().Add(drainTime))
+	_, err := io.CopyN(io.Discard, r.Body, maxDrain)
+	return errors.Is(err, io.EOF)
 }
 
 // maxDrain is how much is dropped of a rejected body. A sender that sends more can lose
