@@ -15,8 +15,8 @@ var ErrSecret = errors.New("a secret is written in braces: remove the braces, or
 
 // Resolve replaces the placeholders in a value of the configuration. If one has no
 // value, it returns an error that names it. If its variable or file is empty, the error
-// goes on with remedy, which may be empty. No error has a value, or the address of a
-// database in braces, which can have a password.
+// goes on with remedy, which may be empty. No error repeats a value. None repeats the
+// address of a database that is written in braces, because it can have a password.
 func Resolve(text, remedy string) (string, error) {
 	return caddy.NewReplacer().ReplaceFunc(text, func(placeholder string, value any) (any, error) {
 		if text := strings.TrimSpace(caddy.ToString(value)); text != "" {
