@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -244,27 +245,36 @@ func checkLocal(r *http.Request) error {
 		return errOldHTTP
 	}
 	for name := range r.Header {
-		if isForwarding(name) {
+		if ofProxies.MatchString(name) {
 			return errForwarded
 		}
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
+	if !isOwnName(r.Host) {
+		return errForeign
 	}
-	switch strings.ToLower(host) {
-	case "localhost", "127.0.0.1", "::1":
-		return nil
-	}
-	return errForeign
+	return nil
 }
 
-func isForwarding(name string) bool {
-	switch name {
-	case "Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cdn-Loop":
+// ofProxies matches the names of headers that proxies, tunnels, load balancers and
+// content networks add, and browsers do not: those that tell about the sender, and
+// those with a product's name.
+var ofProxies = regexp.MustCompile(`(?i)forwarded|clientip$|-ip$|-addr$|` +
+	`^(via|cdn-loop)$|^(cf|fly|fastly|tailscale)-|^x-(original|proxy|envoy|amzn?|azure|arr|cloud|vercel)-`)
+
+// isOwnName reports whether host is a name of this machine, alone or with a port.
+func isOwnName(host string) bool {
+	name := host
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 && !strings.HasSuffix(host, "]") {
+		name = host[:colon]
+		if _, err := strconv.ParseUint(host[colon+1:], 10, 16); err != nil {
+			return false
+		}
+	}
+	switch strings.ToLower(name) {
+	case "localhost", "127.0.0.1", "[::1]":
 		return true
 	}
-	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Cf-")
+	return false
 }
 
 // contentSecurityPolicy lets the page load its own parts and call its own API. The

@@ -75,16 +75,27 @@ func TestInspectorAnswersThisMachineOnly(t *testing.T) {
 		{"rebound name", "evil.example:" + port, nil, 403, 200},
 		{"name below localhost", "evil.localhost", nil, 403, 200},
 		{"name that begins with it", "localhost.evil.example", nil, 403, 200},
+		{"by IPv4 address without a port", "127.0.0.1", nil, 200, 200},
 		{"name with a full stop", "localhost.:" + port, nil, 403, 200},
+		{"name with a full stop without a port", "LOCALHOST.", nil, 403, 200},
+		{"address with a full stop", "127.0.0.1.", nil, 403, 200},
+		{"address that is not closed", "[::1", nil, 403, 200},
+		{"address that is not opened", "::1]:" + port, nil, 403, 200},
+		{"address without brackets", "::1", nil, 403, 200},
+		{"name that is closed", "localhost]", nil, 403, 200},
+		{"name in brackets", "[localhost]:" + port, nil, 403, 200},
+		{"IPv4 address in brackets", "[127.0.0.1]:" + port, nil, 403, 200},
+		{"text behind the brackets", "[::1]evil.example", nil, 403, 200},
+		{"port that is no number", "localhost:evil", nil, 403, 200},
+		{"port that is empty", "localhost:", nil, 403, 200},
+		{"port with a sign", "localhost:+80", nil, 403, 200},
+		{"port that is too high", "localhost:99999", nil, 403, 200},
+		{"two ports", "localhost:80:" + port, nil, 403, 200},
 		{"name that has the address in it", "127.0.0.1.nip.example:" + port, nil, 403, 200},
 		{"any address", "0.0.0.0:" + port, nil, 403, 200},
 		{"mapped address", "[::ffff:127.0.0.1]:" + port, nil, 403, 200},
 		{"another loopback address", "127.0.0.2", nil, 403, 200},
-		{"under another name at the proxy", "localhost", http.Header{"X-Forwarded-Host": {"evil.example"}}, 403, 200},
-		{"with the address that the proxy saw", "localhost", http.Header{"X-Real-Ip": {"192.0.2.1"}}, 403, 200},
 		{"forwarded by a proxy", "localhost", http.Header{"X-Forwarded-For": {"192.0.2.1"}}, 403, 200},
-		{"forwarded by a tunnel", "localhost", http.Header{"Forwarded": {"for=192.0.2.1"}}, 403, 200},
-		{"forwarded by a cache", "localhost", http.Header{"Via": {"1.1 cache"}}, 403, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, path := range []string{"/", "/api/status", "/api/stream", "/api/nothing"} {
@@ -112,6 +123,39 @@ func TestInspectorAnswersThisMachineOnly(t *testing.T) {
 				t.Errorf("with allow_remote: %d, want %d", a.StatusCode, test.remoteIs)
 			}
 		})
+	}
+}
+
+// The names are those that proxies, tunnels, load balancers and content networks document.
+func TestInspectorRefusesWhatProxiesForward(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook_inspector\n}\n")
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	for status, names := range map[int][]string{
+		http.StatusForbidden: {
+			"Forwarded", "X-Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded-For",
+			"X-Original-For", "X-Original-Host", "X-Original-URL", "X-Original-Forwarded-For", "X-Appengine-User-IP",
+			"X-Real-IP", "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "X-ProxyUser-IP", "Proxy-Client-IP", "WL-Proxy-Client-IP",
+			"True-Client-IP", "Fastly-Client-IP", "Incap-Client-IP", "X-Azure-ClientIP", "X-Sucuri-ClientIP",
+			"Via", "CDN-Loop", "CF-Connecting-IP", "CF-Ray", "CF-IPCountry", "Fly-Client-IP", "Fly-Region", "Fastly-FF",
+			"X-Envoy-External-Address", "X-Envoy-Attempt-Count", "X-Amzn-Trace-Id", "X-Amz-Cf-Id", "X-Azure-Ref", "X-Azure-FDID",
+			"X-ARR-LOG-ID", "X-Cloud-Trace-Context", "X-Vercel-Id", "Tailscale-User-Login", "X-Proxy-Id", "X-Remote-IP", "X-Remote-Addr",
+		},
+		http.StatusOK: {"Authorization", "Cookie", "DNT", "Priority", "Sec-GPC", "Traceparent", "X-Client-Data", "X-Request-Id", "X-Requested-With"},
+	} {
+		for _, name := range names {
+			for _, name := range []string{name, strings.ToUpper(name)} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/api/status", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header[name] = []string{"1"}
+				if a := testcaddy.Send(t, client, r); a.StatusCode != status {
+					t.Errorf("%s: %d, want %d", name, a.StatusCode, status)
+				}
+			}
+		}
 	}
 }
 
@@ -355,6 +399,11 @@ func TestInspectorAndOddRequests(t *testing.T) {
 		{"as usual", "GET /api/status HTTP/1.1\r\nHost: localhost\r\n", 200},
 		{"a target with a foreign host", "GET http://evil.example/api/status HTTP/1.1\r\nHost: localhost\r\n", 403},
 		{"no host", "GET /api/status HTTP/1.0\r\n", 403},
+		{"a user in the host", "GET /api/status HTTP/1.1\r\nHost: me@localhost\r\n", 400},
+		{"a port before a host", "GET /api/status HTTP/1.1\r\nHost: localhost:80@evil.example\r\n", 400},
+		{"a zone in the host", "GET /api/status HTTP/1.1\r\nHost: [::1%25lo]\r\n", 403},
+		{"a space in the host", "GET /api/status HTTP/1.1\r\nHost: localhost evil.example\r\n", 400},
+		{"a path in the host", "GET /api/status HTTP/1.1\r\nHost: localhost/evil.example\r\n", 400},
 		{"an empty host", "GET /api/status HTTP/1.1\r\nHost:\r\n", 400},
 		{"two hosts", "GET /api/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", 400},
 		{"a tunnel", "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n", 404},
