@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -58,7 +58,8 @@ guard does not refuse it, the command ends with an error.
 
 The proxy listens on this machine only, at http://localhost:8080. Point a
 tunnel such as ngrok or cloudflared at that address. If --from is a domain,
-Caddy gets a certificate for it and serves HTTPS on all interfaces.
+Caddy gets a certificate for it and serves HTTPS on all interfaces. With --from
+:8080, it serves HTTP on all interfaces.
 
 Without --to, a built-in backend answers every delivery with 200. Without a
 secret, the command generates one and prints it. At the start it also prints a
@@ -137,8 +138,8 @@ type proxy struct {
 	tryAt   string   // where the command that it prints sends to; "" for the endpoint
 	tryWith []string // values in that event's payload, path=value
 
-	quiet, asJSON    bool   // how deliveries are printed
-	to               string // "" for the echo backend
+	quiet, asJSON    bool // how deliveries are printed
+	to               upstream
 	generated        string // the secret, if none was given
 	anyInspectorPort bool   // because none was asked for
 }
@@ -217,21 +218,16 @@ func (p *proxy) parseTo(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	to, err := onThisMachine(to)
-	if err != nil {
-		return fmt.Errorf("--to: %w", err)
+	var err error
+	if p.to, err = parseUpstream(to); err != nil {
+		return fmt.Errorf("--to %q: %w", to, err)
 	}
-	_, host, hasScheme := strings.Cut(to, "://")
-	if !hasScheme {
-		host = to
-	}
-	isSocket := strings.HasPrefix(to, "unix/")
-	if strings.ContainsFunc(to, unicode.IsSpace) || strings.ContainsAny(to, "{}`") || strings.ContainsAny(host, "/*@,?#") && !isSocket {
-		return fmt.Errorf("--to %q: give a host and a port only, such as localhost:3000 or https://app.example.com. The proxy does not change paths", to)
-	}
-	p.to = to
-	if p.Listener.isAt(to) {
-		return fmt.Errorf("--to %s is the address of the proxy itself: give the address of your backend", to)
+	return p.checkLoop()
+}
+
+func (p *proxy) checkLoop() error {
+	if p.Listener.isAt(p.to) {
+		return fmt.Errorf("--to %s is the address of the proxy itself: give the address of your backend", p.to.address)
 	}
 	return nil
 }
@@ -300,7 +296,7 @@ func (p *proxy) printConfig(out io.Writer, format string) error {
 	if format != configBoth && format != configCaddyfile && format != configJSON {
 		return fmt.Errorf("--config-only=%s: give %s or %s, or no value for both", format, configCaddyfile, configJSON)
 	}
-	text := p.caddyfile(cmp.Or(p.to, exampleUpstream), false)
+	text := p.caddyfile(cmp.Or(p.to.address, exampleUpstream), false)
 	config, err := adapt(text)
 	if err != nil {
 		return err
@@ -331,13 +327,17 @@ func adapt(text string) ([]byte, error) {
 // serve runs the proxy until a signal ends the process. Caddy stops gracefully, and
 // at once at the second Ctrl-C.
 func (p *proxy) serve(out, deliveries io.Writer) error {
+	p.to.resolve(net.DefaultResolver.LookupNetIP)
+	if err := p.checkLoop(); err != nil {
+		return err
+	}
 	if err := p.Listener.checkFree(); err != nil {
 		return listenError(err, "from", "http://localhost:8081")
 	}
 	if err := p.freeInspectorPort(); err != nil {
 		return err
 	}
-	upstream, isEcho := p.to, p.to == ""
+	upstream, isEcho := p.to.address, p.to.address == ""
 	if isEcho {
 		var err error
 		if upstream, err = startEcho(out); err != nil {

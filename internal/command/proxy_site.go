@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/spf13/cobra"
@@ -22,6 +22,7 @@ type site struct {
 	Binds   []string // the interfaces; all if there are none
 	port    string
 	url     string // where a client on this machine finds it
+	domain  string // the only name that it answers to; "" for any
 	local   bool   // reachable from this machine only
 }
 
@@ -32,8 +33,8 @@ func onThisMachine(address string) (string, error) {
 	if port == "" || strings.Trim(port, "0123456789") != "" {
 		return address, nil
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("%s is not a port: give a number from 1 to 65535", port)
+	if _, err := parsePort(port); err != nil {
+		return "", err
 	}
 	return "localhost:" + address, nil
 }
@@ -50,39 +51,33 @@ func parseSite(from string) (site, error) {
 	if err != nil {
 		return site{}, err
 	}
-	a = a.Normalize() // LOCALHOST is this machine too
 	if a.Path != "" && a.Path != "/" {
 		return site{}, errors.New("it has a path: give the endpoint's path with --path")
 	}
-	ip, ipErr := netip.ParseAddr(a.Host)
-	isHTTP := a.Scheme == "" || a.Scheme == "http" || a.Scheme == "https"
-	if !isHTTP || ipErr != nil && strings.ContainsFunc(a.Host, isNoHostCharacter) {
-		return site{}, errors.New("give an address such as http://localhost:8080, or a domain")
+	a.Scheme = strings.ToLower(a.Scheme)
+	if a.Scheme != "" && a.Scheme != "http" && a.Scheme != "https" || a.Host == "" && a.Port == "" {
+		return site{}, errNoHost
 	}
-	if a.Host != "" && strings.Trim(a.Host, "0123456789") == "" { // or it would be a domain, on all interfaces
-		return site{}, errors.New("a number cannot be a host: give a port from 1 to 65535 alone, or a host and a port, such as localhost:8080")
+	if a.Port, err = parsePort(a.Port); err != nil {
+		return site{}, err
 	}
-	if a.Port == "0" {
-		return site{}, errors.New("port 0 does not work here: give a number from 1 to 65535")
-	}
-	switch {
-	case a.Host == "":
+	if a.Host == "" {
 		return plainSite(a, "localhost", nil)
-	case a.Host == "localhost":
-		return plainSite(a, a.Host, loopback())
-	case ipErr == nil:
-		host := a.Host
-		if ip.IsUnspecified() {
-			host = "localhost"
-		}
-		return plainSite(a, host, []string{ip.String()})
+	}
+	h, err := parseHost(a.Host)
+	if err != nil {
+		return site{}, err
+	}
+	a.Host = h.name
+	switch {
+	case h.isThisMachine():
+		return plainSite(a, "localhost", loopback())
+	case h.ip.IsUnspecified():
+		return plainSite(a, "localhost", []string{h.name})
+	case h.ip.IsValid():
+		return plainSite(a, h.name, []string{h.name})
 	}
 	return domainSite(a), nil
-}
-
-// isNoHostCharacter finds what would not be a part of a domain in a Caddyfile.
-func isNoHostCharacter(c rune) bool {
-	return !unicode.IsLetter(c) && !unicode.IsMark(c) && !unicode.IsDigit(c) && !strings.ContainsRune(".-_", c)
 }
 
 func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, error) {
@@ -107,7 +102,7 @@ func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, erro
 }
 
 func domainSite(a httpcaddyfile.Address) site {
-	s := site{port: cmp.Or(a.Port, "443")}
+	s := site{domain: a.Host, port: cmp.Or(a.Port, "443")}
 	switch {
 	case a.Scheme == "http" || a.Scheme == "" && a.Port == "80":
 		s.port = cmp.Or(a.Port, "80")
@@ -130,16 +125,16 @@ func loopback() []string {
 	return addresses
 }
 
-func (s site) isAt(upstream string) bool {
-	if _, rest, ok := strings.Cut(upstream, "://"); ok {
-		upstream = rest
-	}
-	host, port, err := net.SplitHostPort(upstream)
-	if err != nil || port != s.port {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "" || strings.EqualFold(host, "localhost") || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+// isAt reports whether a request to the upstream reaches the site.
+func (s site) isAt(u upstream) bool {
+	return s.port == u.port && (s.domain != "" && s.domain == u.host.name || slices.ContainsFunc(u.ips, s.listensOn))
+}
+
+func (s site) listensOn(ip netip.Addr) bool {
+	return len(s.Binds) == 0 && isOwn(ip) || slices.ContainsFunc(s.Binds, func(bind string) bool {
+		bound := netip.MustParseAddr(bind)
+		return bound == ip || bound.IsUnspecified() && isOwn(ip)
+	})
 }
 
 // checkFree finds out whether something listens there already. Two Caddys would

@@ -17,7 +17,7 @@ import (
 
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
-	backend := p.to
+	backend := p.to.address
 	if backend == "" {
 		backend = "a built-in backend that accepts everything"
 	}

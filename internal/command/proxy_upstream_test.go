@@ -1,0 +1,52 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// A backend under a name of this machine would be the proxy itself.
+func TestNamesOfUpstreamsAreLookedUp(t *testing.T) {
+	own, err := net.InterfaceAddrs()
+	if err != nil || len(own) == 0 {
+		t.Fatalf("no address of this machine: %v", err)
+	}
+	mine := netip.MustParsePrefix(own[len(own)-1].String()).Addr()
+	for _, tt := range []struct {
+		name, from, to string
+		address        netip.Addr
+		isLoop         bool
+	}{
+		{"this machine under another name", "localhost:9000", "mybox:9000", netip.MustParseAddr("127.0.0.1"), true},
+		{"this machine as IPv6", "localhost:9000", "mybox:9000", netip.MustParseAddr("::ffff:127.0.0.1"), true},
+		{"an address of this machine", ":9000", "mybox:9000", mine, true},
+		{"an address of this machine, with IPv4 only", "0.0.0.0:9000", "mybox:9000", mine, true},
+		{"a domain that leads to this machine", "hooks.example.com", "https://app.example.com", mine, true},
+		{"another port", ":9000", "mybox:9001", mine, false},
+		{"another machine", ":9000", "other:9000", netip.MustParseAddr("192.0.2.1"), false},
+		{"a name without an address", ":9000", "later:9000", netip.Addr{}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			from, err := parseSite(tt.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := parseUpstream(tt.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to.resolve(func(context.Context, string, string) ([]netip.Addr, error) {
+				if !tt.address.IsValid() {
+					return nil, errors.New("no such host")
+				}
+				return []netip.Addr{tt.address}, nil
+			})
+			if got := from.isAt(to); got != tt.isLoop {
+				t.Errorf("the upstream is the proxy: %v", got)
+			}
+		})
+	}
+}
