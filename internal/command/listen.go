@@ -15,7 +15,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/relay"
 )
 
-// longestSince bounds --since. Signatures of older recordings tell nothing any more.
+// longestSince bounds --since: the guard forgets after this time what the backend has handled.
 const longestSince = 48 * time.Hour
 
 func newListenCommand() *cobra.Command {
@@ -27,7 +27,7 @@ func newListenCommand() *cobra.Command {
 Connects to a relay, which hands deliveries to this machine. The guard verifies
 them here, as in 'proxy', before your backend gets them. The inspector shows
 them. The sender gets the answer of your backend. The flags of 'proxy' mean the
-same here.
+same here, but --from must be an address of this machine.
 
 Without a URL, the command uses the public relay of Svix, and prints a URL.
 Paste that URL into the Clerk Dashboard as an endpoint, and give the command the
@@ -35,14 +35,17 @@ endpoint's signing secret. All deliveries then pass through Svix's relay. The UR
 stays the same the next time. --new makes another.
 
 With a URL, the relay is your own: a Caddy whose clerk_webhook has the option
-'relay'. Give the URL of that endpoint, and its signing secret, which proves that
-you may listen. With --event and --match, the relay sends you only the deliveries
-that match. With --since 30m, you first get what the endpoint has recorded in the
-last 30 minutes. For that, it needs the option 'inspect'. The guard on this machine
-leaves out what your backend here has already handled.
+'relay'. Give the URL of that clerk_webhook and its signing secret. The secret
+proves that you may listen. With --event and --match, the relay sends you only the
+deliveries that match.
 
-The command connects again when the connection is lost. If that cannot help, it
-ends with an error. It uses the proxy in the environment variable HTTPS_PROXY.
+With --since 30m, you first get the deliveries that the relay has recorded in the
+last 30 minutes. The relay needs the option 'inspect' for that. The guard on this
+machine then does not forward again what your backend has already handled.
+
+If the connection is lost, the command connects again. If the relay refuses you, for
+example because of a wrong secret, the command ends with an error. It uses the proxy
+in the environment variable HTTPS_PROXY.
 `,
 		Example: `  $ caddy clerk-webhook listen --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000
@@ -54,8 +57,9 @@ ends with an error. It uses the proxy in the environment variable HTTPS_PROXY.
 	}
 	addProxyFlags(cmd, &l.proxy)
 	f := cmd.Flags()
+	f.Lookup("from").Usage = "Address of this machine or port to listen on"
 	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
-	f.String("since", "", "Also get what was recorded in the time before now, such as 30m (your own relay only)")
+	f.String("since", "", "First get the deliveries of this last time, such as 30m (your own relay only)")
 	f.Bool("new", false, "Make another URL at the public relay")
 	return cmd
 }
@@ -76,7 +80,7 @@ func (l *listening) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !l.Listener.local {
-		return errors.New("--from: listen takes deliveries from the relay only, so it stays on this machine: give a port only, such as 8081")
+		return errors.New("--from: give a port only, such as 8081, because listen gets all deliveries from the relay and serves only this machine")
 	}
 	if err := l.readWishes(cmd); err != nil {
 		return err
@@ -131,10 +135,10 @@ func (l *listening) token(isNew bool) (string, error) {
 		return publicToken(isNew)
 	}
 	if isNew {
-		return "", errors.New("--new: it is for the public relay, and your own relay has one URL: leave it out")
+		return "", errors.New("--new is only for the public relay, and your own relay has one URL: remove --new")
 	}
 	if l.generated != "" {
-		return "", fmt.Errorf("no signing secret, which your own relay asks for: give --%s or --%s, or set the environment variable CLERK_WEBHOOK_SIGNING_SECRET", secretFlag, secretFileFlag)
+		return "", fmt.Errorf("no signing secret, but your own relay needs that of the endpoint: give --%s or --%s, or set the environment variable CLERK_WEBHOOK_SIGNING_SECRET", secretFlag, secretFileFlag)
 	}
 	for _, key := range l.keys {
 		if token := key.ListenToken(); token != "" {

@@ -92,7 +92,7 @@ func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {
 		"a secret to match": {[]string{"ws://" + relay + "/api/webhooks", "--match", testcaddy.OtherSecret}, "does not belong here"},
 		"match by a query":  {[]string{"ws://" + relay + "/api/webhooks", "--match", "data.#=1"}, "names and indexes only"},
 		"a long since":      {[]string{"ws://" + relay + "/api/webhooks", "--since", "72h"}, "from 1s to 48h"},
-		"on all networks":   {[]string{"ws://" + relay + "/api/webhooks", "--from", "hooks.example.com"}, "stays on this machine"},
+		"on all networks":   {[]string{"ws://" + relay + "/api/webhooks", "--from", "hooks.example.com"}, "serves only this machine"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
