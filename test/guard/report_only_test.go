@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,46 @@ func TestReportOnlyFreesSlowSenders(t *testing.T) {
 	}
 	samples := testcaddy.SamplesOf(testcaddy.Scrape(t, address), endpoint)
 	testcaddy.WantSamples(t, samples, map[string]float64{testcaddy.DeliveriesLabels(endpoint, "rejected", "body_timeout", ""): senders})
+}
+
+// What the handler has read of a body that is too large is not kept while its sender waits.
+func TestReportOnlyKeepsNothingOfALargeBody(t *testing.T) {
+	const senders, mostMiB = 50, 30
+	body := strings.Repeat("x", 1<<20+1)
+	passedOn := make(chan struct{}, senders)
+	upstream := upstreamOf(t, func(conn net.Conn) {
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if n, err := io.CopyN(io.Discard, r.Body, int64(len(body))); err != nil {
+			t.Errorf("the upstream got %d bytes: %v", n, err)
+		}
+		passedOn <- struct{}{}
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nclerk_webhook {\nsecret "+testcaddy.Secret+"\nreport_only\n}\nreverse_proxy "+upstream+"\n}")
+	r := rawDelivery(t, "/", "msg_1", "")
+	r.set("Content-Length")
+	r.set("Transfer-Encoding", "chunked")
+
+	before := heapMiB()
+	var running sync.WaitGroup
+	for range senders {
+		conn := testcaddy.Dial(t, address)
+		running.Go(func() {
+			if _, err := io.WriteString(conn, r.head()+chunk(body)); err != nil {
+				t.Error(err)
+			}
+			<-passedOn
+		})
+	}
+	running.Wait()
+	if grown := heapMiB() - before; grown > mostMiB {
+		t.Errorf("%d MiB more are held, want at most %d", grown, mostMiB)
+	}
 }
 
 // brokenBody is what reverse_proxy answers if it cannot read a body to its end.
