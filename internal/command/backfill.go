@@ -28,17 +28,17 @@ const (
 func newBackfillCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backfill [flags] [<id>...]",
-		Short: "Send what Clerk knows as signed events",
+		Short: "Send the users, organizations and memberships of Clerk as signed events",
 		Long: `
 Reads users from Clerk's Backend API and sends each to your endpoint as a
-signed user.created. Your backend handles it like any other delivery. Use it
-for users who existed before the endpoint, or after an outage that outlasted
-Svix's retries.
+signed user.created. Your backend handles it like any other delivery. Use the
+command to send users who existed before the endpoint. Use it also after an outage
+that was longer than Svix's retries.
 
 The secret key comes from the environment variable CLERK_SECRET_KEY or from
 --key-file. It is never printed. If the key belongs to a production instance
 (sk_live_) and the endpoint is not on this machine, the command asks before it
-sends anything. --yes skips the question.
+sends anything. With --yes, it does not ask.
 
 --users, --organizations and --memberships say what to send. They are sent in
 this order, whatever the order of the flags is. Without these flags, users are
@@ -46,20 +46,21 @@ sent. To send single objects, give their ids as arguments. --since sends only wh
 has changed since a time: 36h, 7d, 2026-11-01 (in UTC) or 2026-11-01T09:00:00Z.
 --as updated sends user.updated instead of user.created, and so on.
 
---known-ids names a file with the ids of the users in your database, one a line.
-It sends user.deleted for those that Clerk does not have any more. It sends no
+--known-ids names a file with the ids of the users in your database, one per line.
+The command sends user.deleted for the ids that Clerk no longer has. It sends no
 deletion at all if there would be more than --max-deletions, or if Clerk has none
 of your ids.
 
-The svix-id of an event is always the same for the same state of an object, so a
-guard with deduplicate forwards it once, even if you run the command again.
-With --resume, the command notes in a file how far it is. If it was stopped, run
-it again with the same flags, and it goes on there. At the end it removes the
-file.
+An object that has not changed always gives the same svix-id. So you can run the
+command again: a guard with deduplicate forwards each event only once.
 
-A refused event is sent again after 5 seconds and after 5 minutes, as Svix does.
-After that, it is listed as refused. The command slows down when your backend
-answers slowly, with 429 or with 503.
+--resume names a file in which the command saves its progress. If the command was
+stopped, run it again with the same flags. It continues where it stopped. At the
+end it removes the file.
+
+If an event is refused, the command sends it again after 5 seconds and after 5
+minutes, as Svix does. After that, it lists the event as refused. The command slows
+down if your backend answers slowly, or answers 429 or 503.
 
 Exit codes: 0 if every event got a 2xx, 1 if one did not or if the run stopped
 before its end, 2 if nothing was sent.
@@ -86,11 +87,11 @@ before its end, 2 if nothing was sent.
 	for _, kind := range backfill.Kinds() {
 		f.Bool(string(kind), false, "Send "+string(kind))
 	}
-	f.String("since", "", "Send only what has changed since then: a time span such as 36h, or a date")
+	f.String("since", "", "Send only objects that have changed since this time: a time span such as 36h, or a date")
 	f.String("as", backfill.Created, "The kind of event: created or updated")
-	f.String("known-ids", "", "File with the ids of your users, one a line; - is standard input")
+	f.String("known-ids", "", "File with the ids of your users, one per line; - is standard input")
 	f.String("max-deletions", "5%", "Send no user.deleted if there would be more than this: a share of the known ids, or a number")
-	f.String("resume", "", "File that keeps how far the run is")
+	f.String("resume", "", "File in which to save the progress, so that a stopped run can continue")
 	f.Bool("dry-run", false, "Send nothing: count, and show the first event of each type")
 	f.Float64("rate", 0, "Maximum number of events per second; 0 is no limit")
 	f.IntP("concurrency", "c", defaultConcurrency, "Maximum number of events in flight")
@@ -146,7 +147,7 @@ func (p *backfillPlan) readTarget(cmd *cobra.Command, _ []string) (err error) {
 	if p.to, err = parseEndpoint(to); err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	name := url.URL{Scheme: p.to.Scheme, Host: p.to.Host, Path: p.to.Path} // what else there is may be secret
+	name := url.URL{Scheme: p.to.Scheme, Host: p.to.Host, Path: p.to.Path} // the rest of the URL may be secret
 	p.options.To = name.String()
 	return nil
 }
@@ -159,7 +160,7 @@ func (p *backfillPlan) readPace(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("--concurrency %d: give a number from 1 to %d", o.Concurrency, maxConcurrency)
 	}
 	if !(o.Rate >= 0) {
-		return fmt.Errorf("--rate %v: give the most events in a second, or 0 for no limit", o.Rate)
+		return fmt.Errorf("--rate %v: give the maximum number of events per second, or 0 for no limit", o.Rate)
 	}
 	return nil
 }
@@ -189,7 +190,7 @@ func (p *backfillPlan) readIDs(cmd *cobra.Command, args []string) error {
 	o := &p.options
 	for _, flag := range []string{"users", "organizations", "memberships", "since", "known-ids", "resume"} {
 		if cmd.Flags().Changed(flag) {
-			return fmt.Errorf("--%s and single ids do not go together: leave out one of them", flag)
+			return fmt.Errorf("--%s cannot be used with single ids: remove one of them", flag)
 		}
 	}
 	o.IDs = make(map[backfill.Kind][]string)
@@ -243,7 +244,7 @@ func (p *backfillPlan) readDeletions(cmd *cobra.Command, _ []string) (err error)
 	path, _ := cmd.Flags().GetString("known-ids")
 	switch {
 	case path == "" && cmd.Flags().Changed("max-deletions"):
-		return errors.New("--max-deletions says nothing without --known-ids")
+		return errors.New("--max-deletions has no effect without --known-ids: add --known-ids, or remove --max-deletions")
 	case path == "":
 		return nil
 	case !slices.Contains(o.Kinds, backfill.Users):
@@ -295,7 +296,7 @@ func readClerkKey(cmd *cobra.Command, in *input) (backfill.Key, error) {
 		}
 		source, text = "--"+keyFileFlag, string(content)
 	} else if strings.TrimSpace(text) == "" {
-		return backfill.Key{}, fmt.Errorf("no secret key of Clerk: set the environment variable %s, or give --%s. The page API keys of the Clerk Dashboard shows it", backfill.KeyVariable, keyFileFlag)
+		return backfill.Key{}, fmt.Errorf("no secret key of Clerk: set the environment variable %s, or give --%s. You find the key in the Clerk Dashboard, on the page \"API keys\"", backfill.KeyVariable, keyFileFlag)
 	}
 	key, err := backfill.ParseKey(text)
 	if err != nil {
@@ -352,13 +353,13 @@ func (p *backfillPlan) confirm(cmd *cobra.Command) error {
 	}
 	file, isFile := cmd.InOrStdin().(*os.File)
 	if !isFile || p.stdin.takenBy != "" || !isTerminal(file) {
-		return fmt.Errorf("this sends what is in a production instance (sk_live_) to %s: give --yes if you want that", p.options.To)
+		return fmt.Errorf("the key is for a production instance (sk_live_), and the command would send its data to %s: give --yes if you want that", p.options.To)
 	}
 	return askToGoOn(file, cmd.ErrOrStderr(), p.options.To)
 }
 
 func askToGoOn(in io.Reader, out io.Writer, to string) error {
-	fmt.Fprintf(out, "This sends what is in a production instance to %s. Go on? [y/N] ", printable(to, maxNotice))
+	fmt.Fprintf(out, "This sends data of a production instance to %s. Continue? [y/N] ", printable(to, maxNotice))
 	answer := make([]byte, 16)
 	n, _ := in.Read(answer) // no answer is a no
 	switch strings.ToLower(strings.TrimSpace(string(answer[:n]))) {

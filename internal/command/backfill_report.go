@@ -217,7 +217,7 @@ func (r *backfillReport) printCounts(p backfill.Progress) {
 		fmt.Fprintf(r.out, "  %s  %d\n", eventType, p.Accepted[eventType])
 	}
 	if p.Unwanted > 0 {
-		fmt.Fprintf(r.out, "%d left out\n", p.Unwanted)
+		fmt.Fprintf(r.out, "%d not sent, because Clerk still has the user or the object has not changed since --since\n", p.Unwanted)
 	}
 }
 
@@ -235,7 +235,7 @@ func (r *backfillReport) printRefusals(refusals []backfill.Refusal) {
 		}
 	}
 	if len(again) > 0 {
-		fmt.Fprintf(r.out, "When the backend accepts them, send them alone, with --to and --as as before:\n  caddy clerk-webhook backfill %s\n", strings.Join(again, " "))
+		fmt.Fprintf(r.out, "After you have fixed your backend, send only these events again, with the same --to and --as:\n  caddy clerk-webhook backfill %s\n", strings.Join(again, " "))
 	}
 	if len(again) < len(refusals) {
 		fmt.Fprintln(r.out, "Deletions are sent again when you run the command again with --known-ids.")
@@ -251,9 +251,9 @@ func (r *backfillReport) printError(run *backfill.Run, err error) {
 	case errors.Is(err, backfill.ErrDeletions):
 		fmt.Fprintln(r.errOut, "All other events were sent.")
 	case run.CanResume():
-		fmt.Fprintf(r.errOut, "Run the same command again: it goes on where %s says.\n", printable(r.resume, maxNotice))
+		fmt.Fprintf(r.errOut, "Run the same command again: it continues from the progress in %s.\n", printable(r.resume, maxNotice))
 	default:
-		fmt.Fprintln(r.errOut, "Run the same command again. A guard with deduplicate passes over what is done. With --resume, a run goes on where it was.")
+		fmt.Fprintln(r.errOut, "Run the same command again. A guard with deduplicate does not forward an event that is done. With --resume, a run continues where it stopped.")
 	}
 }
 

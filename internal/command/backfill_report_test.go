@@ -56,7 +56,7 @@ func TestAskToGoOn(t *testing.T) {
 	for answer, ok := range map[string]bool{"y\n": true, "YES\r\n": true, "\n": false, "n\n": false, "": false, "yes, and more than fits": false} {
 		var out bytes.Buffer
 		err := askToGoOn(strings.NewReader(answer), &out, "https://example.com/\x1b")
-		if (err == nil) != ok || out.String() != `This sends what is in a production instance to https://example.com/\x1b. Go on? [y/N] ` {
+		if (err == nil) != ok || out.String() != `This sends data of a production instance to https://example.com/\x1b. Continue? [y/N] ` {
 			t.Errorf("%q: %v after %s", answer, err, out.String())
 		}
 	}

@@ -103,8 +103,8 @@ func TestBackfillRefusesToStart(t *testing.T) {
 		{"no rate", []string{"--rate", "NaN"}, "--rate NaN"},
 		{"a key as an id", []string{"sk_live_bm90IGEgcmVhbCBrZXk"}, "an argument: a secret does not belong here"},
 		{"an id of nothing", []string{"sess_1"}, `"sess_1" is not the id of a user`},
-		{"an id and --since", []string{"user_1", "--since", "1h"}, "--since and single ids do not go together"},
-		{"an id and --resume", []string{"user_1", "--resume", "x"}, "--resume and single ids do not go together"},
+		{"an id and --since", []string{"user_1", "--since", "1h"}, "--since cannot be used with single ids"},
+		{"an id and --resume", []string{"user_1", "--resume", "x"}, "--resume cannot be used with single ids"},
 		{"known ids without users", []string{"--organizations", "--known-ids", "-"}, "add --users"},
 		{"known ids that are no ids", []string{"--known-ids", write("ids", "user_1\nname\n")}, "line 2"},
 		{"missing known ids", []string{"--known-ids", directory + "/none"}, "--known-ids: open"},
@@ -223,7 +223,7 @@ func TestBackfillStoppedBySignal(t *testing.T) {
 	}
 	r := command("400")
 	content, err := os.ReadFile(file)
-	if err != nil || r.code != 1 || !strings.Contains(r.stderr, "a signal ended it") || !strings.Contains(r.stderr, "Run the same command again: it goes on where "+file) {
+	if err != nil || r.code != 1 || !strings.Contains(r.stderr, "a signal ended it") || !strings.Contains(r.stderr, "Run the same command again: it continues from the progress in "+file) {
 		t.Fatalf("code %d, %v: %s%s", r.code, err, r.stdout, r.stderr)
 	}
 	for _, secret := range []string{testclerk.Key[len("sk_test_"):], strings.TrimPrefix(sendSecret, "whsec_"), "example.com", "Number"} {

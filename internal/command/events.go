@@ -16,7 +16,7 @@ func newEventsCommand() *cobra.Command {
 		Use:   "events [flags] [<type>]",
 		Short: "List the events that Clerk sends, or print an example of one",
 		Long: `
-Without an argument, lists all event types that Clerk is known to send. With a
+Without an argument, lists all known event types of Clerk. With a
 pattern such as 'user.*', lists the types that match it. With one type, prints
 the example payload of that event. Payloads are fictional; 'send' gives them new
 ids and times.

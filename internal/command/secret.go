@@ -23,9 +23,10 @@ func newSecretCommand() *cobra.Command {
 Prints a new random signing secret (32 bytes, HMAC-SHA256), in the form that the
 Clerk Dashboard shows.
 
---listen-token prints a token for each of your secrets instead, one a line. Who
-has it may listen at the endpoint's relay, and so read its deliveries, but cannot
-sign any. You need it only for a client other than 'listen'.
+With --listen-token, the command prints no secret. It prints one token for each of
+your secrets, one per line. Anyone who has the token can listen at the endpoint's
+relay and read its deliveries, but cannot sign deliveries. You need a token only for
+a client other than 'listen'.
 `,
 		Example: `  $ export CLERK_WEBHOOK_SIGNING_SECRET="$(caddy clerk-webhook secret)"
   $ caddy clerk-webhook secret --listen-token`,

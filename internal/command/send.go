@@ -60,10 +60,11 @@ that is not JSON becomes a string. With --data or --set, the command encodes the
 payload as JavaScript's JSON.stringify does. A backend that parses the body and
 encodes it again can then still verify it.
 
---timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
-distance from now such as -10m.
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or an
+offset from now such as -10m.
 
---invalid shows that an endpoint refuses what is not genuine:
+--invalid sends deliveries that are not genuine. Use it to check that your endpoint
+refuses them. The kinds are:
 
   signature        the signature is made with another secret
   timestamp        the delivery is ten minutes old
@@ -72,7 +73,7 @@ distance from now such as -10m.
   reformatted      the JSON is indented after it was signed
 
 'reformatted' imitates a framework that parses the body and encodes it again.
-'verify' and the inspector prove that cause.
+'verify' and the inspector find this cause.
 
 With several secrets, every delivery has one signature for each, as Svix sends it
 while a secret is rotated.
@@ -223,7 +224,7 @@ func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
 	}
 	eventType := string(event.TypeOf(p.data))
 	if len(args) > 1 || len(args) == 1 && args[0] != eventType {
-		return fmt.Errorf("the type in --data is %q: leave out %s, or change the type with --set type=…", eventType, strings.Join(args, " "))
+		return fmt.Errorf("the type in --data is %q: remove %s, or change the type with --set type=…", eventType, strings.Join(args, " "))
 	}
 	p.types = []string{eventType}
 	return nil
@@ -237,7 +238,7 @@ func typesToSend(arg string) ([]string, error) {
 	}
 	types = slices.DeleteFunc(types, event.NoLongerSent)
 	if len(types) == 0 {
-		return nil, fmt.Errorf("every event that matches %s is one that Clerk no longer sends: to send it all the same, write its whole name", arg)
+		return nil, fmt.Errorf("Clerk no longer sends the events that match %s: to send one of them, write its full name", arg)
 	}
 	return types, nil
 }
@@ -371,11 +372,11 @@ func parseTimestamp(flag, s string, now time.Time) (time.Time, error) {
 		}
 		return time.Unix(seconds, 0), nil
 	}
-	if distance, err := time.ParseDuration(s); err == nil {
-		return now.Add(distance), nil
+	if offset, err := time.ParseDuration(s); err == nil {
+		return now.Add(offset), nil
 	}
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf("--%s %s: give seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m", flag, s)
+	return time.Time{}, fmt.Errorf("--%s %s: give seconds since 1970, a time such as 2026-03-16T09:04:05Z, or an offset from now such as -10m", flag, s)
 }

@@ -123,7 +123,7 @@ func (r *report) countError(message string) {
 	r.errors[message]++
 }
 
-// print shows one delivery: a row, and below it what it takes to look into a refused one.
+// print shows one delivery: a row. Below a refused one, it shows what helps to find the cause.
 func (r *report) print(a attempt) {
 	answer := printable(strings.TrimSpace(a.text), shownAnswer)
 	line := row{status: a.status, took: a.took, what: orNoType(a.eventType), about: printable(a.subject, shownSubject), note: answer}
@@ -157,7 +157,7 @@ func (a attempt) details() (lines []string) {
 		lines = append(lines, a.err.Error())
 	}
 	if a.location != "" {
-		lines = append(lines, "a redirect to "+a.location+", which Svix does not follow: give the endpoint the URL that answers")
+		lines = append(lines, "a redirect to "+a.location+", which Svix does not follow: as the URL of the endpoint, use one that answers without a redirect")
 	}
 	answer := strings.TrimSpace(a.text)
 	if answer != "" {

@@ -123,7 +123,7 @@ func TestSendOfEventsThatClerkNoLongerSends(t *testing.T) {
 	if r := send(t, stopped, "--to", receiver.URL); r.code != 0 || len(receiver.all()) != 1 {
 		t.Errorf("by its name: code %d, %d deliveries: %s", r.code, len(receiver.all()), r.stderr)
 	}
-	const want = "every event that matches subscriptionItem.cre* is one that Clerk no longer sends: to send it all the same, write its whole name"
+	const want = "Clerk no longer sends the events that match subscriptionItem.cre*: to send one of them, write its full name"
 	if r := send(t, "subscriptionItem.cre*", "--to", receiver.URL); r.code != 2 || !strings.Contains(r.stderr, want) {
 		t.Errorf("by a pattern: code %d: %s", r.code, r.stderr)
 	}
@@ -458,7 +458,7 @@ func TestSendExitCodes(t *testing.T) {
 		{"a payload that is not JSON", []string{"--data", "{"}, 2, "not JSON"},
 		{"a payload with a byte order mark", []string{"--data", marked}, 2, "--data: it begins with a byte order mark"},
 		{"a payload that JavaScript changes", []string{"--data", `{"a":12345678901234567890}`}, 2, "send it as a string"},
-		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "leave out user.created"},
+		{"a payload of another type", []string{"user.created", "--data", `{"type":"a.b"}`}, 2, "remove user.created"},
 		{"a payload file that is not there", []string{"--data", "/nonexistent/x.json"}, 2, "no such file"},
 		{"not a timestamp", []string{"user.created", "--timestamp", "soon"}, 2, "give seconds since 1970"},
 		{"a timestamp in milliseconds", []string{"user.created", "--timestamp", "1773651845000"}, 2, "is in milliseconds: give seconds"},

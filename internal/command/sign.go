@@ -28,8 +28,8 @@ body.
 The command signs the exact bytes. If a file ends with a line break, the line
 break is signed, too. Guards accept a signature for five minutes.
 
---timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or a
-distance from now such as -10m. With several secrets, each of them signs.
+--timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or an
+offset from now such as -10m. With several secrets, each of them signs.
 
 Exit codes: 0, or 2 if the command could not run (wrong flags, unreadable input,
 no secret).

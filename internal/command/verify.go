@@ -25,8 +25,8 @@ func newVerifyCommand() *cobra.Command {
 		Long: `
 Checks a delivery as the guard does. If it is not valid, the command looks for
 the cause: it undoes the usual mistakes with bodies, headers and secrets, and
-computes the signature again. A cause is proven if the delivery verifies after
-the command has undone that mistake.
+computes the signature again. A cause is proven if the signature matches after the
+command has undone that mistake.
 
 Give the delivery in one of these forms:
 
@@ -39,15 +39,15 @@ Other headers, such as Content-Length, help to find the cause. Files are read
 byte for byte. The file - is standard input.
 
 You can give several secrets, with names: --secret production=whsec_… --secret
-development=whsec_…. The answer names the one that signed. If a secret is
-malformed, give it as it is: the command looks for the mistake in it.
+development=whsec_…. The answer names the secret that signed. You can also give a
+malformed secret: the command looks for the mistake in it.
 
 --other-secret and --other-request never make a delivery valid. They only help to
 explain why it is not valid. --other-request is the raw request of another
 attempt.
 
 The timestamp is compared with the clock, or with --at: seconds since 1970, a
-time such as 2026-03-16T09:04:05Z, or a distance from now such as -10m.
+time such as 2026-03-16T09:04:05Z, or an offset from now such as -10m.
 
 --json prints an object with valid, secret, id, timestamp, age_seconds, type and
 findings. If no signature matches, only valid and findings have values.
@@ -140,7 +140,7 @@ func messageFlag(cmd *cobra.Command) (string, error) {
 		switch {
 		case !cmd.Flags().Changed(flag):
 		case given != "":
-			return "", fmt.Errorf("--%s has a body already: leave --%s out", given, flag)
+			return "", fmt.Errorf("--%s has a body already: remove --%s", given, flag)
 		default:
 			given = flag
 		}
@@ -203,12 +203,12 @@ func receivedAt(cmd *cobra.Command) (time.Time, error) {
 	if at == "" {
 		return now, nil
 	}
-	if distance, err := time.ParseDuration(at); err == nil && distance > 0 {
-		return time.Time{}, fmt.Errorf("--at %s is in the future: for that long ago write --at -%s", at, strings.TrimPrefix(at, "+"))
+	if offset, err := time.ParseDuration(at); err == nil && offset > 0 {
+		return time.Time{}, fmt.Errorf("--at %s is in the future: to go back in time, write --at -%s", at, strings.TrimPrefix(at, "+"))
 	}
 	received, err := parseTimestamp("at", at, now)
 	if minutes, isNumber := strconv.ParseUint(at, 10, 32); isNumber == nil && err == nil && received.Before(firstDelivery) {
-		return time.Time{}, fmt.Errorf("--at %s means seconds since 1970: for that many minutes ago write --at -%dm", at, minutes)
+		return time.Time{}, fmt.Errorf("--at %s means seconds since 1970: to go back %d minutes, write --at -%dm", at, minutes, minutes)
 	}
 	return received, err
 }
@@ -270,7 +270,7 @@ func printReport(out io.Writer, r diagnosis.Result, atIsGiven bool) error {
 		}
 		fmt.Fprintf(&b, "\n%s %s\n%s\n", colors.bold(string(f.Code)), colors.dim("("+certainty+")"), f.Message)
 		if f.Code == diagnosis.TimestampTooOld && !atIsGiven {
-			fmt.Fprintln(&b, "If this delivery was saved, say with --at when it arrived.")
+			fmt.Fprintln(&b, "If you have saved this delivery, give the time of its arrival with --at.")
 		}
 	}
 	if r.Verified {

@@ -39,8 +39,8 @@ func TestVerifyTakesADeliveryOfClerksCommand(t *testing.T) {
 		{"an array", "[]", nil, 2, "not a line of 'clerk webhooks listen --json'"},
 		{"a body that is not base64", `{"headers":{},"body_b64":"%"}`, nil, 2, "body_b64 is not base64"},
 		{"a header that is a number", `{"headers":{"svix-id":1},"body_b64":""}`, nil, 2, `\"svix-id\" has neither text nor a list of text`},
-		{"a body beside it", good, []string{"--body", "x"}, 2, "--delivery has a body already: leave --body out"},
-		{"a request beside it", good, []string{"--request", "x"}, 2, "--request has a body already: leave --delivery out"},
+		{"a body beside it", good, []string{"--body", "x"}, 2, "--delivery has a body already: remove --body"},
+		{"a request beside it", good, []string{"--request", "x"}, 2, "--request has a body already: remove --delivery"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

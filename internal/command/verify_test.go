@@ -440,7 +440,7 @@ func TestVerifyErrors(t *testing.T) {
 		{"no secret", []string{"--body", "-"}, "no signing secret"},
 		{"missing file", []string{"--body", "/does/not/exist", "--secret", productionSecret}, "no such file"},
 		{"standard input twice", []string{"--body", "-", "--secret-file", "-"}, "cannot both read standard input"},
-		{"body twice", []string{"--body", "-", "--request", "-", "--secret", productionSecret}, "leave --body out"},
+		{"body twice", []string{"--body", "-", "--request", "-", "--secret", productionSecret}, "remove --body"},
 		{"not a request", []string{"--request", "-", "--secret", productionSecret}, "no empty line"},
 		{"not a header", []string{"--body", "-", "--header", "svix-id", "--secret", productionSecret}, "Name: value"},
 		{"not a time", []string{"--body", "-", "--at", "yesterday", "--secret", productionSecret}, "--at yesterday"},
