@@ -84,10 +84,19 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- end}}
 	}
 	# To Caddy such a path leads out of the endpoint, but not to every backend.
-	@dots vars_regexp {http.request.uri.path} (^|/)\.\.?(/|$)
+	@dots vars_regexp {http.request.uri.path} (^|[/\\])\.\.?(;[^/\\]*)?([/\\]|$)
 	handle @dots {
 		respond 400
 	}
+{{- if ne .Path "/"}}
+
+	# Some backends take such a path for that of the endpoint, because they ignore
+	# path parameters, a host or a front controller in it, or read \ as a slash.
+	@lookalike vars_regexp {http.request.uri.path} {{token .Lookalike}}
+	handle @lookalike {
+		respond 400
+	}
+{{- end}}
 
 	# No path matcher sees a request target without a path, such as x:y.
 	@pathless not path /*

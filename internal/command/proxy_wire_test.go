@@ -62,6 +62,54 @@ func TestProxyRefusesTargetsWithoutAPath(t *testing.T) {
 	}
 }
 
+// Some backends take such a path for that of the endpoint. To Caddy, it is another one.
+func TestProxyRefusesPathsThatBackendsTakeForTheEndpoint(t *testing.T) {
+	for path, targets := range map[string][]string{
+		"/api/webhooks": {
+			"/index.php/api/webhooks", "/INDEX.PHP/api/webhooks", "/app_dev.php/api/webhooks/", "//index.php/api/webhooks", "/index.php5/api/webhooks", "/index.php;x/api/webhooks", "/index.php%2fapi%2fwebhooks",
+			"/api/webhook%C5%BF", "/api/webhook%c5%bf.json", "/ap%C4%B1/webhooks", "/index.php/AP%C4%B1/Webhook%C5%BF",
+			"/api;x/webhooks", "/api;/webhooks", "/api;a=b;c/webhooks;d", "/;x/api/webhooks", "/api%3bx/webhooks",
+			"//x/api/webhooks", "///x/api/webhooks", `/\x/api/webhooks`, "//user@x:80/api/webhooks",
+			`/api\webhooks`, "/api%5cwebhooks", "/api%5C/webhooks", `/\api/webhooks`,
+			"/x/..;/api/webhooks", "/api/.;x/webhooks", `/x/..\api/webhooks`, `/x\..\api\webhooks`, "/x/%2e%2e%5capi%5cwebhooks",
+		},
+		"/app/hook":  {"/app/index.php/hook", "/index.php/app/hook", "/app;x/hoo%E2%84%AA", "/app/hook%2F..;"},
+		"/a.b(c)/`x": {"/index.php/a.b(c)/%60x", "/a.b(c);/%60x"},
+	} {
+		t.Run(path, func(t *testing.T) {
+			backend := newRecorder(t, ok)
+			p := startProxy(t, secretVariables, "--to", backend.URL, "--path", path)
+			for _, target := range targets {
+				_, _, res := onWire(t, p.url, "POST "+target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+				if res.StatusCode != 400 {
+					t.Errorf("%s is answered with %d", target, res.StatusCode)
+				}
+			}
+			if got := len(backend.all()); got != 0 {
+				t.Errorf("%d requests have reached the backend", got)
+			}
+		})
+	}
+}
+
+func TestProxyLeavesOtherPathsAlone(t *testing.T) {
+	backend := newRecorder(t, ok)
+	p := startProxy(t, secretVariables, "--to", backend.URL)
+	for _, target := range []string{
+		"/", "/index.php", "/index.php/", "/index.php/api", "/index.php/other", "/forum/index.php/api/webhooks", "/info.php/api/webhook", "/docs/api/webhooks", "/v1/api/webhooks", "/v1.0/api/webhooks", "/example.com/api/webhooks", "/php/api/webhooks",
+		"/api", "/api/", "/api/webhook", "/api/webhook/s", "/api/x/webhooks", "/apis/webhooks", "/api-webhooks", "/webhooks", "//", "//x", "//x/y", "/a;b/c", "/api;x", "/api;x/other",
+		"/.well-known/x", "/...", "/a..b", "/a/..b/c", "/a/b..", "/_next/static/x.js", "/100%25", "/100%25%20x", "/%25C5%25BF", "/caf%C3%A9", "/%ff", "/x%5cy", "/?x=/index.php/api/webhooks",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			seen := len(backend.all())
+			_, _, res := onWire(t, p.url, method+" "+target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+			if got := backend.all()[seen:]; res.StatusCode != 200 || len(got) != 1 {
+				t.Errorf("%s %s is answered with %d, and %d requests have reached the backend", method, target, res.StatusCode, len(got))
+			}
+		}
+	}
+}
+
 // A backend that takes a connection over reads requests from it that no guard has seen.
 // A WebSocket carries none.
 func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {

@@ -126,7 +126,7 @@ func TestTargetsWithoutAPathAreRefused(t *testing.T) {
 func TestPathsWithDotsAreRefused(t *testing.T) {
 	s := newSite(t, blockUnder(t, "Without dots in paths").text)
 	testcaddy.Run(t, s.caddyfile)
-	for _, target := range []string{"/api//../webhooks", "/api//%2E%2e/webhooks", "/api/webhooks/x//../..", "/api/webhooks/../x", "/x/..", "/./x"} {
+	for _, target := range []string{"/api//../webhooks", "/api//%2E%2e/webhooks", "/api/webhooks/x//../..", "/api/webhooks/../x", "/x/..", "/./x", "/x/..;/api/webhooks", "/x/..;y", `/x\..\api/webhooks`} {
 		conn := testcaddy.Dial(t, strings.TrimPrefix(s.url, "http://"))
 		conn.Send(t, "POST "+target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
 		if answer, err := conn.Answer("POST"); err != nil || answer.StatusCode != 400 {

@@ -48,6 +48,7 @@ var routers = map[string]func(target string) bool{
 		rest, ok := strings.CutPrefix(target, "/index.php")
 		return ok && decodedAndCleaned(rest) == webhookPath
 	},
+	"without regard to case": func(target string) bool { return strings.EqualFold(decodedAndCleaned(target), webhookPath) },
 	"backslashes as slashes": func(target string) bool { // as in IIS
 		decoded, err := url.PathUnescape(target)
 		return err == nil && decodedAndCleaned(strings.ReplaceAll(decoded, `\`, "/")) == webhookPath
@@ -91,18 +92,19 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"out and in again":         {"/api/webhooks/../webhooks", true, true},
 		"an absolute target":       {"http://127.0.0.1/api/webhooks", true, true},
 
-		"a slash at the end":      {"/api/webhooks/", true, false},
-		"a parameter at the end":  {"/api/webhooks;x", true, false},
-		"a parameter in the path": {"/api;x/webhooks", false, false},
-		"a host in the path":      {"//x/api/webhooks", false, false},
-		"encoded twice":           {"/api/%2577ebhooks", false, false},
-		"a parameter of two dots": {"/x/..;/api/webhooks", false, false},
-		"a backslash":             {`/api\webhooks`, false, false},
-		"a front controller":      {"/index.php/api/webhooks", false, false},
-		"dots behind two slashes": {"/api//../webhooks", false, false},
-		"out of it by dots":       {"/api/webhooks/../x", false, false},
-		"out by encoded dots":     {"/api/webhooks/%2e%2e/x", false, false},
-		"an encoded backslash":    {"/api%5cwebhooks", false, false},
+		"a slash at the end":       {"/api/webhooks/", true, false},
+		"a parameter at the end":   {"/api/webhooks;x", true, false},
+		"a parameter in the path":  {"/api;x/webhooks", false, false},
+		"a host in the path":       {"//x/api/webhooks", false, false},
+		"encoded twice":            {"/api/%2577ebhooks", false, false},
+		"a parameter of two dots":  {"/x/..;/api/webhooks", false, false},
+		"a backslash":              {`/api\webhooks`, false, false},
+		"a front controller":       {"/index.php/api/webhooks", false, false},
+		"dots behind two slashes":  {"/api//../webhooks", false, false},
+		"out of it by dots":        {"/api/webhooks/../x", false, false},
+		"out by encoded dots":      {"/api/webhooks/%2e%2e/x", false, false},
+		"an encoded backslash":     {"/api%5cwebhooks", false, false},
+		"a letter in another case": {"/api/webhook%C5%BF", false, false},
 	}
 	backend := testcaddy.NewBackend(t, nil)
 	documented := testcaddy.ReadFile(t, "docs/security.md")
