@@ -12,8 +12,10 @@ import (
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	_ "github.com/caddyclerk/caddy-clerk-webhook"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
 // beCaddy is the variable that makes the test binary the caddy command.
@@ -64,6 +66,31 @@ func run(t testing.TB, cmd *exec.Cmd, stdin string) result {
 		t.Fatal(err)
 	}
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// isDue reports whether to run case i of a table. Each nth is run, and with the tag long
+// each.
+func isDue(i, n int) bool { return testcaddy.Long || i%n == 0 }
+
+// answer runs a command that has nothing to do with the environment. Without the tag long
+// it runs in this process, because a Caddy takes 25 ms to start.
+func answer(t testing.TB, stdin string, args ...string) result {
+	t.Helper()
+	if testcaddy.Long {
+		return run(t, caddy(t, append([]string{"clerk-webhook"}, args...)...), stdin)
+	}
+	root := &cobra.Command{SilenceUsage: true}
+	caddycmd.Commands()["clerk-webhook"].CobraFunc(root)
+	var stdout, stderr bytes.Buffer
+	root.SetIn(strings.NewReader(stdin))
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	root.SetArgs(args)
+	code := 0
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		code = 1
+	}
+	return result{stdout.String(), stderr.String(), code}
 }
 
 func TestUnknownCommand(t *testing.T) {

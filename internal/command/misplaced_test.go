@@ -24,6 +24,9 @@ func TestMisplacedSecretsAreNotRepeated(t *testing.T) {
 		})
 	}
 	for i, line := range lines {
+		if !isDue(i, 5) { // 5 and the number of secrets have no common divisor
+			continue
+		}
 		t.Run(strings.Join(line, " "), func(t *testing.T) {
 			t.Parallel()
 			secret := secrets[i%len(secrets)]

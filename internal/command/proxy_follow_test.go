@@ -26,6 +26,7 @@ func lastRow(t testing.TB, printed string) string {
 }
 
 func TestProxyPrintsARowForEachDelivery(t *testing.T) {
+	t.Parallel()
 	answering := func(status int) string {
 		backend := newRecorder(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 		return strings.TrimPrefix(backend.URL, "http://")
@@ -70,6 +71,7 @@ func TestProxyPrintsARowForEachDelivery(t *testing.T) {
 }
 
 func TestProxyPrintsCopiesReplaysAndExamples(t *testing.T) {
+	t.Parallel()
 	inspector := testcaddy.FreeAddress(t)
 	p := startProxy(t, secretVariables, "--deduplicate", "--inspect", inspector)
 	for range 2 {
@@ -84,6 +86,7 @@ func TestProxyPrintsCopiesReplaysAndExamples(t *testing.T) {
 }
 
 func TestProxyPrintsJSON(t *testing.T) {
+	t.Parallel()
 	for _, inspect := range []string{"--inspect=off", "--inspect"} {
 		t.Run(inspect, func(t *testing.T) {
 			args := []string{"--json", inspect}
@@ -117,6 +120,7 @@ func TestProxyPrintsJSON(t *testing.T) {
 }
 
 func TestProxyIsQuiet(t *testing.T) {
+	t.Parallel()
 	p := startProxy(t, secretVariables, "--quiet")
 	start := p.stdout.String()
 	send(t, "user.created", "--to", p.url+"/api/webhooks")
@@ -129,6 +133,7 @@ func TestProxyIsQuiet(t *testing.T) {
 
 // Strangers choose what rejected deliveries hold.
 func TestProxyRowsHoldNoControlCharacters(t *testing.T) {
+	t.Parallel()
 	p := startProxy(t, secretVariables)
 	forge := func(body string) {
 		r := testcaddy.SignedRequest(t, p.url+"/api/webhooks", otherSecret, body)
@@ -150,6 +155,7 @@ func TestProxyRowsHoldNoControlCharacters(t *testing.T) {
 
 // Strangers can send any number of deliveries.
 func TestProxyPrintsFewRowsOfAFlood(t *testing.T) {
+	t.Parallel()
 	p := startProxy(t, secretVariables)
 	const count = 500
 	r := send(t, "user.created", "--to", p.url+"/api/webhooks", "--invalid", "timestamp", "--count", "500", "--concurrency", "16")
@@ -179,6 +185,7 @@ func TestProxyPrintsFewRowsOfAFlood(t *testing.T) {
 
 // TestProxyPrintsTheLastRowsWhenItStops stops the proxy right after a delivery.
 func TestProxyPrintsTheLastRowsWhenItStops(t *testing.T) {
+	t.Parallel()
 	p := startProxy(t, secretVariables)
 	for range 3 {
 		if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); r.code != 0 {

@@ -32,6 +32,7 @@ func onWire(t *testing.T, url, text string) (net.Conn, *bufio.Reader, *http.Resp
 // An unread body must not be taken for further requests. These would reach the backend,
 // past a reverse proxy in front, too.
 func TestUnreadBodiesAreNeverRequests(t *testing.T) {
+	t.Parallel()
 	backend := newRecorder(t, ok)
 	p := startProxy(t, secretVariables, "--to", backend.URL)
 	conn, reader, res := onWire(t, p.url, "POST /api/webhooks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n")
@@ -50,6 +51,7 @@ func TestUnreadBodiesAreNeverRequests(t *testing.T) {
 
 // Go reads such targets as URLs without a path, which no path matcher sees.
 func TestProxyRefusesTargetsWithoutAPath(t *testing.T) {
+	t.Parallel()
 	backend := newRecorder(t, ok)
 	p := startProxy(t, secretVariables, "--to", backend.URL)
 	for _, target := range []string{"http:http://h/api/webhooks", "x:y", "http:?x", "http://h"} {
@@ -113,6 +115,7 @@ func TestProxyLeavesOtherPathsAlone(t *testing.T) {
 // A backend that takes a connection over reads requests from it that no guard has seen.
 // A WebSocket carries none.
 func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {
+	t.Parallel()
 	backend := newRecorder(t, ok)
 	p := startProxy(t, secretVariables, "--to", backend.URL)
 	for upgrade, passes := range map[string]bool{

@@ -325,6 +325,7 @@ func TestSendOrdersAPatternFromCreatedToDeleted(t *testing.T) {
 }
 
 func TestSendOwnPayload(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "payload.json")
 	pretty := "{\n  \"data\": { \"id\": \"a\\/<b>\", \"n\": 1.50 },\n  \"type\": \"shop.opened\"\n}\n"
 	compact := `{"data":{"id":"a/<b>","n":1.5},"type":"shop.opened"}`
@@ -372,6 +373,7 @@ func TestSendSetsValuesInExamples(t *testing.T) {
 }
 
 func TestSendIDAndTimestamp(t *testing.T) {
+	t.Parallel()
 	now := time.Now().Unix()
 	for _, tt := range []struct {
 		name, timestamp string
@@ -416,6 +418,7 @@ func TestSendWithSeveralSecretsSignsWithEach(t *testing.T) {
 }
 
 func TestSendExitCodes(t *testing.T) {
+	t.Parallel()
 	backend := newRecorder(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/302" {
 			w.Header().Set("Location", "/200")

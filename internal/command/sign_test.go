@@ -84,6 +84,7 @@ func TestSignWithSeveralSecrets(t *testing.T) {
 }
 
 func TestSignedCurlCommandSendsTheBody(t *testing.T) {
+	t.Parallel()
 	type request struct {
 		header http.Header
 		uri    string

@@ -69,7 +69,7 @@ func genuine(t testing.TB, body string) received {
 }
 
 func (r received) arguments() []string {
-	args := []string{"clerk-webhook", "verify", "--body", "-", "--at", strconv.Itoa(receivedAt)}
+	args := []string{"verify", "--body", "-", "--at", strconv.Itoa(receivedAt)}
 	for flag, value := range map[string]string{"--id": r.id, "--timestamp": r.timestamp, "--signature": r.signature} {
 		if value != "" {
 			args = append(args, flag, value)
@@ -109,7 +109,7 @@ func (v verdict) codes() string {
 
 func verifyJSON(t *testing.T, r received) (verdict, result) {
 	t.Helper()
-	res := run(t, caddy(t, append(r.arguments(), "--json")...), r.body)
+	res := answer(t, r.body, append(r.arguments(), "--json")...)
 	checkNoSecret(t, res)
 	decoder := json.NewDecoder(strings.NewReader(res.stdout))
 	decoder.DisallowUnknownFields()
@@ -373,13 +373,13 @@ func TestVerifyAcceptsGenuineDeliveries(t *testing.T) {
 
 func TestVerifyPrintsAReport(t *testing.T) {
 	r := genuine(t, userUpdated)
-	res := run(t, caddy(t, r.arguments()...), r.body)
+	res := run(t, caddy(t, append([]string{"clerk-webhook"}, r.arguments()...)...), r.body)
 	const want = "valid\n\nsecret     production\nid         msg_2xHZGDSbWkZvBhOrZnCNYqGBMsT\nsigned     2026-03-16T09:04:05Z (age 5s)\ntype       user.updated\n"
 	if res.stdout != want || res.stderr != "" || res.code != 0 {
 		t.Errorf("exit code %d, stdout:\n%s\nwant:\n%s\nstderr: %s", res.code, res.stdout, want, res.stderr)
 	}
 
-	res = run(t, caddy(t, r.arguments()...), r.body+"\n")
+	res = run(t, caddy(t, append([]string{"clerk-webhook"}, r.arguments()...)...), r.body+"\n")
 	if !strings.HasPrefix(res.stdout, "not valid\n\nbody_newline_added (proven)\n") || res.stderr != "" || res.code != 1 {
 		t.Errorf("exit code %d, stdout:\n%s\nstderr: %s", res.code, res.stdout, res.stderr)
 	}
