@@ -121,6 +121,10 @@ func (h *Handler) check(r *http.Request) error {
 // checkOrigin returns an error if a browser sends r for another site. It refuses
 // calls of the API that only read, too: the other site could not see the answers,
 // but could learn from the time that they take.
+//
+// Over plain HTTP, browsers mark calls to localhost only. Elsewhere, a call that only
+// reads can have neither Sec-Fetch-Site nor Origin, as those of curl do. Its Referer
+// would tell nothing, because the other site can leave it out.
 func (h *Handler) checkOrigin(r *http.Request) error {
 	if isCall(r) {
 		return h.crossOrigin.Check(&http.Request{Method: http.MethodPost, Host: r.Host, Header: r.Header, URL: r.URL})
