@@ -473,7 +473,9 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 	body.Withhold(w, r, isRead)
 	if d.body == nil && r.Context().Err() != nil {
 		// net/http cancels a request whose body it could not read, although the sender
-		// may wait for the answer. With that, reverse_proxy would answer 499.
+		// may wait for the answer. With that, reverse_proxy would answer 499. Nothing tells
+		// whether the sender leaves later, because net/http watches only connections whose
+		// request it has read to its end.
 		*r = *r.WithContext(context.WithoutCancel(r.Context()))
 	}
 }
