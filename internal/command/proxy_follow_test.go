@@ -43,7 +43,7 @@ func TestProxyPrintsARowForEachDelivery(t *testing.T) {
 		{"a genuine delivery", []string{"--to", to}, []string{"user.created"}, "Nadia Okafor", `^200 user\.created          ` + who + `$`},
 		{"a long type", []string{"--to", to}, []string{"subscriptionItem.freeTrialEnding"}, "Nadia Okafor", `^200 subscriptionItem\.freeTrialEnding  ` + who + `, Pro$`},
 		{"several secrets", []string{"--to", to, "--secret", "live=" + otherSecret, "--secret", "test=" + sendSecret}, []string{"user.created"}, "Nadia Okafor", who + `  secret test$`},
-		{"a wrong signature", []string{"--to", to}, []string{"user.created", "--invalid", "signature"}, "Nadia Okafor", `^403 rejected              signature_mismatch: either it was not signed with the known secret, or something changed the body \(claims to be user\.created of ` + who + `\)$`},
+		{"a wrong signature", []string{"--to", to}, []string{"user.created", "--invalid", "signature"}, "Nadia Okafor", `^403 rejected              signature_mismatch: it was not signed with the known secret, or something changed the body \(claims to be user\.created of ` + who + `\)$`},
 		{"an old timestamp", []string{"--to", to}, []string{"user.created", "--invalid", "timestamp"}, "timestamp_too_old", `^403 rejected              timestamp_too_old: the timestamp is 10m\w* old, and 5m are allowed$`},
 		{"a type that is not selected", []string{"--to", to, "--event", "session.*"}, []string{"user.created"}, "Nadia Okafor", `^204 user\.created          ` + who + `  filtered, as its type is not selected$`},
 		{"a backend that fails", []string{"--to", failing}, []string{"user.created"}, "Nadia Okafor", `^503 user\.created          ` + who + `  YOUR BACKEND ANSWERED 503, so Svix would send it again$`},

@@ -84,7 +84,7 @@ func unwrappings(d Delivery) []candidate[[]byte] {
 	body := d.Body
 
 	plain, hasBOM := bytes.CutPrefix(body, bom)
-	add(plain, hasBOM, BodyBOM, "something added a byte order mark (EF BB BF) in front of the body: save it or pass it on without one")
+	add(plain, hasBOM, BodyBOM, "something added a byte order mark (EF BB BF) in front of the body: save or pass on the body without this mark")
 	add(slices.Concat(bom, body), !hasBOM, BodyBOM, "something removed the byte order mark (EF BB BF) in front of the body: pass on the bytes that were received")
 
 	decoded, ok := fromUTF16(body)
@@ -102,10 +102,10 @@ func unwrappings(d Delivery) []candidate[[]byte] {
 	add(raw, ok, BodyBase64, "the body is in base64, as serverless gateways pass it on (isBase64Encoded): decode it first")
 
 	if length, ok := contentLength(d.Headers); ok && length < len(body) {
-		add(body[:length], true, BodySurplus, "the body is longer than Content-Length says: the sender did not send the rest")
+		add(body[:length], true, BodySurplus, "the body is longer than Content-Length says: something added bytes at its end")
 	}
 	value, ok := firstJSON(body)
-	add(value, ok, BodySurplus, "the body has something after its JSON that the sender did not send")
+	add(value, ok, BodySurplus, "the body has extra text after its JSON, and the sender did not send that text")
 	return all
 }
 

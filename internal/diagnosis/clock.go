@@ -49,7 +49,7 @@ func staleness(age, tolerance time.Duration) (f Finding, stale bool) {
 	case age > tolerance:
 		return Finding{
 			Code:    TimestampTooOld,
-			Message: fmt.Sprintf("the timestamp is %s old, and %s are allowed: is the receiver's clock right, or was the delivery held up or recorded earlier?", inWords(age), inWords(tolerance)),
+			Message: fmt.Sprintf("the timestamp is %s old, and %s are allowed: is the receiver's clock right, or was the delivery delayed or recorded earlier?", inWords(age), inWords(tolerance)),
 		}, true
 	case age < -tolerance:
 		return Finding{

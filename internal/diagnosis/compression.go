@@ -112,19 +112,19 @@ func decompressions(body []byte, h map[string][]string) []candidate[[]byte] {
 
 const dontCompress = "do not compress requests on their way to the endpoint, or decompress them before the signature is checked"
 
-// suspiciousCompression returns what is to say about a compressed body that nothing
-// explains.
+// suspiciousCompression returns the finding about a compressed body, if nothing else
+// explains the signature.
 func suspiciousCompression(d Delivery) []Finding {
 	c, known := codingOf(d.Body, d.Headers)
 	announced := len(contentCodings(d.Headers)) > 0
 	var message string
 	switch {
 	case known && c.starts != nil:
-		message = "the body is compressed (" + c.name + "), and senders sign what they send uncompressed: " + dontCompress
+		message = "the body is compressed (" + c.name + "), but senders sign the uncompressed body: " + dontCompress
 	case announced && isJSON(d.Body):
 		message = "Content-Encoding says that the body is compressed, but it is not: something decompressed it on its way, and the sender may have signed the compressed bytes"
 	case announced:
-		message = "Content-Encoding says that the body is compressed, in a way that cannot be undone here: " + dontCompress
+		message = "Content-Encoding says that the body is compressed, but it cannot be decompressed here: " + dontCompress
 	default:
 		return nil
 	}

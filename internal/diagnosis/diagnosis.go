@@ -1,7 +1,7 @@
-// Package diagnosis says why a delivery does not verify. It undoes what commonly
-// happens to secrets, headers and bodies, first one thing at a time and then several
+// Package diagnosis says why the signature of a delivery does not match. It undoes the
+// usual mistakes with secrets, headers and bodies, first one at a time and then several
 // together. Each time it computes the signature again. A cause is proven if the
-// delivery verifies without it.
+// signature matches after the mistake is undone.
 //
 // The package is for the command and the inspector. Nothing that decides about a
 // request may use it. It does not know Caddy or HTTP.
@@ -62,7 +62,7 @@ type Result struct {
 	// delivery that is not valid too, if Verified is true.
 	Secret string
 
-	// Verified says whether the signature is right once the proven findings are
+	// Verified says whether the signature is right after the proven findings are
 	// undone. If so, the next four fields are as the sender signed them. If not,
 	// they are empty.
 	Verified bool
@@ -80,12 +80,12 @@ type Result struct {
 type Finding struct {
 	Code Code `json:"code"`
 
-	// Proven says whether the signature is right once this cause and the other
+	// Proven says whether the signature is right after this cause and the other
 	// proven causes are undone.
 	Proven bool `json:"proven"`
 
-	// Message says what is wrong and what to do. Of the delivery it has only
-	// numbers.
+	// Message says what is wrong and what to do. It contains nothing of the
+	// delivery but numbers.
 	Message string `json:"message"`
 }
 

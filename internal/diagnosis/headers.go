@@ -115,7 +115,7 @@ func (hd header) values(d Delivery, standard bool) []candidate[string] {
 		c.add(value, proven(hd.otherAttempt, fmt.Sprintf("the %s that was signed is in %s and not in %s: the two sets of headers are mixed up", hd.name, strings.ToLower(other), lower)))
 	}
 	for _, value := range renamed(d.Headers, hd) {
-		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s came under another name: pass it on under its own name", lower)))
+		c.add(value, proven(HeaderRenamed, fmt.Sprintf("%s arrived with another header name: pass it on with its own name", lower)))
 	}
 	for _, attempt := range d.OtherAttempts {
 		attempt = canonical(attempt)

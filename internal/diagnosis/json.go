@@ -86,8 +86,8 @@ func encodings(original int) []candidate[encoding] {
 	return all
 }
 
-// encodedAgain returns the findings about an encoding. What they have in common stands
-// in the first.
+// encodedAgain returns the findings about an encoding. The first has the text that they
+// share.
 func encodedAgain(spacing, escaping, keyOrder bool) []Finding {
 	var fixes []Finding
 	add := func(differs bool, code Code, what string) {

@@ -16,7 +16,7 @@ import (
 const maxSecrets = 32
 
 // keyCandidates returns the keys of the secrets: first the secrets as they are, then
-// what the respellings make of them. It leaves out texts that are not a secret.
+// what the respellings make of them. It ignores texts that are not a secret.
 func keyCandidates(d Delivery) []candidate[key] {
 	c := keyCollector{seen: make(map[[sha256.Size]byte]bool)}
 	for _, s := range d.Secrets {

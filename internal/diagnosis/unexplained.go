@@ -13,8 +13,8 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
-// unexplained returns what is suspicious in a delivery whose signature no combination
-// explains.
+// unexplained returns what is suspicious in a delivery, if no combination explains its
+// signature.
 func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []candidate[key]) []Finding {
 	var findings []Finding
 	if headerErr != nil {
@@ -32,7 +32,7 @@ func unexplained(d Delivery, headers signature.Headers, headerErr error, keys []
 	case len(keys) > 0:
 		findings = append(findings, unknownSecret(d, len(findings) > 0))
 	case len(findings) == 0: // the endpoint may be gone from the configuration
-		findings = append(findings, Finding{Code: SecretUnknown, Message: "no signing secret is known any more to find the cause with"})
+		findings = append(findings, Finding{Code: SecretUnknown, Message: "there is no longer a signing secret, so the cause cannot be found"})
 	}
 	if f, refused := Clock(headers.Time, d.Received, d.Tolerance); refused {
 		findings = append(findings, f)
@@ -92,7 +92,7 @@ func suspiciousSignature(h signature.Headers, keys []candidate[key]) []Finding {
 	case hmac && !publicKey && asymmetric && !symmetric:
 		return []Finding{{Code: SignatureKind, Message: "the signature is an HMAC (v1), which needs the signing secret (whsec_…), but a public key (whpk_…) was given"}}
 	case broken && !hmac && !publicKey && h.Signatures != "":
-		return []Finding{{Code: SignatureAltered, Message: "the signature header has no complete signature: one is \"v1,\" and 44 characters of base64, or \"v1a,\" and 88"}}
+		return []Finding{{Code: SignatureAltered, Message: "the signature header has no complete signature: a complete signature is \"v1,\" and 44 characters of base64, or \"v1a,\" and 88 characters"}}
 	}
 	return nil
 }
@@ -102,9 +102,9 @@ func suspiciousBody(d Delivery) []Finding {
 	compression := suspiciousCompression(d)
 	switch length, known := contentLength(d.Headers); {
 	case len(body) > maxBody:
-		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, and the cause is looked for only in bodies of up to %d", len(body), maxBody)}}
+		return []Finding{{Code: BodyTooLarge, Message: fmt.Sprintf("the body has %d bytes, which is too large to search for the cause: the limit is %d bytes", len(body), maxBody)}}
 	case len(body) == 0:
-		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either none was sent, or something (a body parser, a middleware) read it first and did not keep its bytes"}}
+		return []Finding{{Code: BodyEmpty, Message: "the body is empty: either the sender sent none, or something (a body parser, a middleware) read the body first and did not keep its bytes"}}
 	case known && length > len(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: it has %d bytes, and Content-Length says %d", len(body), length)}}
 	case compression != nil:
@@ -112,7 +112,7 @@ func suspiciousBody(d Delivery) []Finding {
 	case endsEarly(body):
 		return []Finding{{Code: BodyTruncated, Message: fmt.Sprintf("the body is truncated: its JSON is not complete after %d bytes", len(body))}}
 	case !isJSON(body) && utf8.Valid(body):
-		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: did something turn a parsed object into text instead of keeping the bytes?"}}
+		return []Finding{{Code: BodyNotRaw, Message: "the body is not JSON: did something convert a parsed object to text instead of keeping the bytes?"}}
 	case !utf8.Valid(body):
 		return []Finding{{Code: BodyCharset, Message: "the body is not UTF-8: something converted it to another character set"}}
 	case bytes.ContainsRune(body, utf8.RuneError):
@@ -136,9 +136,9 @@ func unknownSecret(d Delivery, otherFindings bool) Finding {
 	if len(d.Secrets)+len(d.OtherSecrets) == 1 {
 		known = "the known secret"
 	}
-	message := "either it was not signed with " + known + ", or something changed the body: compare your secret with the signing secret of exactly this endpoint and environment, and if they are the same, look for what changes the body on its way"
+	message := "it was not signed with " + known + ", or something changed the body: first compare your secret with the signing secret of this endpoint in this environment. If they are the same, find what changes the body on its way"
 	if otherFindings {
-		message = "otherwise: " + message
+		message = "otherwise " + message
 	}
 	return Finding{Code: SecretUnknown, Message: message}
 }

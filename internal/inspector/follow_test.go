@@ -164,7 +164,7 @@ func TestEndedHasACauseWhenTheEndpointIsGone(t *testing.T) {
 	body := []byte(`{"type":"user.created","data":{"first_name":"Ada"}}`)
 	c.End(Progress{Decision: decisionOf("msg_1", false), Body: body, IsRead: true}, fmt.Errorf("forged"))
 	r := rc.find(rc.lastSeq)
-	if cause := (Ended{rc.summarize(r), rc, r}).Cause(); cause != "no signing secret is known any more to find the cause with" {
+	if cause := (Ended{rc.summarize(r), rc, r}).Cause(); cause != "there is no longer a signing secret, so the cause cannot be found" {
 		t.Errorf("the cause is %q", cause)
 	}
 }
