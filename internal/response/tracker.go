@@ -7,13 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Tracker notes how handlers answer.
+// Tracker notes how handlers answer. It offers no HTTP/2 push, which no sender of
+// webhooks accepts.
 type Tracker struct {
-	caddyhttp.ResponseWriterWrapper
+	http.ResponseWriter
 	status   int
 	hijacked bool
 	outlives bool // lets handlers finish their answer when the sender has hung up
@@ -23,8 +22,11 @@ type Tracker struct {
 // Track returns a response writer that writes to w. If outlives is true, handlers can
 // finish their answer when the sender has hung up: that is not a failure of theirs.
 func Track(w http.ResponseWriter, outlives bool) *Tracker {
-	return &Tracker{outlives: outlives, ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	return &Tracker{outlives: outlives, ResponseWriter: w}
 }
+
+// Unwrap serves http.ResponseController.
+func (t *Tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // Succeeded reports whether a handler has answered 2xx. The answer that Caddy
 // makes up where no handler wrote one does not count.

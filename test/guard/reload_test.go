@@ -1,4 +1,4 @@
-package testcaddy_test
+package guard_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
+// Tests that reload Caddy rely on this.
 func TestReloadReturnsWhenOnlyTheNewConfigurationListens(t *testing.T) {
 	address := testcaddy.FreeAddress(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
