@@ -28,9 +28,15 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-// parseDirective does what RegisterHandlerDirective does, and refuses a matcher that
-// would leave the endpoint unguarded.
+// parseDirective is parseGuard, whose errors repeat what somebody wrote.
 func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	values, err := parseGuard(helper)
+	return values, signature.RedactError(err)
+}
+
+// parseGuard does what RegisterHandlerDirective does, and refuses a matcher that
+// would leave the endpoint unguarded.
+func parseGuard(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	helper.Next() // the directive's name
 	matchers, err := helper.ExtractMatcherSet()
 	if err != nil {

@@ -99,7 +99,7 @@ func parsePatterns(texts []string) ([]event.Pattern, error) {
 		}
 		patterns[i] = event.Pattern(text)
 		if err := patterns[i].Validate(); err != nil {
-			return nil, err
+			return nil, signature.RedactError(err)
 		}
 	}
 	return patterns, nil

@@ -193,7 +193,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 	var err error
 	if h.ring, err = resolveSecrets(h.Secret, h.logger); err != nil {
-		return err
+		return signature.RedactError(err)
 	}
 	if h.filter, err = newEventFilter(h.Events); err != nil {
 		return fmt.Errorf("events: %w", err)
@@ -207,7 +207,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.summaries = summary.Acquire(h.Name, h.logger)
 	if h.Deduplicate != nil {
 		if err := h.provisionDeduplication(ctx); err != nil {
-			return fmt.Errorf("deduplicate: %w", err)
+			return fmt.Errorf("deduplicate: %w", signature.RedactError(err)) // Caddy repeats an unknown option of a store
 		}
 	}
 	if h.Relay != nil {
@@ -290,7 +290,7 @@ func checkName(name string) error {
 		return fmt.Errorf("a name may have at most %d bytes", maxNameLength)
 	case !utf8.ValidString(name):
 		return errors.New("a name must be valid UTF-8")
-	case signature.HoldsSecret(name):
+	case signature.HoldsSecret(name), signature.HoldsPassword(name), isKey(name) && signature.MayHoldSecret(name):
 		return errors.New("a name is public: do not put a secret into it")
 	case strings.Contains(name, "{"):
 		return errors.New("a name cannot have placeholders: write it out, or use {$NAME} in a Caddyfile")

@@ -153,10 +153,6 @@ func checkUnique(others []Secret, s Secret) error {
 }
 
 func resolve(value string) (*signature.Key, error) {
-	source := strings.Join(placeholderPattern.FindAllString(value, -1), "")
-	if signature.HoldsSecret(source) {
-		return nil, placeholder.ErrSecret
-	}
 	text, err := placeholder.Resolve(value, remedyFor(value))
 	if err != nil {
 		return nil, err
@@ -165,6 +161,7 @@ func resolve(value string) (*signature.Key, error) {
 	if err == nil {
 		return key, key.SelfTest()
 	}
+	source := strings.Join(placeholderPattern.FindAllString(value, -1), "")
 	if source != "" {
 		source = "the value of " + source + ": "
 	}
@@ -192,15 +189,17 @@ func checkSecretName(name string) error {
 
 // isSecretValue tells a secret from a name.
 func isSecretValue(text string) bool {
-	return mayBeSecret(text) || strings.Contains(text, "{")
+	return isKey(text) || signature.HoldsSecret(text) || strings.Contains(text, "{")
 }
 
-// mayBeSecret reports whether a text may be a secret, also a signing secret without a
-// prefix.
-func mayBeSecret(text string) bool {
+// isKey reports whether a text can be used as a signing secret, also without a prefix.
+func isKey(text string) bool {
 	_, err := signature.ParseSecret(text)
-	return err == nil || signature.HoldsSecret(text)
+	return err == nil
 }
+
+// mayBeSecret reports whether a text may be a secret, or hold one.
+func mayBeSecret(text string) bool { return isKey(text) || signature.MayHoldSecret(text) }
 
 // shown quotes a text of the configuration for an error, unless it may be a secret.
 func shown(text string) string {

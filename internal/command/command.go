@@ -99,6 +99,9 @@ var mayHoldSecrets = []string{
 	"data", "set", "request", "other-request", "delivery", "body", "header", "signature",
 }
 
+// mayHavePasswords are the flags of URLs.
+var mayHavePasswords = append([]string{"to", "api", "curl", "address"}, mayHoldSecrets...)
+
 // refuseSecrets catches a secret that is given in place of something else. It would be
 // printed, or looked up as a host.
 func refuseSecrets(cmd *cobra.Command, args []string) error {
@@ -108,8 +111,12 @@ func refuseSecrets(cmd *cobra.Command, args []string) error {
 	}
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if !slices.Contains(mayHoldSecrets, f.Name) && signature.HoldsSecret(f.Value.String()) {
+		text := f.Value.String()
+		switch {
+		case !slices.Contains(mayHoldSecrets, f.Name) && signature.HoldsSecret(text):
 			err = fmt.Errorf("--%s: %s", f.Name, advice)
+		case !slices.Contains(mayHavePasswords, f.Name) && signature.HoldsPassword(text):
+			err = fmt.Errorf("--%s: a password does not belong here", f.Name)
 		}
 	})
 	return err
@@ -122,11 +129,8 @@ func usageError(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := signature.Redact(err.Error()); text != err.Error() {
-		err = errors.New(text)
-	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
-		return exitUsage, err
+		return exitUsage, signature.RedactError(err)
 	})(cmd, nil)
 }
 

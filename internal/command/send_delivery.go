@@ -221,5 +221,5 @@ func explainNoAnswer(err error) error {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("no answer within %s", sendTimeout)
 	}
-	return err
+	return signature.RedactError(err) // it has the URL
 }

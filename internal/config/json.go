@@ -19,17 +19,18 @@ import (
 
 // Decode decodes the JSON object of a module as Caddy does, so it refuses unknown
 // options. Before that, it refuses signing secrets in options other than secretOptions.
-// They would get into the decoder's errors, into logs or into metrics. It also calls
-// check, which may be nil, with each option and the first token of its value.
+// They would get into logs or into metrics. It also calls check, which may be nil, with
+// each option and the first token of its value. No error repeats what may be a secret.
 //
 // An option of an object is called "object.option", and one of the objects in a list
 // "list[].option".
 func Decode(raw []byte, into any, check func(option string, value json.Token) error, secretOptions ...string) error {
 	s := &scanner{decoder: json.NewDecoder(bytes.NewReader(raw)), check: check, secretOptions: secretOptions}
-	if err := s.value(""); err != nil && !isSyntax(err) { // the decoder tells of the syntax
-		return err
+	err := s.value("")
+	if err == nil || isSyntax(err) { // of the syntax, the decoder tells more
+		err = explain(caddy.StrictUnmarshalJSON(raw, into))
 	}
-	return explain(caddy.StrictUnmarshalJSON(raw, into))
+	return signature.RedactError(err)
 }
 
 func isSyntax(err error) bool {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // ErrSecret says that a placeholder is a secret, and does not repeat it.
@@ -15,9 +18,14 @@ var ErrSecret = errors.New("a secret is written in braces: remove the braces, or
 
 // Resolve replaces the placeholders in a value of the configuration. If one has no
 // value, it returns an error that names it. If its variable or file is empty, the error
-// goes on with remedy, which may be empty. No error repeats a value. None repeats the
-// address of a database that is written in braces, because it can have a password.
+// goes on with remedy, which may be empty. No error repeats a value. None repeats a
+// secret or the address of a database that is written in braces.
 func Resolve(text, remedy string) (string, error) {
+	for _, file := range files.FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(file[1]); err != nil && signature.MayHoldSecret(file[1]) {
+			return "", ErrSecret // before Caddy logs the name
+		}
+	}
 	return caddy.NewReplacer().ReplaceFunc(text, func(placeholder string, value any) (any, error) {
 		if text := strings.TrimSpace(caddy.ToString(value)); text != "" {
 			return text, nil
@@ -26,8 +34,10 @@ func Resolve(text, remedy string) (string, error) {
 	})
 }
 
+var files = regexp.MustCompile(`{file\.([^{}]*)}`)
+
 func explainEmpty(placeholder, remedy string) error {
-	if strings.Contains(placeholder, "://") || strings.ContainsAny(placeholder, "=@") {
+	if signature.MayHoldSecret(placeholder) || strings.Contains(placeholder, "://") || strings.ContainsAny(placeholder, "=@") {
 		return ErrSecret
 	}
 	if name, ok := strings.CutPrefix(placeholder, "http.request.uri.path.file."); ok {

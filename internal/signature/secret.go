@@ -91,22 +91,6 @@ func ParseSecret(s string) (*Key, error) {
 	return key, err
 }
 
-// HoldsSecret reports whether a text has something anywhere in it that shows a signing
-// secret, a listen token, or a key of an API such as Clerk's. What must hold no secret is
-// refused then.
-func HoldsSecret(text string) bool { return secretForm.MatchString(text) }
-
-// A name such as task_test_1 is no key of an API. Public relays have shorter listen
-// tokens, which belong into URLs.
-var secretForm = regexp.MustCompile(`wh(?:sec|pk|sk)_|\bsk_(?:live|test)_|sk_(?:live|test)_[0-9A-Za-z]{20}|c_[2-7a-z]{32}`)
-
-// Redact replaces what HoldsSecret finds, and the tokens of public relays, for an error
-// that repeats what somebody wrote.
-func Redact(text string) string { return redactable.ReplaceAllString(text, "${1}${2}…") }
-
-// redactable does not match "whsec_…", which stands in explanations.
-var redactable = regexp.MustCompile(`(wh(?:sec|pk|sk)_|\bsk_(?:live|test)_)[\w+/=%-]+|\w*?(sk_(?:live|test)_|c_)[0-9A-Za-z]{10}[\w+/=%-]*`)
-
 // countSecrets counts the secrets in a list that is separated by white space, commas
 // or semicolons.
 func countSecrets(list string) int {

@@ -241,23 +241,72 @@ func TestConfigIsExportedWithoutKeys(t *testing.T) {
 	expectNoKey(t, testcaddy.Log.String()) // in which Caddy writes the configuration too
 }
 
+// TestRefusedJSONTellsNothingLikeASecret gives what has no form of a signing secret in
+// every place of the JSON where it does not belong.
+func TestRefusedJSONTellsNothingLikeASecret(t *testing.T) {
+	t.Setenv(secretVariable, testcaddy.Secret)
+	const inspector, matcher = `{"handler": "clerk_webhook_inspector", `, `{"match": [{"clerk_event": `
+	for kind, secret := range misplaced {
+		for _, options := range []string{
+			`"name": "§"`, `"events": ["user.* §"]`, `"events": "§"`, `"events": {"§": 1}`, `"filtered": "§"`,
+			`"tolerance": "§"`, `"tolerance": "5m §"`, `"tolerance": ["§"]`, `"max_body": "§"`, `"body_timeout": "1s §"`, `"report_only": "§"`,
+			`"inspect": ["§"]`, `"relay": "§"`, `"relay": {"§": true}`, `"relay": {"copy": "§"}`, `"§": "x"`, `"§": {"tolerance": "whsec_x"}`,
+			`"deduplicate": "§"`, `"deduplicate": {"window": "§"}`, `"deduplicate": {"on_failure": "§"}`, `"deduplicate": {"§": true}`,
+			`"deduplicate": {"store": "§"}`, `"deduplicate": {"store": {"module": "§"}}`, `"deduplicate": {"store": {"module": "memory", "§": 1}}`,
+			`"deduplicate": {"store": {"module": "memory", "url": "§"}}`, `"secret": "§"`, `"secret": ["§"]`, `"secret": [{"§": "x"}]`, `"secret": [{"key": "§"}]`,
+			`"secret": [{"name": "§", "value": "x"}]`, `"secret": [{"value": "{env.§}"}]`, `"secret": [{"value": "{file./§}"}]`, `"secret": [{"value": "{§}"}]`,
+			`"secret": [{"value": "§?"}]`, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": ["§?"]}]`, `"secret": [{"value": "{env.CLERK_WEBHOOK_SIGNING_SECRET}", "rotation": "§"}]`,
+			inspector + `"allow_remote": "§"}`, inspector + `"§": true}`, matcher + `["§!"]}]}`, matcher + `"§"}]}`, matcher + `[{"§": 1}]}]}`,
+		} {
+			if strings.Contains(options, "name") && !signature.HoldsSecret(secret) && !signature.HoldsPassword(secret) && kind != "without a prefix" {
+				continue // a name can look like that
+			}
+			t.Run(kind+"/"+options, func(t *testing.T) {
+				route := `{"handle": [{"handler": "clerk_webhook", ` + options + `}]}`
+				switch {
+				case strings.HasPrefix(options, inspector):
+					route = `{"handle": [` + options + `]}`
+				case strings.HasPrefix(options, matcher):
+					route = options
+				}
+				err := testcaddy.TryRunJSON(t, loggedConfig(t, "["+strings.ReplaceAll(route, "§", secret)+"]"))
+				if err == nil {
+					t.Cleanup(func() { _ = caddy.Stop() })
+					t.Fatal("the configuration was taken")
+				}
+				expectNoKey(t, err.Error())
+				expectNoKey(t, testcaddy.Log.String())
+			})
+		}
+	}
+}
+
 // expectNoKey looks for the keys of the secrets of the tests.
 func expectNoKey(t testing.TB, text string) {
 	t.Helper()
-	for _, secret := range []string{testcaddy.Secret, testcaddy.OtherSecret, misplaced["listen token"]} {
+	for _, secret := range []string{testcaddy.Secret, testcaddy.OtherSecret, misplaced["listen token"], misplaced["for URLs"], misplaced["in hex"], "pa55word"} {
 		if key := strings.TrimRight(strings.TrimPrefix(secret, "whsec_"), "="); strings.Contains(text, key) {
 			t.Errorf("%s holds a secret", text)
 		}
 	}
 }
 
-// misplaced are secrets of every kind that this plugin and Clerk have.
+// misplaced are secrets of every kind that this plugin, its stores and Clerk have.
 var misplaced = map[string]string{
 	"signing secret":     testcaddy.Secret,
 	"private key":        "whsk_" + strings.TrimPrefix(testcaddy.Secret, "whsec_"),
 	"key of the API":     "sk_live_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	"key of another API": "https://api.example.com/sk_test_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	"listen token":       "c_mfkq7r6gkyqrtwjupd5ilpzio2lalasw",
+	"without a prefix":   strings.TrimPrefix(testcaddy.Secret, "whsec_"),
+	"beside a word":      "5m-" + strings.TrimPrefix(testcaddy.Secret, "whsec_"),
+	"with a name":        "SIGNING=" + strings.TrimPrefix(testcaddy.Secret, "whsec_"),
+	"in a version":       "v1,whsec_" + strings.TrimPrefix(testcaddy.Secret, "whsec_"),
+	"for URLs":           "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa_-",
+	"in hex":             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c",
+	"URL of a database":  "postgres://caddy:pa55word@db/caddy",
+	"without a user":     "redis://:12/pa55word@db",
+	"keywords":           "password=pa55word",
 }
 
 // TestRefusedConfigTellsNoSecret gives a secret in every place where it does
@@ -266,13 +315,16 @@ func TestRefusedConfigTellsNoSecret(t *testing.T) {
 	t.Setenv("CLERK_TEST_SECRET", testcaddy.Secret)
 	for kind, secret := range misplaced {
 		for _, options := range []string{
-			"name SECRET", "name a-SECRET", "events SECRET", "filtered SECRET", "tolerance SECRET", "max_body SECRET", "body_timeout SECRET",
+			"name SECRET", "events SECRET", "filtered SECRET", "tolerance SECRET", "max_body SECRET", "body_timeout SECRET",
 			"report_only SECRET", "inspect SECRET", "relay SECRET", "relay copy SECRET", "SECRET", "SECRET {\n}",
 			"deduplicate SECRET", "deduplicate 1SECRET", "deduplicate 48h SECRET", "deduplicate storage {\nSECRET a\n}", "deduplicate {\non_failure SECRET\n}",
 			"secret SECRET a", "secret a b SECRET", "secret a SECRET b", "secret SECRET?", "secret SECRET {env.CLERK_TEST_SECRET}?",
 			"secret {SECRET}", "secret {env.SECRET}", "secret {file.SECRET}", "secret {file./SECRET}", "secret {env.CLERK_TEST_SECRET}{env.CLERK_TEST_SECRET}?",
 			"secret a {env.CLERK_TEST_SECRET}\nsecret a {env.CLERK_TEST_SECRET}",
 		} {
+			if strings.Contains(options, "name") && !signature.HoldsSecret(secret) && !signature.HoldsPassword(secret) && kind != "without a prefix" {
+				continue // a name can look like that
+			}
 			t.Run(kind+"/"+options, func(t *testing.T) {
 				err := testcaddy.TryRun(t, guarded(testcaddy.FreeAddress(t), strings.ReplaceAll(options, "SECRET", secret)))
 				if err == nil {
