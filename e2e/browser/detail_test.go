@@ -272,7 +272,7 @@ func TestOnlyProvenFindingsAreMarkedAsProven(t *testing.T) {
 	b := openPage(d)
 	const marks = `[...document.querySelectorAll(".diagnosis :is(h3, li)")].map((e) => e.querySelector(".proven")?.innerText ?? "").join()`
 	b.openRow("msg_changed")
-	b.is("a finding is proven if the delivery verifies without it", marks+` === "proven"`)
+	b.is("a finding is proven if the signature matches without it", marks+` === "proven"`)
 	b.openRow("msg_forged")
 	b.is("a guess has no mark", marks+` === "" && document.querySelector(".diagnosis h3").innerText.endsWith(".")`)
 }

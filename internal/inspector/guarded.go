@@ -13,7 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 )
 
-var errNotGuarded = newCallError(http.StatusConflict, "not_guarded", "the routes of this Caddy lead this request to no endpoint with inspect, so it is not sent: check the URL, and that the endpoint has inspect")
+var errNotGuarded = newCallError(http.StatusConflict, "not_guarded", "this Caddy has no route from this URL to an endpoint with the option 'inspect', so the request was not sent: check the URL, and check that the endpoint has 'inspect'")
 
 // isGuarded reports whether the routes of a server lead r to the guard of an
 // endpoint. Otherwise the inspector could reach every site of this Caddy. No handler

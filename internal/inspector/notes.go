@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// noteView says what a delivery's answer means where that is not plain.
+// noteView says what a delivery's answer means, if that is not obvious.
 type noteView struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -14,10 +14,10 @@ type noteView struct {
 
 // Each message may stand in the middle of a sentence.
 const (
-	noteRedirect = "Svix does not follow redirects: it takes this answer for a failure, and sends the delivery again later. " +
+	noteRedirect = "Svix does not follow redirects: it treats this answer as a failure, and sends the delivery again later. " +
 		"The usual cause is middleware that sends visitors to a sign-in page, or an application that adds or removes a slash at the end of the path. " +
-		"Exclude the path of the endpoint from the middleware, or give the sender the URL that answers"
-	noteUntyped = `the payload's top level has no "type" that is text, so no pattern of events matches it. Leave events out to forward it`
+		"Exclude the path of the endpoint from the middleware, or give the sender a URL that answers without a redirect"
+	noteUntyped = "the payload has no top-level \"type\" with a text value, so no pattern in the option 'events' matches it. To forward it, remove the option 'events'"
 )
 
 func (rc *Recorder) notesOn(r *Recording) []noteView {
@@ -59,5 +59,5 @@ func (rc *Recorder) credentialsNote(original uint64, status int, has func(name s
 	if len(missing) == 0 {
 		return ""
 	}
-	return "the replay was sent without " + strings.Join(missing, " and ") + ", which the original had and the inspector does not keep. To send it, edit the replay and add the header"
+	return "the replay was sent without " + strings.Join(missing, " and ") + ", because the inspector does not keep credentials. To send credentials, edit the replay and add the header"
 }

@@ -33,7 +33,7 @@ func TestInspectNotesWhatAnAnswerMeans(t *testing.T) {
 		{"a permanent redirect", "", "route {\nredir * {uri}/ 308\n}", message{body: testcaddy.UserCreated}, "redirect", "slash at the end of the path"},
 		{"a redirect of what is only reported", "report_only", "route {\nredir * /sign-in\n}", message{body: testcaddy.UserCreated, secret: testcaddy.OtherSecret}, "redirect", "sign-in page"},
 		{"a filtered type", "events user.*", "respond ok", message{body: `{"type":"session.created"}`}, "", ""},
-		{"no type, filtered", "events user.*", "respond ok", message{body: `{"data":{}}`}, "no_type", `no "type"`},
+		{"no type, filtered", "events user.*", "respond ok", message{body: `{"data":{}}`}, "no_type", `no top-level "type"`},
 		{"no type, forwarded", "", "respond ok", message{body: `{"data":{}}`}, "", ""},
 		{"a status of the guard", "filtered 302\nevents user.*", "respond ok", message{body: `{"type":"session.created"}`}, "", ""},
 		{"a rejection", "", "respond ok", message{body: testcaddy.UserCreated, secret: testcaddy.OtherSecret}, "", ""},

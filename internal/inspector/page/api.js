@@ -1,5 +1,5 @@
-// The inspector's API is below the path at which the page is mounted. A user name
-// and password in the page's URL are left out, because fetch refuses such URLs.
+// The inspector's API is below the path at which the page is mounted. This URL has no
+// user name and password, because fetch refuses such URLs.
 const base = new URL("api/", location.origin + location.pathname);
 
 async function call(path, options) {

@@ -188,15 +188,15 @@ export class Detail {
 	#diagnosis(entry) {
 		const d = entry.diagnosis;
 		if (!d) return "";
-		const causes = d.findings.map((f) => [capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The delivery verifies once this is corrected" }, "proven")]);
-		if (d.valid) causes.unshift("It verifies with the current secrets.");
+		const causes = d.findings.map((f) => [capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The signature matches if the proven causes are corrected" }, "proven")]);
+		if (d.valid) causes.unshift("The signature matches one of the current secrets.");
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, causes[0] ?? "The cause is not known.")),
 			h("ul", {}, causes.slice(1).map((cause) => h("li", {}, cause))),
 			notesOf(entry).map((note) => h("p", {}, note)),
 			h("p", { class: "dim" }, (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason) + ".",
 				entry.passed && " The report_only option let it through, so your application answered it.",
-				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` Before that, it was signed with the secret “${d.secret}”.`));
+				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` The sender signed it with the secret “${d.secret}”.`));
 	}
 
 	#notice(entry) {
@@ -206,7 +206,7 @@ export class Detail {
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
 		const notes = notesOf(entry);
 		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy of it with 2xx. It has not seen this one." : "Your application was still handling a copy of it, so the sender was told to try again. After a manual resend, Svix does not.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy with 2xx. It has not seen this one." : "Your application was still handling a copy, so the guard told the sender to try again. Svix does not repeat manual resends.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
@@ -276,7 +276,7 @@ export class Detail {
 	}
 
 	#timeline(entry, { object_id: id, entries, more }) {
-		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id that tells what it is about.");
+		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id, so deliveries about the same object cannot be found.");
 		const compare = async (other) => {
 			const { entry } = this;
 			const [before, after] = seqOf(other) < seqOf(entry) ? [other, entry] : [entry, other];

@@ -34,7 +34,7 @@ class Form {
 	}
 
 	open(act) {
-		this.act = () => act(); // a new function each time, so that #do can tell it from the one before
+		this.act = () => act(); // a new function each time, so that #do can compare it
 		this.written = false;
 		this.#fail("");
 		this.submit.disabled = false;

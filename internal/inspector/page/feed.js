@@ -10,7 +10,7 @@ export const seqOf = (entry) => Number(entry.id.split("-").pop());
 const withTime = (entry) => Object.assign(entry, { at: Date.parse(entry.time) });
 
 export class Feed {
-	// How many entries the page keeps: as many as the inspector, once its status is known.
+	// How many entries the page keeps. The status sets the inspector's own limits.
 	// Rejected ones have their own limit, so that a stranger cannot push out genuine ones.
 	limits = { rejected: Infinity, others: Infinity };
 	paused = false;
@@ -152,7 +152,7 @@ export class Feed {
 		}, delay);
 	}
 
-	// #found shows the result of a look-up, or holds it while paused. It leaves out
+	// #found shows the result of a look-up, or holds it while paused. It ignores
 	// entries that are older than the answer's page, since the answer does not cover them.
 	#found(asked, page) {
 		if (this.paused) {

@@ -7,8 +7,8 @@ const space = /[ \t\n\r]*/y;
 const expected = {
 	value: "a value is missing here",
 	element: "a value or ] is missing here",
-	member: "a member's name or } is missing here",
-	key: "a member's name in double quotes is missing here",
+	member: "a key or } is missing here",
+	key: "a key in double quotes is missing here",
 	colon: "a : is missing here",
 	arrayNext: "a , or ] is missing here",
 	objectNext: "a , or } is missing here",
