@@ -146,7 +146,7 @@ var promises = map[string][]promise{
 		{name: "others are acknowledged", body: `{"type":"organization.deleted"}`, status: 204},
 		{name: "report_only lets forgeries through", secret: unknownSecret, status: 200, backend: "localhost:3000"},
 	},
-	"Routing families to upstreams": {
+	"Routing event types to different upstreams": {
 		{name: "users", status: 200, backend: "localhost:3000"},
 		{name: "organizations", body: `{"type":"organization.created"}`, status: 200, backend: "localhost:4000"},
 		{name: "memberships", body: `{"type":"organizationMembership.created"}`, status: 200, backend: "localhost:4000"},
