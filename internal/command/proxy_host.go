@@ -41,12 +41,12 @@ func parseHost(text string) (host, error) {
 		ip = ip.Unmap() // ::ffff:127.0.0.1 is this machine
 		return host{ip.String(), ip}, nil
 	}
-	if name := strings.TrimRight(text, "."); name != text {
-		return host{}, fmt.Errorf("write %s, without the dot at its end", name)
-	}
 	name, err := names.ToASCII(text)
 	if err != nil || noHostCharacter.MatchString(name) {
 		return host{}, errNoHost
+	}
+	if short, hasDot := strings.CutSuffix(name, "."); hasDot {
+		return host{}, fmt.Errorf("write %s, without the dot at its end", short)
 	}
 	if endsInNumber.MatchString(name) {
 		return host{}, fmt.Errorf("%s is no IP address, and no domain ends with a number: write an IP address in full, such as 127.0.0.1, or a host and a port, such as localhost:8080", text)

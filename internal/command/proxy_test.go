@@ -450,6 +450,7 @@ func TestProxyStartErrors(t *testing.T) {
 		{"an IP address as one number", []string{"--from", "http://2130706433", "--config-only"}, "2130706433 is no IP address"},
 		{"an IP address in wide digits", []string{"--from", "\uff11\uff12\uff17.0.0.1:8080", "--config-only"}, "is no IP address"},
 		{"this machine with a dot at its end", []string{"--from", "http://localhost.:8080", "--config-only"}, "write localhost, without the dot at its end"},
+		{"this machine with a wide dot at its end", []string{"--from", "localhost\u3002:8080", "--config-only"}, "write localhost, without the dot at its end"},
 		{"an IP address with a dot at its end", []string{"--from", "http://1.2.3.4.:80", "--config-only"}, "write 1.2.3.4, without the dot at its end"},
 		{"an IP address with a zone", []string{"--from", "[::1%lo]:8080", "--config-only"}, "write ::1, without the zone"},
 		{"an IP address with an encoded zone", []string{"--from", "[::1%25lo]:8080", "--config-only"}, "write ::1, without the zone"},
