@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/inspector"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 const (
@@ -20,6 +21,11 @@ const (
 	// shownSubject and shownCause are how many characters of these are shown.
 	shownSubject = 80
 	shownCause   = 200
+
+	// diagnosisPause is the time without a diagnosis after each one. Strangers choose
+	// how many mismatches there are, and a large one takes a core for a second.
+	diagnosisPause = time.Second
+	notDiagnosed   = "the cause was not looked for, because another mismatch came just before"
 )
 
 // deliveryLog prints a line for each delivery.
@@ -28,6 +34,7 @@ type deliveryLog struct {
 	rows        rows
 	asJSON      bool
 	namesSecret bool // because there are several
+	diagnosed   time.Time
 }
 
 // follow prints deliveries as they end. What ends before ready is closed is printed
@@ -65,7 +72,7 @@ func (l *deliveryLog) show(ended []inspector.Ended, missed uint64) {
 			}
 		}
 		if l.asJSON {
-			_ = writeJSON(l.out, newEndedJSON(e)) // a closed pipe ends the program
+			_ = writeJSON(l.out, endedJSON{Ended: e, Cause: l.causeOf(e), Failure: e.Failure()}) // a closed pipe ends the program
 			continue
 		}
 		fmt.Fprintln(l.out, l.line(e))
@@ -87,8 +94,16 @@ type endedJSON struct {
 	Failure string `json:"failure"`
 }
 
-func newEndedJSON(e inspector.Ended) endedJSON {
-	return endedJSON{Ended: e, Cause: e.Cause(), Failure: e.Failure()}
+// causeOf says why a delivery was rejected, if it was.
+func (l *deliveryLog) causeOf(e inspector.Ended) string {
+	if e.Reason != string(signature.Mismatch) {
+		return e.Cause()
+	}
+	if time.Since(l.diagnosed) < diagnosisPause {
+		return notDiagnosed
+	}
+	defer func() { l.diagnosed = time.Now() }()
+	return e.Cause()
 }
 
 func clock(at time.Time) string { return at.Local().Format("15:04:05") }
@@ -98,7 +113,7 @@ func (l *deliveryLog) line(e inspector.Ended) string {
 	subject := printable(e.Subject.Text, shownSubject)
 	switch {
 	case isRejected(e):
-		r.tone, r.what, r.about = bad, "rejected", rejectionOf(e)
+		r.tone, r.what, r.about = bad, "rejected", l.rejectionOf(e)
 	case e.Outcome == "filtered":
 		r.tone, r.about, r.note = quiet, subject, "filtered, as its type is not selected"
 	case e.Outcome == "duplicate":
@@ -122,8 +137,8 @@ func orNoType(eventType string) string {
 
 // rejectionOf says why, and then what the sender claims. Anybody may have written
 // that.
-func rejectionOf(e inspector.Ended) string {
-	cause, _, _ := strings.Cut(e.Cause(), ": ") // the inspector shows the advice, too
+func (l *deliveryLog) rejectionOf(e inspector.Ended) string {
+	cause, _, _ := strings.Cut(l.causeOf(e), ": ") // the inspector shows the advice, too
 	text := e.Reason + ": " + printable(cause, shownCause)
 	if e.Passed {
 		text = "let through by --report-only, " + text
