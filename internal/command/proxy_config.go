@@ -84,7 +84,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 {{- end}}
 	}
 	# To Caddy such a path leads out of the endpoint, but not to every backend.
-	@dots vars_regexp {http.request.uri.path} (^|[/\\])\.\.?(;[^/\\]*)?([/\\]|$)
+	@dots vars_regexp {http.request.uri.path} (^|[/\\])\.\.?([;/\\]|$)
 	handle @dots {
 		respond 400
 	}

@@ -55,14 +55,15 @@ func (p *proxy) Matcher() string {
 }
 
 // between matches what can be in front of a part of the path without a meaning to some
-// backend: path parameters, a front controller, and backslashes or several slashes.
-const between = `([/\\]*;[^/\\]*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
+// backend: path parameters, a front controller, and backslashes or several slashes. A
+// parameter can have encoded slashes.
+const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
 
 // Lookalike is a regular expression of paths that some backend takes for one that begins
 // with the guarded path. At their start can be a host, as JavaScript's URL reads //host.
 // They can have letters that are the same in another case: (?i) covers ſ and K.
 func (p *proxy) Lookalike() string {
-	pattern := `(?i)^([/\\][/\\]+[^/\\]+)?`
+	pattern := `(?is)^([/\\][/\\]+(.*@)?[^/\\]+)?`
 	for part := range strings.SplitSeq(strings.Trim(p.Path, "/"), "/") {
 		pattern += between + strings.NewReplacer("i", "[iı]", "I", "[iı]").Replace(regexp.QuoteMeta(part))
 	}
