@@ -270,11 +270,10 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 	switch {
 	case isRead || r.Body == nil:
 	case r.ProtoMajor > 1:
-		_ = r.Body.Close()
+		empty(w, r)
 	case r.ContentLength != 0 && !drain(w, r):
 		// What is left must not be read from a copy, nor taken for the next request.
-		setReadDeadline(w, r, time.Now())
-		_ = r.Body.Close()
+		empty(w, r)
 		w.Header().Set("Connection", "close")
 	}
 	clear(r.Trailer) // which copies of the request share
@@ -294,6 +293,15 @@ func drain(w http.ResponseWriter, r *http.Request) bool {
 	setReadDeadline(w, r, time.Now().Add(drainTime))
 	_, err := io.CopyN(io.Discard, r.Body, maxDrain)
 	return errors.Is(err, io.EOF)
+}
+
+// empty makes a body end for everybody who has it. Closing does that to what comes from
+// the network. Reading does it to what a handler in front keeps in memory, which is what
+// the placeholder {http.request.body} leaves behind and which nothing closes.
+func empty(w http.ResponseWriter, r *http.Request) {
+	setReadDeadline(w, r, time.Now()) // so that nothing is waited for
+	_ = r.Body.Close()
+	_, _ = io.Copy(io.Discard, r.Body)
 }
 
 // maxDrain is how much is dropped of a rejected body. A sender that sends more can lose

@@ -57,7 +57,7 @@ func TestSilentSendersAreLetGo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			backend := testcaddy.NewBackend(t, nil)
-			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\nbody_timeout 300ms\n"+site.options+"\n}\n"+
+			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\nmax_body 512KiB\nbody_timeout 500ms\n"+site.options+"\n}\n"+
 				"respond 204\n"+strings.ReplaceAll(site.directives, "%s", backend.Address), site.server)
 			var running sync.WaitGroup
 			for name, silence := range silences {

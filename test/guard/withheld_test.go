@@ -51,6 +51,56 @@ func TestCopiesOfARejectedRequestHaveNoBody(t *testing.T) {
 	}
 }
 
+// A handler in front can have read the whole body into memory. An error route behind a
+// copy of the request must get nothing of that either.
+func TestBuffersOfARejectedRequestAreEmptied(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	login := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "route {\nvars seen {http.request.body}\nforward_auth "+login.Address+" {\nuri /\n}\nclerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nrespond 204\n}\n"+
+		"handle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	reached := 0
+	large := strings.Repeat(" ", 3<<20) + testcaddy.UserCreated
+	for _, client := range site.Clients {
+		for name, request := range map[string]*http.Request{
+			"unsigned":            unsignedRequest(t, client.URL, testcaddy.UserCreated),
+			"too large":           testcaddy.SignedRequest(t, client.URL, testcaddy.Secret, large),
+			"unsigned and large":  unsignedRequest(t, client.URL, large),
+			"large, in chunks":    inChunks(unsignedRequest(t, client.URL, large)),
+			"with an expectation": expectant(unsignedRequest(t, client.URL, testcaddy.UserCreated)),
+		} {
+			t.Run(client.Name+"/"+name, func(t *testing.T) {
+				testcaddy.Send(t, client.Client, request)
+				for _, got := range backend.Take() { // none if the route gives up before
+					reached++
+					checkNothingOfADelivery(t, got)
+				}
+			})
+		}
+	}
+	if reached == 0 {
+		t.Error("no request reached the error route")
+	}
+}
+
+func unsignedRequest(t *testing.T, url, payload string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url+"/hooks", strings.NewReader(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func inChunks(r *http.Request) *http.Request {
+	r.ContentLength, r.GetBody = -1, nil
+	return r
+}
+
+func expectant(r *http.Request) *http.Request {
+	r.Header.Set("Expect", "100-continue")
+	return r
+}
+
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
 // sendRaw sends a request and waits for the end of the connection.
