@@ -44,18 +44,21 @@ var silences = map[string]struct {
 func TestSilentSendersAreLetGo(t *testing.T) {
 	t.Setenv("OTEL_TRACES_EXPORTER", "none")
 	const ofUpstream = "handle_errors {\nreverse_proxy %s {\nhandle_response {\nrespond {err.status_code}\n}\n}\n}"
-	for name, site := range map[string]struct{ options, directives, server string }{
-		"the guard alone":                     {},
-		"without Caddy's limit of pauses":     {server: noIdleTimeout("")},
-		"with limits of pauses":               {directives: "timeouts {\nread_timeout 20s\n}"},
-		"with the limit of a directive alone": {directives: "timeouts {\nread_timeout 20s\n}", server: noIdleTimeout("")},
-		"with an access log":                  {directives: "log"},
-		"with a copy of the request":          {directives: "tracing {\nspan webhook\n}"},
-		"with an inspector":                   {options: "inspect"},
-		"with an error route":                 {directives: "handle_errors {\nrespond {err.status_code}\n}"},
-		"with an error route of an upstream":  {directives: ofUpstream},
+	for i, site := range []struct{ name, options, directives, server string }{
+		{name: "the guard alone"},
+		{name: "without Caddy's limit of pauses", server: noIdleTimeout("")},
+		{name: "with limits of pauses", directives: "timeouts {\nread_timeout 20s\n}"},
+		{name: "with the limit of a directive alone", directives: "timeouts {\nread_timeout 20s\n}", server: noIdleTimeout("")},
+		{name: "with an access log", directives: "log"},
+		{name: "with a copy of the request", directives: "tracing {\nspan webhook\n}"},
+		{name: "with an inspector", options: "inspect"},
+		{name: "with an error route", directives: "handle_errors {\nrespond {err.status_code}\n}"},
+		{name: "with an error route of an upstream", directives: ofUpstream},
 	} {
-		t.Run(name, func(t *testing.T) {
+		if !testcaddy.Long && i%2 > 0 {
+			continue
+		}
+		t.Run(site.name, func(t *testing.T) {
 			backend := testcaddy.NewBackend(t, nil)
 			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\nmax_body 512KiB\nbody_timeout 500ms\n"+site.options+"\n}\n"+
 				"respond 204\n"+strings.ReplaceAll(site.directives, "%s", backend.Address), site.server)
