@@ -3,6 +3,7 @@ package inspector
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -77,7 +78,7 @@ func newRequest(r *http.Request) request {
 		major:      r.ProtoMajor,
 		minor:      r.ProtoMinor,
 		host:       strings.Clone(r.Host),
-		uri:        strings.Clone(original.URL.RequestURI()), // without the host that some clients send with it
+		uri:        targetURI(original.URL),
 		remoteAddr: original.RemoteAddr,
 		clientIP:   strings.Clone(clientIP),
 		arrival:    arrivedAt(r.Context()),
@@ -194,4 +195,10 @@ func dispatchOf(ctx context.Context) *dispatch {
 func IsReplay(ctx context.Context) bool {
 	d := dispatchOf(ctx)
 	return d != nil && d.origin == Replayed
+}
+
+// targetURI returns a request target without the host that some clients send with it. It
+// has no space, which HTTP/2 allows, but neither HTTP/1 nor curl.
+func targetURI(u *url.URL) string {
+	return strings.Clone(strings.ReplaceAll(u.RequestURI(), " ", "%20"))
 }

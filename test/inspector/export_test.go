@@ -171,3 +171,28 @@ func TestExports(t *testing.T) {
 		}
 	})
 }
+
+// HTTP/2 takes spaces in a request target, which nothing else does.
+func TestExportsOfATargetWithSpaces(t *testing.T) {
+	site := testcaddy.RunSite(t, "handle_path /inspect/* {\nclerk_webhook_inspector\n}\nhandle {\nclerk_webhook {\nsecret "+testcaddy.Secret+"\ninspect\n}\nrespond ok\n}", "")
+	d := &desk{inspector: site.Plain + "/inspect", client: site.Clients[0].Client}
+	h2c := site.Clients[1]
+	r := testcaddy.SignedRequest(t, h2c.URL, testcaddy.Secret, testcaddy.UserCreated)
+	r.URL.Path, r.URL.RawQuery = "/hooks", "a=b c"
+	testcaddy.Send(t, h2c.Client, r).Check(t, http.StatusOK, "")
+	delivered := d.last(t)
+	if want := "http://" + site.Plain + "/hooks?a=b%20c"; delivered.URL != want {
+		t.Errorf("the URL is %s, want %s", delivered.URL, want)
+	}
+	saved := d.callText(t, http.MethodGet, "api/entries/"+delivered.ID+"/http", nil, http.StatusOK)
+	if again, err := http.ReadRequest(bufio.NewReader(strings.NewReader(saved))); err != nil || again.FormValue("a") != "b c" {
+		t.Errorf("the file cannot be read: %v: %q", err, saved)
+	}
+	command := d.callText(t, http.MethodGet, "api/entries/"+delivered.ID+"/curl", nil, http.StatusOK)
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if again := d.last(t); again.ID == delivered.ID || again.URL != delivered.URL {
+		t.Errorf("curl sent %s", again.URL)
+	}
+}
