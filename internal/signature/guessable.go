@@ -37,29 +37,44 @@ var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]
 })
 
 // isPattern reports whether b can be guessed from a small part of it: a short sequence
-// over and over, steps of one size, or a handful of different bytes. That is never so
-// for random bytes, nor for text of random letters or digits.
+// over and over, one twice, steps of one size, numbers of two bytes or two digits in
+// order, or a handful of different bytes. Random bytes are hardly ever like that, nor is
+// text of random letters or digits. The likeliest is that 10 of 12 hexadecimal digits
+// equal those at one distance: 66/16^10, once in 10^10 keys.
 func isPattern(b []byte) bool {
 	b = b[:min(len(b), 256)] // the rest costs time and tells no more
-	for distance := 1; distance <= len(b)/2; distance++ {
-		if hasSteps(b, distance) {
+	for distance := 1; distance <= len(b)-12; distance++ {
+		least := 3 // fifths
+		if distance > len(b)/2 {
+			least = 4 // of few bytes
+		}
+		if 5*commonSteps(b, distance) >= least*(len(b)-distance) {
 			return true
 		}
 	}
-	return distinct(b) <= 5
+	return hasPairsInOrder(b) || distinct(b) <= 5
 }
 
-// hasSteps reports whether most bytes differ in the same way from the byte that is at
-// that distance before them.
-func hasSteps(b []byte, distance int) bool {
+// commonSteps counts the bytes that differ in the most frequent way from the byte that is
+// at that distance before them.
+func commonSteps(b []byte, distance int) (most int) {
 	var steps [256]int
-	most := 0
 	for i := distance; i < len(b); i++ {
 		step := b[i] - b[i-distance]
 		steps[step]++
 		most = max(most, steps[step])
 	}
-	return 5*most >= 3*(len(b)-distance)
+	return most
+}
+
+// hasPairsInOrder reports whether most of the first bytes of pairs have steps of one size,
+// and most of the second bytes.
+func hasPairsInOrder(b []byte) bool {
+	var halves [2][]byte
+	for i, c := range b {
+		halves[i%2] = append(halves[i%2], c)
+	}
+	return 5*(commonSteps(halves[0], 1)+commonSteps(halves[1], 1)) >= 3*(len(b)-2)
 }
 
 func distinct(b []byte) int {

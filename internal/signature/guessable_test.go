@@ -39,6 +39,15 @@ func TestGuessable(t *testing.T) {
 		"base64 of another word":       {"whsec_" + strings.Repeat("secret", 6), true},
 		"base64 of the alphabet":       {"whsec_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true},
 
+		"a word twice, between them a hyphen": {text("my-secret-key-my-secret-key"), true},
+		"a word twice, between them a space":  {text("correcthorse correcthorse"), true},
+		"bytes in order, written in hex":      {text("000102030405060708090a0b0c0d0e0f"), true},
+		"the same in capitals":                {text("101112131415161718191A1B1C1D1E1F2021222324252627"), true},
+		"the same, given as base64":           {"whsec_000102030405060708090a0b0c0d0e0f1011121314151617", true},
+		"numbers of 16 bits, big-endian":      {bytesOf(32, func(i int) int { return i % 2 * (i / 2) }), true},
+		"numbers of 16 bits, little-endian":   {bytesOf(24, func(i int) int { return (i + 1) % 2 * (i / 2) }), true},
+		"numbers of 16 bits, from another":    {bytesOf(64, func(i int) int { return (300 + i/2) >> (8 * ((i + 1) % 2)) }), true},
+
 		"public key of zeros":          {"whpk_O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=", true},
 		"public key of bytes in order": {"whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=", true},
 

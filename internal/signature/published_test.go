@@ -10,7 +10,8 @@ import (
 
 func TestPublished(t *testing.T) {
 	const example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	for _, secret := range append([]string{strings.TrimPrefix(example, "whsec_"), " " + example + "\n"}, publishedSecrets...) {
+	zeros := []string{"whsec_AAAA" + strings.TrimPrefix(example, "whsec_"), example + "AA==", "whsec_AAAA" + strings.TrimPrefix(example, "whsec_") + strings.Repeat("A", 12)}
+	for _, secret := range append(append(zeros, strings.TrimPrefix(example, "whsec_"), " "+example+"\n"), publishedSecrets...) {
 		if !mustParseSecret(t, secret).Published() {
 			t.Errorf("%q is not known as published", secret)
 		}
