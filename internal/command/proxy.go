@@ -48,10 +48,10 @@ func newProxyCommand() *cobra.Command {
 		Use:   "proxy [flags]",
 		Short: "Run a reverse proxy that guards a webhook endpoint",
 		Long: `
-Runs Caddy as a reverse proxy in front of your backend. It guards /api/webhooks,
-or the path in --path, and every path that begins with it, such as
-/api/webhooks.json: only genuine deliveries reach your backend there. Requests to
-other paths reach it unchecked. With --only, they are refused.
+Runs Caddy as a reverse proxy in front of your backend. It guards every path that
+begins with /api/webhooks, such as /api/webhooks.json. --path sets another path. On
+these paths, only genuine deliveries reach your backend. Requests to other paths
+reach your backend unchecked. With --only, they are refused.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error.
@@ -66,9 +66,9 @@ secret, the command generates one and prints it. At the start it also prints a
 command that sends an event.
 
 When a delivery is finished, the command prints a line: arrival time, status,
-duration, event type and subject. For a rejected delivery the line says why,
-and for a failed one what your backend did. --json prints a JSON object instead,
-as in the inspector's API. --quiet prints nothing for a delivery.
+duration, event type and subject. If the delivery was rejected, the line says why.
+If your backend failed, the line says how. --json prints a JSON object instead, as in
+the inspector's API. --quiet prints no deliveries.
 
 The inspector is a page at http://localhost:4040. It shows each delivery and its
 answer, replays deliveries, and sends examples of events. Only this machine can
@@ -105,14 +105,14 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.StringArrayP("event", "e", nil, "Event type or pattern to forward (repeatable; default: every event)")
 	f.StringVar(&p.Name, "name", "", "Name of the endpoint in logs")
 	f.BoolVar(&p.ReportOnly, "report-only", false, "Verify and log, but let every request through")
-	f.BoolVar(&p.Deduplicate, "deduplicate", false, "Forward each delivery once, as long as the command runs")
+	f.BoolVar(&p.Deduplicate, "deduplicate", false, "Forward each delivery once; when the command ends, it forgets handled deliveries")
 	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
 	f.BoolVar(&p.Only, "only", false, "Serve only the endpoint: refuse requests to other paths")
 	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
-	f.BoolVarP(&p.quiet, "quiet", "q", false, "Print no line for each delivery")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "Do not print deliveries")
 	f.BoolVar(&p.asJSON, "json", false, "Print a JSON object for each delivery, and everything else to standard error")
-	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, also one for each rejection")
+	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, with a line for each rejection")
 	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
@@ -132,7 +132,7 @@ type proxy struct {
 	Follows                       bool  // it prints deliveries
 	Inspector                     *site // nil for none
 
-	afterStart func(out io.Writer) error // runs once the proxy serves; it may never return
+	afterStart func(out io.Writer) error // runs when the proxy serves; it may never return
 	keys       []*signature.Key
 
 	tryAt   string   // where the command that it prints sends to; "" for the endpoint
@@ -205,7 +205,7 @@ func checkProxyName(name string) error {
 	case strings.Contains(name, "{"): // {$NAME} would be replaced, also between quotation marks
 		return errors.New("cannot have a {, because a name has no placeholders")
 	case !canBeToken(name):
-		return fmt.Errorf("%q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: leave one out", name)
+		return fmt.Errorf("%q has a backquote, and a backslash at its end or before a quotation mark. A Caddyfile cannot hold both: remove one of them", name)
 	}
 	return nil
 }

@@ -54,11 +54,11 @@ func sendUnsigned(client *http.Client, url string) error {
 	}
 	res, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("trying whether the guard refuses an unsigned delivery: %w", err)
+		return fmt.Errorf("checking whether the guard refuses an unsigned delivery: %w", err)
 	}
 	defer res.Body.Close()
 	if !selfcheck.Confirmed(res) {
-		return fmt.Errorf("%s is not guarded: an unsigned delivery was not refused by the guard, but answered with %d. Write --path as the path of your endpoint, without a query", url, res.StatusCode)
+		return fmt.Errorf("%s is not guarded: the guard should refuse an unsigned delivery, but the answer was %d. With --path, give the path of your endpoint, without a query", url, res.StatusCode)
 	}
 	return nil
 }

@@ -27,21 +27,21 @@ func TestCheckGuarded(t *testing.T) {
 		problem string
 	}{
 		{"the guard refuses", refuse, ""},
-		{"the backend accepts", func(http.ResponseWriter, *http.Request) {}, "is not guarded: an unsigned delivery was not refused by the guard, but answered with 200"},
-		{"the backend refuses", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }, "answered with 400"},
+		{"the backend accepts", func(http.ResponseWriter, *http.Request) {}, "is not guarded: the guard should refuse an unsigned delivery, but the answer was 200"},
+		{"the backend refuses", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }, "but the answer was 400"},
 		{"the backend refuses and returns the headers", func(w http.ResponseWriter, r *http.Request) {
 			for name, values := range r.Header {
 				w.Header()[name] = values
 			}
 			w.WriteHeader(http.StatusForbidden)
-		}, "answered with 403"},
+		}, "but the answer was 403"},
 		{"the backend redirects to what is guarded", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/guarded" {
 				refuse(w, r)
 				return
 			}
 			http.Redirect(w, r, "/guarded", http.StatusTemporaryRedirect)
-		}, "answered with 307"},
+		}, "but the answer was 307"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(tt.answer)

@@ -10,9 +10,9 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
-// parsePath reads --path, which is the path of a URL, encoded or not. The guard takes
-// it decoded. It covers each path that begins so, and so it cannot have what Caddy's
-// path matcher does not take literally.
+// parsePath reads --path, which is the path of a URL, encoded or not. The guard gets
+// it decoded, and covers each path that begins with it. So the path cannot have
+// characters that Caddy's path matcher does not read as plain text.
 func parsePath(given string) (string, error) {
 	if !strings.HasPrefix(given, "/") {
 		return "", fmt.Errorf("--path %q: begin it with a slash", given)
@@ -28,13 +28,13 @@ func parsePath(given string) (string, error) {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))
 	}
 	if at := special.FindStringIndex(decoded); at != nil {
-		return "", fmt.Errorf("--path %q has %q, which a path matcher of Caddy does not take literally on every system: write the part before it, --path %s, which guards each path that begins with it", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(strings.TrimRight(decoded[:at[0]], ". ")))
+		return "", fmt.Errorf("--path %q has %q, and Caddy's path matcher does not read this as plain text on every system. Write only the part before it: --path %s. It guards each path that begins with this part", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(strings.TrimRight(decoded[:at[0]], ". ")))
 	}
 	return decoded, nil
 }
 
-// special matches what a path matcher does not take literally. On Windows, Caddy takes a
-// backslash for a slash, and drops dots and spaces at the end of a part.
+// special matches what a path matcher does not read as plain text. On Windows, Caddy reads a
+// backslash as a slash, and drops dots and spaces at the end of a part.
 var special = regexp.MustCompile(`[*{}%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
 
 func cleanPath(p string) string {
@@ -59,7 +59,7 @@ func (p *proxy) Matcher() string {
 // parameter can have encoded slashes.
 const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
 
-// Lookalike is a regular expression of paths that some backend takes for one that begins
+// Lookalike is a regular expression of paths that some backend reads as one that begins
 // with the guarded path. At their start can be a host, as JavaScript's URL reads //host.
 // They can have letters that are the same in another case: (?i) covers ſ and K.
 func (p *proxy) Lookalike() string {

@@ -45,7 +45,7 @@ func (p *proxy) printStart(out io.Writer) {
 
 func (p *proxy) describeSecrets() string {
 	if p.generated != "" && strings.TrimSpace(os.Getenv(signature.TutorialVariable)) != "" {
-		return fmt.Sprintf("%s (generated: %s is set, but the name is %s)", p.generated, signature.TutorialVariable, signature.SecretVariable)
+		return fmt.Sprintf("%s (generated: %s is ignored, because the guard reads %s)", p.generated, signature.TutorialVariable, signature.SecretVariable)
 	}
 	if p.generated != "" {
 		return p.generated + " (generated)"

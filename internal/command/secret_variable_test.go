@@ -21,5 +21,5 @@ func TestVariableOfTutorialsIsNamed(t *testing.T) {
 
 func TestProxyNamesTheVariableOfTutorials(t *testing.T) {
 	p := startProxy(t, []string{"CLERK_WEBHOOK_SECRET=" + sendSecret})
-	p.stdout.WaitFor(t, "(generated: CLERK_WEBHOOK_SECRET is set, but the name is CLERK_WEBHOOK_SIGNING_SECRET)")
+	p.stdout.WaitFor(t, "(generated: CLERK_WEBHOOK_SECRET is ignored, because the guard reads CLERK_WEBHOOK_SIGNING_SECRET)")
 }
