@@ -68,7 +68,7 @@ func checkPaths(matcher json.RawMessage) error {
 			return errSecretElsewhere
 		}
 		if end := strings.IndexAny(path, "?#"); end >= 0 {
-			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s*, and a * for any other characters",
+			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s* (a * matches any characters)",
 				shown(path), path[end], path[:end])
 		}
 	}
@@ -81,7 +81,7 @@ func checkPaths(matcher json.RawMessage) error {
 //		<option> [<args...>]
 //	}
 //
-// optionUsage has the options. Every option can be left out. secret and events can be
+// optionUsage has the options. No option is required. secret and events can be
 // repeated. deduplicate can have a block with on_failure and the options of its store.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
@@ -107,7 +107,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		err := h.setOption(option, d.RemainingArgs())
 		if errors.Is(err, errArguments) {
-			return d.Errf("%s: wrong number of arguments: write %s (a {$NAME} that is not set becomes nothing)", option, usage)
+			return d.Errf("%s: wrong number of arguments: write %s (an environment variable {$NAME} that is not set gives no argument)", option, usage)
 		}
 		if err != nil {
 			return d.Errf("%s: %w", option, err)
@@ -125,10 +125,10 @@ var optionUsage = map[string]string{
 	"tolerance":    "tolerance <duration>",
 	"max_body":     "max_body <size>",
 	"body_timeout": "body_timeout <duration>",
-	"report_only":  "report_only, alone",
+	"report_only":  "report_only, without arguments",
 	"deduplicate":  "deduplicate [<window>] [<store> [<args...>]]",
 	"relay":        "relay [copy]",
-	"inspect":      "inspect, alone",
+	"inspect":      "inspect, without arguments",
 }
 
 // errArguments means too few or too many arguments. Caddy's own error repeats the
@@ -167,15 +167,15 @@ func (h *Handler) setOption(option string, args []string) error {
 
 // whenOff says what to write instead of turning an option off.
 var whenOff = map[string]string{
-	"filtered":           "to forward every event, leave events out; filtered takes a status such as 204",
-	"tolerance":          "a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries",
+	"filtered":           "to forward every event, remove the option events; filtered takes a status such as 204",
+	"tolerance":          "without a limit, anyone with a captured delivery could send it again at any time: write a duration. To try old deliveries, write a long one such as 24h",
 	"max_body":           "there is always a limit: write a larger size, such as 100MiB",
 	"body_timeout":       "there is always a limit: write a longer duration, such as 5m",
-	"report_only":        "to turn it off, leave the line out",
-	"deduplicate":        "to turn it off, leave the line out",
-	"deduplicate.window": "to turn deduplicate off, leave it out",
-	"inspect":            "to turn it off, leave the line out",
-	"secret":             "there is no guard without a secret: to let everything through, use report_only or leave clerk_webhook out",
+	"report_only":        "to turn it off, remove the line",
+	"deduplicate":        "to turn it off, remove the line",
+	"deduplicate.window": "to turn deduplicate off, remove it",
+	"inspect":            "to turn it off, remove the line",
+	"secret":             "there is no guard without a secret: to let everything through, use report_only or remove clerk_webhook",
 }
 
 var offWords = []string{"off", "no", "none", "never", "false", "disabled", "unlimited", "infinite", "0", "0s", "-1"}
@@ -400,7 +400,7 @@ func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case i.AllowRemote:
 			return d.Err("allow_remote is given twice: keep one")
 		case d.NextArg():
-			return d.Err("allow_remote: wrong number of arguments: write allow_remote, alone")
+			return d.Err("allow_remote takes no arguments: write only allow_remote")
 		}
 		i.AllowRemote = true
 	}

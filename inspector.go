@@ -28,9 +28,9 @@ func init() {
 // It shows personal data, and whoever reaches it can send genuine deliveries to
 // the backend. So it answers this machine only. These get 403: peers that are not
 // on the loopback interface, requests of HTTP/1.0 or with headers that proxies add,
-// and host names other than `localhost`, `127.0.0.1` and `[::1]`. A relay on this
-// machine that sends none of this cannot be told from you, such as an SSH tunnel or a
-// plain reverse proxy. A browser that calls the API for a page of another site always
+// and host names other than `localhost`, `127.0.0.1` and `[::1]`. The inspector cannot
+// distinguish you from a proxy or tunnel on this machine that adds no such header, such
+// as an SSH tunnel or a plain reverse proxy. A browser that calls the API for a page of another site always
 // gets 403.
 //
 // The deliveries are in memory only, at most 50 MB of them. They outlive config
@@ -65,7 +65,7 @@ func (i *Inspector) Provision(ctx caddy.Context) error {
 		// Authentication has too many forms to be found: forward_auth, client
 		// certificates, other plugins, a named route.
 		ctx.Logger().Warn("allow_remote lets every machine that reaches the inspector read payloads and send signed deliveries: " +
-			"put authentication in front of it, such as basic_auth in the same route. This warning stays, because it cannot tell whether you have")
+			"put authentication in front of it, such as basic_auth in the same route. This warning stays, because it does not know whether you have done so")
 	}
 	i.recorder = inspector.Acquire()
 	i.handler = inspector.NewHandler(i.recorder, i.AllowRemote, ctx.Logger())

@@ -221,15 +221,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// warnOfTimes tells of times that are valid but protect less than most people want.
+// warnOfTimes warns about times that are valid but protect less than most people want.
 func (h *Handler) warnOfTimes() {
 	tolerance := time.Duration(h.Tolerance)
 	if tolerance > time.Hour {
-		h.logger.Warn("tolerance is over an hour: somebody who has captured a delivery can send it again for that long; 5m is enough for Clerk and Svix, which sign each attempt anew",
+		h.logger.Warn("tolerance is over an hour: anyone with a captured delivery can send it again for that long; 5m is enough for Clerk and Svix, because they make a new signature for each attempt",
 			zap.Duration("tolerance", tolerance))
 	}
 	if h.Deduplicate != nil && time.Duration(h.Deduplicate.Window) < tolerance {
-		h.logger.Warn("the window of deduplicate is shorter than tolerance: between the two, a copy of a handled delivery is forwarded again; write a window of at least the tolerance",
+		h.logger.Warn("the window of deduplicate is shorter than tolerance: a copy that comes after the window can still be fresh, and is then forwarded again; write a window that is at least as long as tolerance",
 			zap.Duration("window", time.Duration(h.Deduplicate.Window)), zap.Duration("tolerance", tolerance))
 	}
 }
@@ -401,12 +401,12 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
-// untyped is told because it is probably a mistake: Clerk's payloads all have a type.
+// untyped is logged because it is probably a mistake: Clerk's payloads all have a type.
 var untyped = summary.Kind{
 	Level:   zapcore.WarnLevel,
 	Message: "deliveries filtered that have no type",
 	Key:     "reason",
-	Value:   `the payload's top level has no "type" that is text, so no pattern of events matches it: leave events out to forward it`,
+	Value:   `the payload has no top-level "type" with a text value, so no pattern in the option events matches it: to forward it, remove the option events`,
 }
 
 func (h *Handler) acknowledge(w http.ResponseWriter, r *http.Request, d *delivery) error {
@@ -433,7 +433,7 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request, d *delivery, n
 var errUnanswered = errors.New("no handler answered the delivery: put one such as reverse_proxy behind clerk_webhook")
 
 // forwardTo lets the next handler answer. If no handler does, it returns an error:
-// Caddy would send an empty 200, and Svix would take the delivery for delivered.
+// Caddy would send an empty 200, and Svix would treat the message as delivered.
 func (h *Handler) forwardTo(answer *response.Tracker, r *http.Request, d *delivery, next caddyhttp.Handler) error {
 	h.settle(r, d, forwarded)
 	if err := next.ServeHTTP(answer, r); err != nil || answer.Answered() {

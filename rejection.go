@@ -44,7 +44,7 @@ var (
 	errSlowBody   = &rejection{Reason: bodyTimeout, Detail: "the body did not arrive within body_timeout"}
 	errServerTime = &rejection{Reason: bodyTimeout, Detail: "the server's timeouts read_body or read_body_idle ended the body before body_timeout did"}
 	errBrokenBody = &rejection{Reason: bodyIncomplete, Detail: "the body ended before it was complete"}
-	errInFront    = &rejection{Reason: bodyTooLarge, Detail: "the body is larger than a directive in front of the guard allows, such as request_body"}
+	errInFront    = &rejection{Reason: bodyTooLarge, Detail: "the body is larger than request_body or another directive in front of the guard allows"}
 )
 
 // announcedTooLarge and tooLarge join their texts by hand, because package fmt would

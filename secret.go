@@ -87,7 +87,7 @@ func resolveSecrets(secrets []Secret, logger *zap.Logger) (ring keyring, err err
 	return ring, nil
 }
 
-// warn tells of keys that are valid but probably a mistake.
+// warn warns about keys that are valid but probably a mistake.
 func (kr keyring) warn(logger *zap.Logger) {
 	sameKey := make(map[[32]byte]string)
 	for i, key := range kr.keys {
@@ -101,12 +101,12 @@ func (kr keyring) warn(logger *zap.Logger) {
 				zap.String("secret", name))
 		}
 		if key.IsText() {
-			logger.Warn("this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it",
+			logger.Warn("this signing secret was probably encoded twice, because it decodes to another secret (whsec_…); the guard refuses every delivery, unless your sender signs with that text: give the secret as the dashboard shows it",
 				zap.String("secret", name))
 		}
 		fingerprint := key.Fingerprint()
 		if twin, isTwin := sameKey[fingerprint]; isTwin {
-			logger.Warn("two secrets have the same key; give the second its own once the secret is rotated",
+			logger.Warn("two secrets have the same key; after you rotate the secret, give the second secret its own key",
 				zap.String("secret", twin), zap.String("same_as", name))
 		}
 		sameKey[fingerprint] = name

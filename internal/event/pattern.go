@@ -16,7 +16,7 @@ type Pattern string
 // has. Svix allows letters, digits, "-", "_" and "." in a type.
 func (p Pattern) Validate() error {
 	if p == "" {
-		return errors.New("an event pattern is empty: name a type such as user.created, or leave the option out to take every event")
+		return errors.New("an event pattern is empty: name a type such as user.created, or remove the option to select every event")
 	}
 	if i := strings.IndexFunc(string(p), func(c rune) bool { return c != '*' && !allowedInType(c) }); i >= 0 {
 		return fmt.Errorf("event pattern %q contains %q: a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters", p, []rune(string(p[i:]))[0])

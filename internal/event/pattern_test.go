@@ -24,7 +24,7 @@ func TestPatternValidate(t *testing.T) {
 		{"several stars", "*.*-*", ""},
 		{"a type of no sender", "x", ""},
 
-		{"empty", "", "an event pattern is empty: name a type such as user.created, or leave the option out to take every event"},
+		{"empty", "", "an event pattern is empty: name a type such as user.created, or remove the option to select every event"},
 		{"a comma between two", "user.created,user.updated", `event pattern "user.created,user.updated" contains ','` + allowed},
 		{"a space", "user created", `event pattern "user created" contains ' '` + allowed},
 		{"only a space", " ", `event pattern " " contains ' '` + allowed},

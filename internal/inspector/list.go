@@ -35,7 +35,7 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.RawQuery != "" {
-		return badRequest(errors.New("this call removes all entries: leave the parameters out"))
+		return badRequest(errors.New("this call removes all entries: remove the parameters"))
 	}
 	writeJSON(w, http.StatusOK, map[string]int{"cleared": h.recorder.clear()})
 	return nil
@@ -133,7 +133,7 @@ func (rc *Recorder) setSingle(f *filter, name, value string) (err error) {
 		f.text = strings.ToLower(value)
 	case "failed":
 		if f.failed = value == "true"; !f.failed {
-			return fmt.Errorf("%q is not true: leave it out to select all", value)
+			return fmt.Errorf("%q is not true: remove it to select all", value)
 		}
 	case "from":
 		f.from, err = time.Parse(time.RFC3339, value)

@@ -67,7 +67,7 @@ func (c *Client) Listen(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // it was told to end
-		case errors.Is(err, ErrInUse) && everReady: // the relay takes the lost connection for alive
+		case errors.Is(err, ErrInUse) && everReady: // the relay still has the lost connection
 		case errors.Is(err, ErrInUse), errors.Is(err, ErrRefused), errors.Is(err, errProtocol):
 			return err
 		case wasReady && time.Since(start) > settled:

@@ -100,7 +100,7 @@ func ParseHeaders(h map[string][]string) (Headers, error) {
 }
 
 // namedIn reports whether the values of a Connection header name one of the
-// set's headers. A proxy takes these for headers between it and the sender, and
+// set's headers. A proxy reads these as headers between it and the sender, and
 // does not pass them on.
 func (s *HeaderSet) namedIn(connection []string) bool {
 	for _, value := range connection {

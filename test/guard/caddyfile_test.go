@@ -206,41 +206,41 @@ func TestCaddyfileMistakes(t *testing.T) {
 
 		{"deduplicate repeated", "deduplicate\ndeduplicate storage", "deduplicate is given twice: keep one, at Caddyfile:4"},
 
-		{"name without a value", "name", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"name with two values", "name a b", "name: wrong number of arguments: write name <endpoint> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"name without a value", "name", "name: wrong number of arguments: write name <endpoint> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"name with two values", "name a b", "name: wrong number of arguments: write name <endpoint> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"secret without a value", "secret", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"secret from an unset variable of the Caddyfile", "secret {$CLERK_WEBHOOK_TEST_UNSET}", "secret: wrong number of arguments: write secret [<name>] <signing_secret...> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
 		{"secret with two names", "secret a b " + testcaddy.Secret, "secret: it is not base64 after the prefix: copy all of it, to the end; " + whereSecretIs + ", at Caddyfile:3"},
 		{"a name behind two secrets", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + " b", "secret: value 3 is not a signing secret: write a name first, and then only secrets, at Caddyfile:3"},
 		{"a secret called as one in rotation", "secret a " + testcaddy.Secret + " " + testcaddy.OtherSecret + "\nsecret a/2 {env.OTHER}", `secret: two secrets have the name "a/2": give each its own, at Caddyfile:4`},
 		{"a secret in rotation called as an earlier one", "secret a/3 " + testcaddy.Secret + "\nsecret a {env.A} {env.B} {env.C}", `secret: two secrets have the name "a/3": give each its own, at Caddyfile:4`},
 		{"a secret in rotation that is cut off", "secret {env.A} " + testcaddy.Secret[:20], "secret: value 2: it decodes to 10 bytes, but needs at least 24: copy all of it, from whsec_ to the end; " + whereSecretIs + ", at Caddyfile:3"},
 		{"an API key as name", "secret sk_test_4711 " + testcaddy.Secret, "secret: it is one of Clerk's API keys (sk_… or pk_…): a signing secret begins with whsec_; " + whereSecretIs + ", at Caddyfile:3"},
-		{"events without a value", "events", "events: wrong number of arguments: write events <pattern...> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"filtered without a value", "filtered", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"filtered with two values", "filtered 200 204", "filtered: wrong number of arguments: write filtered <status> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"tolerance without a value", "tolerance", "tolerance: wrong number of arguments: write tolerance <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"tolerance with a space in it", "tolerance 5 m", "tolerance: wrong number of arguments: write tolerance <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"max_body without a value", "max_body", "max_body: wrong number of arguments: write max_body <size> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"max_body with a space in it", "max_body 1 MiB", "max_body: wrong number of arguments: write max_body <size> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"body_timeout without a value", "body_timeout", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"body_timeout with two values", "body_timeout 1s 2s", "body_timeout: wrong number of arguments: write body_timeout <duration> (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"events without a value", "events", "events: wrong number of arguments: write events <pattern...> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"filtered without a value", "filtered", "filtered: wrong number of arguments: write filtered <status> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"filtered with two values", "filtered 200 204", "filtered: wrong number of arguments: write filtered <status> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"tolerance without a value", "tolerance", "tolerance: wrong number of arguments: write tolerance <duration> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"tolerance with a space in it", "tolerance 5 m", "tolerance: wrong number of arguments: write tolerance <duration> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"max_body without a value", "max_body", "max_body: wrong number of arguments: write max_body <size> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"max_body with a space in it", "max_body 1 MiB", "max_body: wrong number of arguments: write max_body <size> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"body_timeout without a value", "body_timeout", "body_timeout: wrong number of arguments: write body_timeout <duration> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"body_timeout with two values", "body_timeout 1s 2s", "body_timeout: wrong number of arguments: write body_timeout <duration> (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
 		{"deduplicate with three values", "deduplicate 24h storage 24h", "deduplicate: storage takes no arguments, at Caddyfile:3"},
 		{"relay repeated", "relay\nrelay copy", "relay is given twice: keep one, at Caddyfile:4"},
 		{"relay with an unknown word", "relay copies", "relay: 'copies' is not a way to relay: write relay, or relay copy, at Caddyfile:3"},
-		{"relay with two words", "relay copy copy", "relay: wrong number of arguments: write relay [copy] (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"relay with two words", "relay copy copy", "relay: wrong number of arguments: write relay [copy] (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
 		{"inspect repeated", "inspect\ninspect", "inspect is given twice: keep one, at Caddyfile:4"},
-		{"inspect with a value", "inspect 10MB", "inspect: wrong number of arguments: write inspect, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
-		{"report_only with a value", "report_only on", "report_only: wrong number of arguments: write report_only, alone (a {$NAME} that is not set becomes nothing), at Caddyfile:3"},
+		{"inspect with a value", "inspect 10MB", "inspect: wrong number of arguments: write inspect, without arguments (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
+		{"report_only with a value", "report_only on", "report_only: wrong number of arguments: write report_only, without arguments (an environment variable {$NAME} that is not set gives no argument), at Caddyfile:3"},
 
-		{"tolerance turned off", "tolerance OFF", "tolerance: it cannot be 'OFF': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries, at Caddyfile:3"},
+		{"tolerance turned off", "tolerance OFF", "tolerance: it cannot be 'OFF': without a limit, anyone with a captured delivery could send it again at any time: write a duration. To try old deliveries, write a long one such as 24h, at Caddyfile:3"},
 		{"max_body without a limit", "max_body unlimited", "max_body: it cannot be 'unlimited': there is always a limit: write a larger size, such as 100MiB, at Caddyfile:3"},
 		{"body_timeout turned off", "body_timeout none", "body_timeout: it cannot be 'none': there is always a limit: write a longer duration, such as 5m, at Caddyfile:3"},
-		{"filtered turned off", "filtered off", "filtered: it cannot be 'off': to forward every event, leave events out; filtered takes a status such as 204, at Caddyfile:3"},
-		{"report_only turned off", "report_only off", "report_only: it cannot be 'off': to turn it off, leave the line out, at Caddyfile:3"},
-		{"inspect turned off", "inspect false", "inspect: it cannot be 'false': to turn it off, leave the line out, at Caddyfile:3"},
-		{"deduplicate turned off", "deduplicate off", "deduplicate: it cannot be 'off': to turn it off, leave the line out, at Caddyfile:3"},
-		{"secret turned off", "secret none", "secret: it cannot be 'none': there is no guard without a secret: to let everything through, use report_only or leave clerk_webhook out, at Caddyfile:3"},
+		{"filtered turned off", "filtered off", "filtered: it cannot be 'off': to forward every event, remove the option events; filtered takes a status such as 204, at Caddyfile:3"},
+		{"report_only turned off", "report_only off", "report_only: it cannot be 'off': to turn it off, remove the line, at Caddyfile:3"},
+		{"inspect turned off", "inspect false", "inspect: it cannot be 'false': to turn it off, remove the line, at Caddyfile:3"},
+		{"deduplicate turned off", "deduplicate off", "deduplicate: it cannot be 'off': to turn it off, remove the line, at Caddyfile:3"},
+		{"secret turned off", "secret none", "secret: it cannot be 'none': there is no guard without a secret: to let everything through, use report_only or remove clerk_webhook, at Caddyfile:3"},
 
 		{"an empty name", `name ""`, "name: a name cannot be empty, at Caddyfile:3"},
 		{"a name that is too long", "name " + strings.Repeat("n", 101), "name: a name may have at most 100 bytes, at Caddyfile:3"},
@@ -250,7 +250,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a status class", "filtered 2xx", "filtered: '2xx' is not a status from 200 to 599, at Caddyfile:3"},
 		{"a status below 200", "filtered 199", "filtered: 199 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
 		{"a status above 599", "filtered 600", "filtered: 600 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
-		{"a status of zero", "filtered 0", "filtered: it cannot be '0': to forward every event, leave events out; filtered takes a status such as 204, at Caddyfile:3"},
+		{"a status of zero", "filtered 0", "filtered: it cannot be '0': to forward every event, remove the option events; filtered takes a status such as 204, at Caddyfile:3"},
 		{"a negative status", "filtered -204", "filtered: -204 is not a status from 200 to 599: 204 acknowledges the event, so that Svix does not retry it, at Caddyfile:3"},
 		{"a status beyond all integers", "filtered 99999999999999999999", "filtered: '99999999999999999999' is not a status from 200 to 599, at Caddyfile:3"},
 
@@ -258,7 +258,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a duration in words", "tolerance 5minutes", "tolerance: '5minutes' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a tolerance below a second", "tolerance 500ms", `tolerance: 500ms is too short: write at least 1s (in JSON a plain number means nanoseconds: write text such as "5m"), at Caddyfile:3`},
 		{"a window below a second", "deduplicate 1ms", `deduplicate: 1ms is too short: write at least 1s (in JSON a plain number means nanoseconds: write text such as "5m"), at Caddyfile:3`},
-		{"a duration of zero", "tolerance 0s", "tolerance: it cannot be '0s': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries, at Caddyfile:3"},
+		{"a duration of zero", "tolerance 0s", "tolerance: it cannot be '0s': without a limit, anyone with a captured delivery could send it again at any time: write a duration. To try old deliveries, write a long one such as 24h, at Caddyfile:3"},
 		{"a negative duration", "tolerance -5m", "tolerance: '-5m' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"a duration beyond all integers", "tolerance 9999999h", "tolerance: '9999999h' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 		{"an empty duration", `body_timeout ""`, "body_timeout: '' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
@@ -266,7 +266,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"a negative body_timeout", "body_timeout -1s", "body_timeout: '-1s' is not a duration above zero, such as 15s or 5m, at Caddyfile:3"},
 
 		{"a window without a unit", "deduplicate 48", "deduplicate: '48' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
-		{"a window of zero", "deduplicate 0s", "deduplicate: it cannot be '0s': to turn it off, leave the line out, at Caddyfile:3"},
+		{"a window of zero", "deduplicate 0s", "deduplicate: it cannot be '0s': to turn it off, remove the line, at Caddyfile:3"},
 		{"a negative window", "deduplicate -24h storage", "deduplicate: '-24h' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
 		{"an empty window", `deduplicate ""`, "deduplicate: '' is not a window: write a duration above zero, such as 48h, before the store, at Caddyfile:3"},
 		{"a window that is too long", "deduplicate 31d1s", "deduplicate: 744h0m1s is too long: a window is at most 31d, at Caddyfile:3"},
@@ -315,7 +315,7 @@ func TestCaddyfileMistakes(t *testing.T) {
 		{"events separated by commas", "events user.created, user.updated", `events: event pattern "user.created," contains ',': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters, at Caddyfile:3`},
 		{"a shell pattern", "events user.?reated", `events: event pattern "user.?reated" contains '?': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters, at Caddyfile:3`},
 		{"an event in Unicode", "events usér.created", `events: event pattern "usér.created" contains 'é': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters, at Caddyfile:3`},
-		{"an empty event", `events ""`, "events: an event pattern is empty: name a type such as user.created, or leave the option out to take every event, at Caddyfile:3"},
+		{"an empty event", `events ""`, "events: an event pattern is empty: name a type such as user.created, or remove the option to select every event, at Caddyfile:3"},
 		{"a secret among the events", "events user.* " + testcaddy.Secret, "events: a secret does not belong here: give a signing secret to the option secret, at Caddyfile:3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -331,9 +331,9 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path without its slash", "clerk_webhook webhooks/clerk", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'webhooks/clerk', at Caddyfile:2"},
 		{"a second path", "clerk_webhook /a /b", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not '/b', at Caddyfile:2"},
 		{"an option", "clerk_webhook report_only", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'report_only', at Caddyfile:2"},
-		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
-		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook*, and a * for any other characters, at Caddyfile:2"},
-		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other*, and a * for any other characters, at Caddyfile:3"},
+		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
+		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
+		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other* (a * matches any characters), at Caddyfile:3"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -358,8 +358,8 @@ func TestJSONMistakes(t *testing.T) {
 		{"a size beyond all integers", `"max_body": 100000000000000000000`, decoding + `max_body: 100000000000000000000 is not a whole number, or too large`},
 		{"a duration that is none", `"tolerance": "soon"`, decoding + `tolerance: 'soon' is not a duration above zero, such as 15s or 5m`},
 		{"a duration that is a flag", `"body_timeout": true`, decoding + `body_timeout: write a duration such as "5m"`},
-		{"tolerance turned off", `"tolerance": "off"`, decoding + `tolerance: it cannot be 'off': a delivery that somebody has captured could then be sent again for ever: write a duration, such as 24h to try old deliveries`},
-		{"a window turned off", `"deduplicate": {"window": "off"}`, decoding + `deduplicate.window: it cannot be 'off': to turn deduplicate off, leave it out`},
+		{"tolerance turned off", `"tolerance": "off"`, decoding + `tolerance: it cannot be 'off': without a limit, anyone with a captured delivery could send it again at any time: write a duration. To try old deliveries, write a long one such as 24h`},
+		{"a window turned off", `"deduplicate": {"window": "off"}`, decoding + `deduplicate.window: it cannot be 'off': to turn deduplicate off, remove it`},
 		{"a duration without a unit", `"tolerance": "300"`, decoding + `tolerance: '300' is not a duration above zero, such as 15s or 5m`},
 
 		{"a name that is too long", `"name": "` + strings.Repeat("n", 101) + `"`, "name: a name may have at most 100 bytes"},
@@ -389,7 +389,7 @@ func TestJSONMistakes(t *testing.T) {
 		{"an unknown on_failure", `"deduplicate": {"on_failure": "drop", "store": {"module": "storage"}}`, "deduplicate: on_failure is forward or refuse"},
 		{"on_failure for a store that cannot fail", `"deduplicate": {"on_failure": "refuse"}`, "deduplicate: on_failure refuse has no effect with memory, which cannot fail: remove it, or name another store"},
 
-		{"an empty event", `"events": [""]`, "events: an event pattern is empty: name a type such as user.created, or leave the option out to take every event"},
+		{"an empty event", `"events": [""]`, "events: an event pattern is empty: name a type such as user.created, or remove the option to select every event"},
 		{"an event with a character that no type has", `"events": ["user created"]`, `events: event pattern "user created" contains ' ': a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters`},
 
 		{"a secret without a value", `"secret": [{}]`, `secret "1": it is empty; ` + whereSecretIs},
@@ -502,8 +502,8 @@ func TestKnownEventsAreNoWarning(t *testing.T) {
 func TestTimesThatProtectLessAreAWarning(t *testing.T) {
 	t.Setenv(secretVariable, testcaddy.Secret)
 	const (
-		long  = "tolerance is over an hour: somebody who has captured a delivery can send it again for that long; 5m is enough for Clerk and Svix, which sign each attempt anew"
-		short = "the window of deduplicate is shorter than tolerance: between the two, a copy of a handled delivery is forwarded again; write a window of at least the tolerance"
+		long  = "tolerance is over an hour: anyone with a captured delivery can send it again for that long; 5m is enough for Clerk and Svix, because they make a new signature for each attempt"
+		short = "the window of deduplicate is shorter than tolerance: a copy that comes after the window can still be fresh, and is then forwarded again; write a window that is at least as long as tolerance"
 	)
 	for _, test := range []struct {
 		name, options string

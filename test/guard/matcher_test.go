@@ -324,7 +324,7 @@ func TestMatcherMistakes(t *testing.T) {
 	const characters = ": a type has letters, digits, '-', '_' and '.', and in a pattern '*' stands for any run of characters"
 	for _, test := range []struct{ name, matcher, want string }{
 		{"no pattern", "@m clerk_event", "clerk_event: wrong number of arguments: write clerk_event <pattern...>, at Caddyfile:2"},
-		{"an empty pattern", `@m clerk_event user.* ""`, "clerk_event: an event pattern is empty: name a type such as user.created, or leave the option out to take every event, at Caddyfile:2"},
+		{"an empty pattern", `@m clerk_event user.* ""`, "clerk_event: an event pattern is empty: name a type such as user.created, or remove the option to select every event, at Caddyfile:2"},
 		{"a character that no type has", "@m clerk_event user/created", `clerk_event: event pattern "user/created" contains '/'` + characters + ", at Caddyfile:2"},
 		{"a block", "@m clerk_event user.* {\nrole.*\n}", "clerk_event takes no block: write clerk_event <pattern...>, at Caddyfile:3"},
 	} {
@@ -335,7 +335,7 @@ func TestMatcherMistakes(t *testing.T) {
 	}
 	for _, test := range []struct{ name, matcher, want string }{
 		{"no pattern", `[]`, "clerk_event: there is no pattern, so nothing would match: use * for every event"},
-		{"an empty pattern", `[""]`, "clerk_event: an event pattern is empty: name a type such as user.created, or leave the option out to take every event"},
+		{"an empty pattern", `[""]`, "clerk_event: an event pattern is empty: name a type such as user.created, or remove the option to select every event"},
 		{"a character that no type has", `["user?"]`, `clerk_event: event pattern "user?" contains '?'` + characters},
 		{"a string", `"user.*"`, "decoding module config: http.matchers.clerk_event: json: cannot unmarshal string into Go value of type clerkwebhook.MatchEvent"},
 	} {

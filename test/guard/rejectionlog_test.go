@@ -120,7 +120,7 @@ func TestLogNamesTheLimitOfABody(t *testing.T) {
 	}{
 		{"max_body, announced", "max_body 1KiB", "", "", strings.NewReader(long), 3000, `Content-Length is 3000 bytes, and max_body is 1024`},
 		{"max_body, not announced", "max_body 1KiB", "", "", strings.NewReader(long), -1, `\d{4} bytes of the body had come when the guard stopped reading, and max_body is 1024`},
-		{"request_body in front", "max_body 2KiB", "request_body {\nmax_size 1KiB\n}", "", strings.NewReader(long), -1, `the body is larger than a directive in front of the guard allows, such as request_body: its limit is 1024 bytes`},
+		{"request_body in front", "max_body 2KiB", "request_body {\nmax_size 1KiB\n}", "", strings.NewReader(long), -1, `the body is larger than request_body or another directive in front of the guard allows: its limit is 1024 bytes`},
 		{"body_timeout", "body_timeout 200ms", "", "", endless{strings.NewReader("x"), t.Context().Done()}, 100, "the body did not arrive within body_timeout"},
 		{"read_body", "body_timeout 1m", "", "timeouts {\nread_body 200ms\n}", endless{strings.NewReader("x"), t.Context().Done()}, 100, "the server's timeouts read_body or read_body_idle ended the body before body_timeout did"},
 	} {

@@ -97,7 +97,7 @@ func TestVariableOfTutorialsIsNamed(t *testing.T) {
 func TestSecretEncodedTwiceIsAWarning(t *testing.T) {
 	twice := base64.StdEncoding.EncodeToString([]byte(testcaddy.OtherSecret))
 	testcaddy.Run(t, guarded(testcaddy.FreeAddress(t), "secret twice "+twice+"\nsecret once "+testcaddy.OtherSecret))
-	warnings := testcaddy.Log.Entries(t, "this signing secret decodes to the text of another secret (whsec_…); unless your sender signs with that text, every delivery is refused: give the secret as the dashboard shows it")
+	warnings := testcaddy.Log.Entries(t, "this signing secret was probably encoded twice, because it decodes to another secret (whsec_…); the guard refuses every delivery, unless your sender signs with that text: give the secret as the dashboard shows it")
 	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "twice" {
 		t.Errorf("got the warnings %v", warnings)
 	}
@@ -188,7 +188,7 @@ func TestEqualSecretsAreAWarning(t *testing.T) {
 	t.Setenv("CLERK_TEST_SECRET", testcaddy.Secret)
 	address := testcaddy.FreeAddress(t)
 	testcaddy.Run(t, guarded(address, "secret current {env.CLERK_TEST_SECRET}\nsecret previous "+testcaddy.Secret+"\nsecret "+testcaddy.OtherSecret))
-	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; give the second its own once the secret is rotated")
+	warnings := testcaddy.Log.Entries(t, "two secrets have the same key; after you rotate the secret, give the second secret its own key")
 	if len(warnings) != 1 || warnings[0]["level"] != "warn" || warnings[0]["secret"] != "current" || warnings[0]["same_as"] != "previous" {
 		t.Errorf("got the warnings %v", warnings)
 	}

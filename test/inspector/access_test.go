@@ -451,7 +451,7 @@ func TestInspectorAndOldHTTP(t *testing.T) {
 }
 
 func TestAllowRemoteWarnsAtEveryLoad(t *testing.T) {
-	const warning = "allow_remote lets every machine that reaches the inspector read payloads and send signed deliveries: put authentication in front of it, such as basic_auth in the same route. This warning stays, because it cannot tell whether you have"
+	const warning = "allow_remote lets every machine that reaches the inspector read payloads and send signed deliveries: put authentication in front of it, such as basic_auth in the same route. This warning stays, because it does not know whether you have done so"
 	for _, test := range []struct {
 		name, directive string
 		warnings        int
