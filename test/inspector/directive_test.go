@@ -12,7 +12,7 @@ func TestInspectorDirective(t *testing.T) {
 		{"an argument", "clerk_webhook_inspector on", "takes a matcher and a block"},
 		{"an unknown option", "clerk_webhook_inspector {\nalow_remote\n}", "unrecognized clerk_webhook_inspector option 'alow_remote': the only option is allow_remote"},
 		{"an option twice", "clerk_webhook_inspector {\nallow_remote\nallow_remote\n}", "given twice"},
-		{"an option with an argument", "clerk_webhook_inspector {\nallow_remote yes\n}", "wrong number of arguments"},
+		{"an option with an argument", "clerk_webhook_inspector {\nallow_remote yes\n}", "takes no arguments"},
 		{"a secret", "clerk_webhook_inspector " + testcaddy.Secret, "a secret"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
