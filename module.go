@@ -467,6 +467,10 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 		delete(r.Header, set.Signature)
 	}
 	delete(r.Header, "Upgrade")
+	if r.Method == http.MethodConnect { // which is an upgrade if it names a protocol
+		delete(r.Header, ":protocol") // HTTP/2
+		r.Proto = fmt.Sprintf("HTTP/%d.%d", r.ProtoMajor, r.ProtoMinor)
+	}
 	// What has failed cannot be read any further, and a new deadline would swallow a
 	// 408.
 	isRead := d.body != nil || why.Reason == bodyTimeout || why.Reason == bodyIncomplete

@@ -103,6 +103,24 @@ func checkNothingOfADelivery(t *testing.T, got testcaddy.Received) {
 	}
 }
 
+// With HTTP/3, a request for a WebSocket is a CONNECT that names a protocol.
+func TestRejectedConnectOpensNoWebSocket(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nrespond 204\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	for _, client := range site.Clients {
+		if client.Name != "HTTP/3" { // the server takes none over HTTP/2
+			continue
+		}
+		r, err := http.NewRequest(http.MethodConnect, client.URL+"/hooks", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Proto = "websocket"
+		testcaddy.Send(t, client.Client, r)
+		checkNothingOfADelivery(t, testcaddy.OnlyRequest(t, backend))
+	}
+}
+
 // report_only refuses nothing, so it takes nothing away.
 func TestReportOnlyKeepsWhatItWouldReject(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
