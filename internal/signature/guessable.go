@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"sync"
+
+	"filippo.io/edwards25519"
 )
 
 // Guessable reports whether the key or its base64 has an obvious pattern, as somebody
@@ -18,7 +20,7 @@ func (k *Key) Guessable() bool {
 }
 
 // guessablePublicKeys are those of the private keys that are one byte repeated, or the
-// bytes from 0 to 31.
+// bytes from 0 to 31. The private scalar of others is a small number.
 var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]bool {
 	keys := make(map[[ed25519.PublicKeySize]byte]bool)
 	add := func(seed []byte) {
@@ -33,6 +35,11 @@ var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]
 		}
 	}
 	add(ascending)
+	point := edwards25519.NewIdentityPoint()
+	for range 256 {
+		point.Add(point, edwards25519.NewGeneratorPoint())
+		keys[[ed25519.PublicKeySize]byte(point.Bytes())] = true
+	}
 	return keys
 })
 

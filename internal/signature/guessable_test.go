@@ -51,6 +51,9 @@ func TestGuessable(t *testing.T) {
 		"public key of zeros":          {"whpk_O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=", true},
 		"public key of bytes in order": {"whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=", true},
 
+		"public key with the scalar 1": {"whpk_WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY=", true},
+		"public key with the scalar 2": {"whpk_yaP4aq5GXw5WUThkUQ85l1YfosnoXqIdwikjCfPNYCI=", true},
+
 		"a random key":       {GenerateSecret(), false},
 		"a key of Svix":      {"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", false},
 		"hexadecimal text":   {text("9d61b19deffd5a60ba844af492ec2cc4"), false},
