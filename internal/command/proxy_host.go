@@ -71,6 +71,17 @@ func parsePort(port string) (string, error) {
 	return strconv.FormatUint(n, 10), nil
 }
 
+// checkScheme refuses a port that means the other scheme, as Caddy does.
+func checkScheme(scheme, port string) error {
+	switch {
+	case port == "443" && (scheme == "http" || scheme == "h2c"):
+		return errors.New("443 is the port of HTTPS: begin with https://, or give another port")
+	case port == "80" && scheme == "https":
+		return errors.New("80 is the port of HTTP: begin with http://, or give another port")
+	}
+	return nil
+}
+
 // isOwn reports whether this machine has the address.
 func isOwn(ip netip.Addr) bool {
 	own, _ := net.InterfaceAddrs() // without them, loopback remains

@@ -15,15 +15,23 @@ import (
 var inspectorLine = regexp.MustCompile(`(?m)^  inspector +(http://localhost:\d+)$`)
 
 func TestProxyInspects(t *testing.T) {
-	address := testcaddy.FreeAddress(t)
-	_, port, _ := net.SplitHostPort(address)
-	for _, args := range [][]string{{"--inspect", address}, {"--inspect", "localhost:" + port}, {"--inspect", port}} {
-		t.Run(args[1], func(t *testing.T) {
-			p := startProxy(t, secretVariables, args...)
+	port := testcaddy.Port(testcaddy.FreeAddress(t))
+	for given, printed := range map[string]string{
+		port:                         "http://localhost:",
+		"localhost:" + port:          "http://localhost:",
+		"127.0.0.1:0" + port:         "http://127.0.0.1:",
+		"foo.localhost:" + port:      "http://localhost:",
+		"[::ffff:127.0.0.1]:" + port: "http://127.0.0.1:",
+	} {
+		t.Run(given, func(t *testing.T) {
+			p := startProxy(t, secretVariables, "--inspect", given)
 			if r := send(t, "user.updated", "--to", p.url+"/api/webhooks"); r.code != 0 {
 				t.Fatal(r.stdout)
 			}
-			if types := inspectedTypes(t, "http://"+address); len(types) != 1 || types[0] != "user.updated" {
+			if !strings.Contains(p.stdout.String(), "\n  inspector    "+printed+port+"\n") {
+				t.Errorf("it says\n%s", p.stdout.String())
+			}
+			if types := inspectedTypes(t, printed+port); len(types) != 1 || types[0] != "user.updated" {
 				t.Errorf("the inspector has %v", types)
 			}
 			p.stop(t)

@@ -62,6 +62,9 @@ func parseSite(from string) (site, error) {
 		return site{}, err
 	}
 	if a.Host == "" {
+	if err := checkScheme(a.Scheme, a.Port); err != nil {
+		return site{}, err
+	}
 		return plainSite(a, "localhost", nil)
 	}
 	h, err := parseHost(a.Host)
@@ -202,6 +205,9 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
 	flag, taken := p.inspectorPortTaken()
 	switch {
+	if another := inspector.underOwnName(); another != inspector.url {
+		return fmt.Errorf("--inspect %s: the inspector answers under the names localhost, 127.0.0.1 and [::1] only: give one of these, such as %s", address, strings.TrimPrefix(another, "http://"))
+	}
 	case !taken:
 		return nil
 	case p.anyInspectorPort:
@@ -214,6 +220,18 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 // one. It may be the port of a backend that has not started yet.
 func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
 	switch {
+// underOwnName returns the URL of a local site under a name to which the inspector
+// answers.
+func (s site) underOwnName() string {
+	scheme, address, _ := strings.Cut(s.url, "://")
+	switch host, port, _ := net.SplitHostPort(address); host {
+	case "localhost", "127.0.0.1", "::1":
+		return s.url
+	default:
+		return scheme + "://localhost:" + port
+	}
+}
+
 	case p.Inspector.port == p.Listener.port:
 		return "from", true
 	case p.Inspector.isAt(p.to):

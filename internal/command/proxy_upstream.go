@@ -66,6 +66,9 @@ func parseUpstream(to string) (upstream, error) {
 	}
 	u.address = net.JoinHostPort(u.host.name, u.port)
 	if hasScheme {
+		if err := checkScheme(parsed.Scheme, u.port); err != nil {
+			return upstream{}, err
+		}
 		u.address = parsed.Scheme + "://" + u.address
 	}
 	switch {
