@@ -114,6 +114,10 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		reverse_proxy {{token .Upstream}}
 {{- if .Echo}} {
 			header_up -Clerk-Webhook-Outcome
+
+		# Some backends take the path of the request from these.
+		request_header -X-Original-UR*
+		request_header -X-Rewrite-UR*
 		}
 {{- end}}
 {{- end}}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,26 @@ func TestProxyLeavesOtherPathsAlone(t *testing.T) {
 			_, _, res := onWire(t, p.url, method+" "+target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
 			if got := backend.all()[seen:]; res.StatusCode != 200 || len(got) != 1 {
 				t.Errorf("%s %s is answered with %d, and %d requests have reached the backend", method, target, res.StatusCode, len(got))
+			}
+		}
+	}
+}
+
+// Some backends take the path of such a header for that of the request.
+func TestProxyRemovesHeadersThatReplaceThePath(t *testing.T) {
+	t.Parallel()
+	backend := newRecorder(t, ok)
+	p := startProxy(t, secretVariables, "--to", backend.URL)
+	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "X_Rewrite-URL", "Script_Name"} {
+		seen := len(backend.all())
+		onWire(t, p.url, "POST /x HTTP/1.1\r\nHost: localhost\r\nX-Original-Host: kept\r\n"+name+": /api/webhooks\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
+		got := backend.all()[seen:]
+		if len(got) != 1 || got[0].header.Get("X-Original-Host") != "kept" {
+			t.Fatalf("%s: the backend got %v", name, got)
+		}
+		for _, values := range got[0].header {
+			if slices.Contains(values, "/api/webhooks") {
+				t.Errorf("%s: the backend got %v", name, got[0].header)
 			}
 		}
 	}
