@@ -20,6 +20,16 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 			request>headers>Webhook-Signature delete
 		}
 {{- end -}}
+{{- define "arrival"}}
+{{- if .Listener.Binds}}
+	bind{{range .Listener.Binds}} {{.}}{{end}}
+{{- end}}
+{{- if .AccessLog}}
+	log {
+		{{template "withoutSignatures"}}
+	}
+{{- end}}
+{{- end -}}
 {
 	# A proxy on a developer's machine needs no admin endpoint. Remove these two
 	# lines for caddy reload, clerk-webhook forget and metrics.
@@ -46,14 +56,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 }
 
 {{token .Listener.Address}} {
-{{- if .Listener.Binds}}
-	bind{{range .Listener.Binds}} {{.}}{{end}}
-{{- end}}
-{{- if .AccessLog}}
-	log {
-		{{template "withoutSignatures"}}
-	}
-{{- end}}
+{{- template "arrival" .}}
 	handle {{token .Matcher}} {
 		clerk_webhook {
 {{- if .Name}}
@@ -111,18 +114,26 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		# guard has seen. A WebSocket carries none.
 		@upgrade not vars_regexp {http.request.header.Upgrade} (?i)^(websocket)?$
 		request_header @upgrade -Upgrade
-		reverse_proxy {{token .Upstream}}
-{{- if .Echo}} {
-			header_up -Clerk-Webhook-Outcome
 
 		# Some backends take the path of the request from these.
 		request_header -X-Original-UR*
 		request_header -X-Rewrite-UR*
+		reverse_proxy {{token .Upstream}}
+{{- if .Echo}} {
+			header_up -Clerk-Webhook-Outcome
 		}
 {{- end}}
 {{- end}}
 	}
 }
+{{- if .Listener.OtherHosts}}
+
+# Without this, Caddy would answer 200 to deliveries for other hosts, and lose them.
+{{.Listener.OtherHosts}} {
+{{- template "arrival" .}}
+	respond "This host is not served here." 421
+}
+{{- end}}
 {{- with .Inspector}}
 
 {{token .Address}} {

@@ -18,12 +18,13 @@ import (
 const defaultPort = "8080"
 
 type site struct {
-	Address string   // in a Caddyfile
-	Binds   []string // the interfaces; all if there are none
-	port    string
-	url     string // where a client on this machine finds it
-	domain  string // the only name that it answers to; "" for any
-	local   bool   // reachable from this machine only
+	Address    string   // in a Caddyfile
+	OtherHosts string   // the address of the hosts that it does not serve; "" if it serves any
+	Binds      []string // the interfaces; all if there are none
+	port       string
+	url        string // where a client on this machine finds it
+	domain     string // "" for this machine or an IP address
+	local      bool   // reachable from this machine only
 }
 
 // onThisMachine completes an address that is only a port, or a port and a path. It
@@ -61,10 +62,10 @@ func parseSite(from string) (site, error) {
 	if a.Port, err = parsePort(a.Port); err != nil {
 		return site{}, err
 	}
-	if a.Host == "" {
 	if err := checkScheme(a.Scheme, a.Port); err != nil {
 		return site{}, err
 	}
+	if a.Host == "" {
 		return plainSite(a, "localhost", nil)
 	}
 	h, err := parseHost(a.Host)
@@ -95,6 +96,7 @@ func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, erro
 		}
 		s.port = cmp.Or(a.Port, "443")
 		s.Address = "https://" + net.JoinHostPort(a.Host, s.port)
+		s.OtherHosts = "https://:" + s.port
 		s.url = s.Address
 		return s, nil
 	}
@@ -106,10 +108,12 @@ func plainSite(a httpcaddyfile.Address, host string, binds []string) (site, erro
 
 func domainSite(a httpcaddyfile.Address) site {
 	s := site{domain: a.Host, port: cmp.Or(a.Port, "443")}
+	s.OtherHosts = "https://:" + s.port
 	switch {
 	case a.Scheme == "http" || a.Scheme == "" && a.Port == "80":
 		s.port = cmp.Or(a.Port, "80")
 		s.Address = "http://" + net.JoinHostPort(a.Host, s.port)
+		s.OtherHosts = "http://:" + s.port
 	case s.port == "443":
 		s.Address = "https://" + a.Host
 	default:
@@ -201,13 +205,13 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	if !inspector.local {
 		return fmt.Errorf("--inspect %s: other machines could open it, and the inspector shows personal data. Give an address of this machine, such as %s, or use clerk_webhook_inspector in a Caddyfile behind authentication", address, defaultInspector)
 	}
+	if another := inspector.underOwnName(); another != inspector.url {
+		return fmt.Errorf("--inspect %s: the inspector answers under the names localhost, 127.0.0.1 and [::1] only: give one of these, such as %s", address, strings.TrimPrefix(another, "http://"))
+	}
 	p.Inspector = &inspector
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
 	flag, taken := p.inspectorPortTaken()
 	switch {
-	if another := inspector.underOwnName(); another != inspector.url {
-		return fmt.Errorf("--inspect %s: the inspector answers under the names localhost, 127.0.0.1 and [::1] only: give one of these, such as %s", address, strings.TrimPrefix(another, "http://"))
-	}
 	case !taken:
 		return nil
 	case p.anyInspectorPort:
@@ -216,10 +220,6 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	return fmt.Errorf("--inspect %s has the same port as --%s: give another port, or turn the inspector off with --inspect=%s", address, flag, withoutInspector)
 }
 
-// inspectorPortTaken reports whether another flag has the inspector's port, and which
-// one. It may be the port of a backend that has not started yet.
-func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
-	switch {
 // underOwnName returns the URL of a local site under a name to which the inspector
 // answers.
 func (s site) underOwnName() string {
@@ -232,6 +232,10 @@ func (s site) underOwnName() string {
 	}
 }
 
+// inspectorPortTaken reports whether another flag has the inspector's port, and which
+// one. It may be the port of a backend that has not started yet.
+func (p *proxy) inspectorPortTaken() (flag string, taken bool) {
+	switch {
 	case p.Inspector.port == p.Listener.port:
 		return "from", true
 	case p.Inspector.isAt(p.to):

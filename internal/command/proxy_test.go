@@ -2,6 +2,8 @@ package command_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -301,6 +303,58 @@ func TestProxyTakesAnyHost(t *testing.T) {
 	}
 }
 
+// Svix would take Caddy's empty 200 for other hosts for an answer of the backend.
+func TestProxyAnswersAnErrorToHostsThatItDoesNotServe(t *testing.T) {
+	t.Setenv("CLERK_WEBHOOK_SIGNING_SECRET", sendSecret)
+	backend := newRecorder(t, ok)
+	for from, hosts := range map[string]map[string]int{
+		"http://hooks.example":  {"hooks.example": 200, "HOOKS.example": 200, "hooks.example.": 421, "other.example": 421, "127.0.0.1": 421},
+		"https://hooks.example": {"hooks.example": 200, "HOOKS.example": 200, "hooks.example.": 421, "other.example": 421, "127.0.0.1": 421},
+		"https://localhost":     {"localhost": 200, "localhost.": 421, "127.0.0.1": 421},
+		"http://127.0.0.1":      {"127.0.0.1": 200, "localhost.": 200, "a1b2.tunnel.example": 200},
+	} {
+		t.Run(from, func(t *testing.T) {
+			address := testcaddy.FreeAddress(t)
+			site := from + ":" + testcaddy.Port(address)
+			printed := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--from", site, "--to", backend.URL), "")
+			_, sites, _ := strings.Cut(printed.stdout, "\n}\n")
+			testcaddy.Run(t, sites, "local_certs")
+			client := toAddress(address)
+			defer client.CloseIdleConnections()
+			testcaddy.Await(t, "the certificate", func() bool {
+				res, err := client.Get(site)
+				if err == nil {
+					_ = res.Body.Close()
+				}
+				return err == nil
+			})
+			for host, want := range hosts {
+				r := testcaddy.SignedRequest(t, site+"/api/webhooks", sendSecret, testcaddy.UserCreated)
+				r.Host = host + ":" + testcaddy.Port(address)
+				seen := len(backend.all())
+				res, err := client.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				if delivered := len(backend.all()) > seen; res.StatusCode != want || delivered != (want == 200) {
+					t.Errorf("%s is answered with %d, and the backend has the delivery: %v", host, res.StatusCode, delivered)
+				}
+			}
+		})
+	}
+}
+
+// toAddress returns a client that connects to the address, whatever the URL says.
+func toAddress(address string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // Caddy has just made the certificate
+	}}
+}
+
 func TestProxyNamesTheSendCommandForItsEvents(t *testing.T) {
 	t.Parallel()
 	p := startProxy(t, secretVariables, "--event", "organization*", "--path", "/hooks")
@@ -484,6 +538,16 @@ func TestProxyStartErrors(t *testing.T) {
 		{"an inspector for other machines", []string{"--inspect", ":4040"}, "personal data"},
 		{"an inspector on the port of the proxy", []string{"--inspect", "localhost:8080"}, "--inspect=off"},
 		{"an inspector on the port of the backend", []string{"--to", "localhost:14050", "--inspect", "14050", "--config-only"}, "--inspect 14050 has the same port as --to"},
+		{"an inspector on the port of the proxy, with a zero in front", []string{"--from", "18080", "--inspect=localhost:018080", "--config-only"}, "--inspect=off"},
+		{"an inspector on the port of the backend, with a zero in front", []string{"--to", "localhost:014050", "--inspect=14050", "--config-only"}, "--inspect 14050 has the same port as --to"},
+		{"an inspector under an address to which it does not answer", []string{"--inspect=127.0.0.2:4040", "--config-only"}, "give one of these, such as localhost:4040"},
+		{"an inspector under a name to which it does not answer", []string{"--inspect=https://foo.localhost:4040", "--config-only"}, "give one of these, such as https://localhost:4040"},
+		{"HTTP at the port of HTTPS", []string{"--from", "http://localhost:443", "--config-only"}, "--from http://localhost:443: 443 is the port of HTTPS: begin with https://, or give another port"},
+		{"HTTPS at the port of HTTP", []string{"--from", "https://hooks.example.com:080", "--config-only"}, "80 is the port of HTTP: begin with http://, or give another port"},
+		{"an inspector with HTTP at the port of HTTPS", []string{"--inspect=http://localhost:443", "--config-only"}, "begin with https://"},
+		{"an upstream with HTTP at the port of HTTPS", []string{"--to", "http://localhost:443", "--config-only"}, "begin with https://"},
+		{"an upstream with HTTP/2 at the port of HTTPS", []string{"--to", "h2c://app.example.com:443", "--config-only"}, "begin with https://"},
+		{"an upstream with HTTPS at the port of HTTP", []string{"--to", "https://localhost:80", "--config-only"}, "begin with http://"},
 		{"an inspector address that is not one", []string{"--inspect=a b"}, "give an address such as"},
 		{"two addresses of an inspector", []string{"--inspect", "localhost:4041", "localhost:4042"}, "unknown command"},
 		{"an unknown form of the config", []string{"--config-only=yaml"}, "caddyfile or json"},
@@ -536,19 +600,10 @@ func TestProxyConfigOnly(t *testing.T) {
 		{"the root", []string{"--path", "/"}, []string{"handle /* {"}},
 		{"a domain", []string{"--from", "hooks.example.com"}, []string{"https://hooks.example.com {", "\tlog {\n\t\tformat filter {\n\t\t\trequest>headers>Svix-Signature delete\n"}},
 		{"a domain and a port", []string{"--from", "hooks.example.com:8443"}, []string{"https://hooks.example.com:8443 {"}},
-		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {"}},
+		{"a domain without HTTPS", []string{"--from", "http://hooks.example.com"}, []string{"http://hooks.example.com:80 {\n\thandle /api", "http://:80 {\n\trespond"}},
 		{"all interfaces", []string{"--from", ":9000"}, []string{"http://:9000 {\n\thandle /api"}},
-		{"an inspector on the port of the proxy, with a zero in front", []string{"--from", "18080", "--inspect=localhost:018080", "--config-only"}, "--inspect=off"},
-		{"an inspector on the port of the backend, with a zero in front", []string{"--to", "localhost:014050", "--inspect=14050", "--config-only"}, "--inspect 14050 has the same port as --to"},
-		{"an inspector under an address to which it does not answer", []string{"--inspect=127.0.0.2:4040", "--config-only"}, "give one of these, such as localhost:4040"},
-		{"an inspector under a name to which it does not answer", []string{"--inspect=https://foo.localhost:4040", "--config-only"}, "give one of these, such as https://localhost:4040"},
-		{"HTTP at the port of HTTPS", []string{"--from", "http://localhost:443", "--config-only"}, "--from http://localhost:443: 443 is the port of HTTPS: begin with https://, or give another port"},
-		{"HTTPS at the port of HTTP", []string{"--from", "https://hooks.example.com:080", "--config-only"}, "80 is the port of HTTP: begin with http://, or give another port"},
-		{"an inspector with HTTP at the port of HTTPS", []string{"--inspect=http://localhost:443", "--config-only"}, "begin with https://"},
-		{"an upstream with HTTP at the port of HTTPS", []string{"--to", "http://localhost:443", "--config-only"}, "begin with https://"},
-		{"an upstream with HTTP/2 at the port of HTTPS", []string{"--to", "h2c://app.example.com:443", "--config-only"}, "begin with https://"},
-		{"an upstream with HTTPS at the port of HTTP", []string{"--to", "https://localhost:80", "--config-only"}, "begin with http://"},
-		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1"}},
+		{"HTTPS on this machine", []string{"--from", "https://localhost:8443"}, []string{"https://localhost:8443 {", "bind 127.0.0.1", "https://:8443 {\n\tbind 127.0.0.1"}},
+		{"an access log of a domain", []string{"--from", "hooks.example.com", "--access-log"}, []string{"https://hooks.example.com {\n\tlog {", "https://:443 {\n\tlog {"}},
 		{"the port of the inspector", []string{"--from", "localhost:4040"}, []string{"http://:4040 {", "http://:4041 {"}},
 		{"a port alone", []string{"--from", "9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
 		{"this machine in capitals", []string{"--from", "HTTP://LOCALHOST:9000"}, []string{"http://:9000 {", "bind 127.0.0.1"}},
