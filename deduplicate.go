@@ -267,7 +267,7 @@ func claimContext(request context.Context, claim ledger.Claims) (context.Context
 	return context.WithDeadline(ctx, claim.Until())
 }
 
-// noteStoreCall measures a call of the store, and tells if it failed.
+// noteStoreCall measures a call of the store, and logs if it failed.
 func (h *Handler) noteStoreCall(call ledger.Call) {
 	countStoreCall(h.once.store, call)
 	if call.Err == nil {

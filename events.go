@@ -105,7 +105,7 @@ func parsePatterns(texts []string) ([]event.Pattern, error) {
 	return patterns, nil
 }
 
-// warnOfUnknownEvents tells of patterns that are probably mistyped or out of date. They
+// warnOfUnknownEvents warns about patterns that are probably mistyped or out of date. They
 // are no error, because Clerk adds events and Svix has other senders.
 func warnOfUnknownEvents(logger *zap.Logger, option string, patterns []event.Pattern) {
 	for _, p := range patterns {

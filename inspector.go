@@ -25,7 +25,7 @@ func init() {
 //		clerk_webhook_inspector
 //	}
 //
-// It shows personal data, and whoever reaches it can send genuine deliveries to
+// It shows personal data, and anyone who reaches it can send genuine deliveries to
 // the backend. So it answers this machine only. These get 403: peers that are not
 // on the loopback interface, requests of HTTP/1.0 or with headers that proxies add,
 // and host names other than `localhost`, `127.0.0.1` and `[::1]`. The inspector cannot

@@ -25,7 +25,7 @@ import (
 
 // Relay hands genuine deliveries of wanted event types to those who listen with
 // `caddy clerk-webhook listen`. They connect by WebSocket to a path of this handler.
-// Whoever has the signing secret may listen.
+// Anyone who has the signing secret may listen.
 //
 // Every listener gets each delivery. The sender gets the first 2xx answer, or the
 // last other answer if there is none. It gets 504 if nobody answers within 14

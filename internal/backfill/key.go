@@ -29,13 +29,13 @@ func ParseKey(text string) (Key, error) {
 	case text == "":
 		return Key{}, errors.New("it is empty")
 	case strings.HasPrefix(text, "pk_"):
-		return Key{}, errors.New("it is a publishable key (pk_…), which cannot read users: copy the secret key (sk_…) from the page API keys of the Clerk Dashboard")
+		return Key{}, errors.New("it is a publishable key (pk_…), which cannot read users: copy the secret key (sk_…) from the page \"API keys\" of the Clerk Dashboard")
 	case strings.HasPrefix(text, "whsec_"):
-		return Key{}, errors.New("it is a signing secret (whsec_…): copy the secret key (sk_…) from the page API keys of the Clerk Dashboard")
+		return Key{}, errors.New("it is a signing secret (whsec_…): copy the secret key (sk_…) from the page \"API keys\" of the Clerk Dashboard")
 	case !strings.HasPrefix(text, livePrefix) && !strings.HasPrefix(text, testPrefix):
-		return Key{}, fmt.Errorf("it does not begin with %s or %s: copy the secret key from the page API keys of the Clerk Dashboard", testPrefix, livePrefix)
+		return Key{}, fmt.Errorf("it does not begin with %s or %s: copy the secret key from the page \"API keys\" of the Clerk Dashboard", testPrefix, livePrefix)
 	case len(text) > maxKeyLength || len(text) == len(livePrefix) || strings.ContainsFunc(text, isNoKeyCharacter):
-		return Key{}, errors.New("it is not a whole secret key: copy it again from the page API keys of the Clerk Dashboard")
+		return Key{}, errors.New("it is not a whole secret key: copy it again from the page \"API keys\" of the Clerk Dashboard")
 	}
 	return Key{&text}, nil
 }

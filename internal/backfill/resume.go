@@ -70,7 +70,7 @@ func readState(path string) (state, error) {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil || len(content) > maxState || s.Version != stateVersion || !s.isSound() {
-		return state{}, fmt.Errorf("%s is not a resume file of this version: name another file, or remove it to begin anew", path)
+		return state{}, fmt.Errorf("%s is not a resume file of this version: name another file, or remove it to start from the beginning", path)
 	}
 	return s, nil
 }

@@ -29,7 +29,7 @@ type Options struct {
 	// As is Created or Updated.
 	As string
 
-	// Since leaves out objects that have not changed since then. SinceText is how the
+	// Since selects only objects that have changed since then. SinceText is how the
 	// user wrote it. Both may be zero.
 	Since     time.Time
 	SinceText string

@@ -31,7 +31,7 @@ type Progress struct {
 	Accepted map[string]int
 
 	// Refused, Waiting and Unwanted count events of all phases that were refused, that
-	// wait for another attempt, and objects that --since leaves out.
+	// wait for another attempt, and objects that --since does not select.
 	Refused, Waiting, Unwanted int
 }
 

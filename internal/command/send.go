@@ -230,7 +230,7 @@ func (p *sendPlan) takeData(in *input, data string, args []string) (err error) {
 	return nil
 }
 
-// typesToSend leaves out what Clerk no longer sends, unless it is named.
+// typesToSend omits types that Clerk no longer sends, unless one is named.
 func typesToSend(arg string) ([]string, error) {
 	types, err := selectTypes(arg)
 	if err != nil || event.Pattern(arg).IsLiteral() {

@@ -148,7 +148,7 @@ const (
 	answerTime = 30 * time.Second // for a client to take what is held for it
 )
 
-// callError tells a caller what is wrong with a call: a status, a stable code and
+// callError says what is wrong with a call: a status, a stable code and
 // a sentence.
 type callError struct {
 	status int

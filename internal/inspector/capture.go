@@ -26,7 +26,7 @@ type Capture struct {
 	ended bool
 }
 
-// maxHeard bounds the listeners that a recording tells of.
+// maxHeard bounds the listeners in a recording.
 const maxHeard = 20
 
 // Progress is what a guard knows about a delivery so far.

@@ -53,11 +53,11 @@ func byReason(r *Recording, own *Endpoint) diagnosis.Finding {
 	case string(signature.MissingHeader), string(signature.MalformedHeader):
 		f.Message = headerFault(r)
 	case "method_not_allowed":
-		f.Message = "it is not a POST request, and deliveries always are: look for a redirect, or for a sender that uses another method"
+		f.Message = "it is not a POST request, but every delivery is one: look for a redirect, or for a sender that uses another method"
 	case "body_too_large":
-		f.Message = "the body is larger than max_body allows, or a request_body in front of the guard: the log says which"
+		f.Message = "the body is larger than max_body or a request_body in front of the guard allows: the log says which"
 	case "body_timeout":
-		f.Message = "the body did not arrive within body_timeout, or within the server's own read_body: look for what holds it up on its way"
+		f.Message = "the body did not arrive within body_timeout, or within the server's own read_body: find what delays it on its way"
 	case "body_incomplete":
 		f.Message = "the connection ended before the whole body had arrived"
 	default:
@@ -74,7 +74,7 @@ func clockFault(r *Recording, own *Endpoint) diagnosis.Finding {
 	if f, refused := diagnosis.Clock(r.decision.SignedAt, r.time, tolerance); refused {
 		return f
 	}
-	return diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason), Message: "when it arrived, the timestamp was further from the clock than the option tolerance allowed"}
+	return diagnosis.Finding{Code: diagnosis.Code(r.decision.Reason), Message: "at its arrival, the timestamp was further from the clock than the option tolerance allowed then"}
 }
 
 func headerFault(r *Recording) string {

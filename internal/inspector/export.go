@@ -230,7 +230,7 @@ func (h *Handler) asHTTP(w http.ResponseWriter, _ *http.Request, recording *Reco
 }
 
 // httpFile returns r as an HTTP/1 request with a Content-Length, whatever protocol
-// it came by. The body is what was signed, byte for byte. Credentials are left out.
+// it came by. The body is what was signed, byte for byte. It has no credentials.
 func httpFile(r *Recording) []byte {
 	var m bytes.Buffer
 	fmt.Fprintf(&m, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", r.request.method, r.request.uri, r.request.host, len(r.request.body.data))

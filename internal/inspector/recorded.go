@@ -15,7 +15,7 @@ type Genuine struct {
 }
 
 // Recorded returns the deliveries that an endpoint has forwarded in the given time, the
-// oldest first, and of each message the latest only. They are signed anew with the
+// oldest first, and of each message the latest only. They are signed again with the
 // secret that verified them, which must be one of those with the fingerprints.
 func (rc *Recorder) Recorded(endpoint *Endpoint, fingerprints [][32]byte, in time.Duration) iter.Seq[*Genuine] {
 	since := time.Now().Add(-in)

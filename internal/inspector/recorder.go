@@ -144,7 +144,7 @@ func (rc *Recorder) clear() int {
 	return count
 }
 
-// watch returns a channel that tells of changes, and a function that ends the
+// watch returns a channel that signals changes, and a function that ends the
 // watching. One message can stand for several changes.
 func (rc *Recorder) watch() (changes <-chan struct{}, stop func()) {
 	watcher := make(chan struct{}, 1)

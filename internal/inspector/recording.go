@@ -42,7 +42,7 @@ const (
 )
 
 // Recording is one delivery: what came in, what was decided, what went out. It
-// never changes once it is in a Recorder, so it can be read without a lock.
+// never changes after it is in a Recorder, so it can be read without a lock.
 type Recording struct {
 	seq     uint64 // its number, from 1
 	version uint64 // of the recorder, at its last change
@@ -139,7 +139,7 @@ func copyTLS(state *tls.ConnectionState) *tls.ConnectionState {
 }
 
 // serverName returns a copy of the name that a client asked for. A name that is too
-// long for a host is left out, because a handshake takes up to 64 KB of it.
+// long for a host is not kept, because a handshake takes up to 64 KB of it.
 func serverName(name string) string {
 	if len(name) > maxHostName {
 		return ""
@@ -180,7 +180,7 @@ func (r *Recording) size() int64 {
 	return size
 }
 
-// subject says what a body is about. Unlike a decision, it does not tell whether that
+// subject says what a body is about. Unlike a decision, it does not say whether that
 // is true.
 type subject struct {
 	Type     string `json:"type"`

@@ -53,7 +53,7 @@ func (rc *Recorder) replayability(r *Recording) replayView {
 	return replayView{Possible: true, Signs: signs, Secret: secret.Name}
 }
 
-// replay prepares to send r again. It signs r anew with the secret that verified
+// replay prepares to send r again. It signs r again with the secret that verified
 // it. If there is none that can sign, r is sent as it was received.
 func (rc *Recorder) replay(r *Recording, e edits) (*outgoing, error) {
 	secret, signs, err := rc.replaySigner(r)

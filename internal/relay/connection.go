@@ -45,7 +45,7 @@ func (c *connection) endAfter(d time.Duration) { _ = c.raw.SetDeadline(time.Now(
 // endNever takes back endAfter.
 func (c *connection) endNever() { _ = c.raw.SetDeadline(time.Time{}) }
 
-// refuse closes the connection, and tells the other end why if it listens.
+// refuse closes the connection, and sends the reason if the other end listens.
 func (c *connection) refuse(code websocket.StatusCode, reason error) {
 	text := reason.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")

@@ -72,7 +72,7 @@ type Answer struct {
 	Body    []byte  `json:"body"` // base64 in JSON
 }
 
-// check returns an error for what a sender could not take for an answer.
+// check returns an error for an answer that a sender could not accept.
 func (a *Answer) check() error {
 	if a.Status < 200 || a.Status > 599 {
 		return errors.New("its answer has no status from 200 to 599")

@@ -24,7 +24,7 @@ func (k *Key) Sign(id string, at time.Time, body []byte) (string, error) {
 	return wh.Sign(id, at, body)
 }
 
-// SelfTest returns an error if this package does not verify what Svix's library
+// SelfTest returns an error if this package does not accept what Svix's library
 // signs with the key. For a public key it has nothing to check.
 func (k *Key) SelfTest() error {
 	if !k.Symmetric() {

@@ -21,7 +21,7 @@ var shared = caddy.NewUsagePool()
 
 // Log writes the first event of a kind at once. Then it writes at most one line a
 // minute for that kind, with the count and the latest event. Its logger has a name of
-// its own, "summary" below that of the guard, so that a configuration can leave it out.
+// its own, "summary" below that of the guard, so that a configuration can exclude it.
 type Log struct {
 	endpoint string
 
@@ -30,7 +30,7 @@ type Log struct {
 	pending map[Kind]*minute
 }
 
-// Kind tells events apart that are counted together.
+// Kind says which events are counted together.
 type Kind struct {
 	Level   zapcore.Level
 	Message string

@@ -24,7 +24,7 @@ type Received struct {
 }
 
 // NewBackend starts a backend that answers as told, or with an empty 200 if
-// answer is nil, once it has read the whole request.
+// answer is nil, after it has read the whole request.
 func NewBackend(t testing.TB, answer http.HandlerFunc) *Backend {
 	t.Helper()
 	b := &Backend{}

@@ -41,7 +41,7 @@ const globalOptions = `{
 }
 `
 
-// logOptions are left out if a test brings its own.
+// logOptions are not used if a test has its own.
 const logOptions = `log {
 		output clerk_webhook_test
 		format json

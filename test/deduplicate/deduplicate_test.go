@@ -402,7 +402,7 @@ func deliverAnyhow(t testing.TB, address string) {
 }
 
 // Caddy would answer a delivery that no handler has answered with an empty 200. Svix
-// would take that for delivered, and the delivery would be lost.
+// would treat that as delivered, and the delivery would be lost.
 func TestDeliveryThatNoHandlerAnswersIsNotLost(t *testing.T) {
 	for name, deduplicate := range map[string]string{"with deduplicate": "deduplicate", "without": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -742,7 +742,7 @@ func TestDuplicatesInReportOnlyMode(t *testing.T) {
 	}
 }
 
-// The second guard on a request's way does not take it for a copy of itself.
+// The second guard on a request's way does not treat it as a copy of itself.
 func TestTwoGuardsInARow(t *testing.T) {
 	inEveryStore(t, func(t *testing.T, store, storage string) {
 		guard := func(name string) string {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestWhatWasMissedComesFirst asks for what the inspector has recorded. It is signed
-// anew, so a guard on the listener's machine takes it for fresh.
+// anew, so a guard on the listener's machine treats it as fresh.
 func TestWhatWasMissedComesFirst(t *testing.T) {
 	url := run(t, "relay copy\ninspect")
 	<-deliver(t, url, testcaddy.UserCreated)
