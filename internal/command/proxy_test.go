@@ -311,6 +311,7 @@ func TestProxyAnswersAnErrorToHostsThatItDoesNotServe(t *testing.T) {
 		"http://hooks.example":  {"hooks.example": 200, "HOOKS.example": 200, "hooks.example.": 421, "other.example": 421, "127.0.0.1": 421},
 		"https://hooks.example": {"hooks.example": 200, "HOOKS.example": 200, "hooks.example.": 421, "other.example": 421, "127.0.0.1": 421},
 		"https://localhost":     {"localhost": 200, "localhost.": 421, "127.0.0.1": 421},
+		"https://127.0.0.1":     {"127.0.0.1": 200, "localhost": 421},
 		"http://127.0.0.1":      {"127.0.0.1": 200, "localhost.": 200, "a1b2.tunnel.example": 200},
 	} {
 		t.Run(from, func(t *testing.T) {
