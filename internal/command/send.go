@@ -238,7 +238,7 @@ func typesToSend(arg string) ([]string, error) {
 	}
 	types = slices.DeleteFunc(types, event.NoLongerSent)
 	if len(types) == 0 {
-		return nil, fmt.Errorf("Clerk no longer sends the events that match %s: to send one of them, write its full name", arg)
+		return nil, fmt.Errorf("no event that matches %s is still sent by Clerk: to send one of them, write its full name", arg)
 	}
 	return types, nil
 }
