@@ -1,7 +1,6 @@
 package signature
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"sync"
@@ -19,22 +18,25 @@ func (k *Key) Guessable() bool {
 	return isPattern(k.hmacKey) || isPattern([]byte(base64.RawStdEncoding.EncodeToString(k.hmacKey)))
 }
 
-// guessablePublicKeys are those of the private keys that are one byte repeated, or the
-// bytes from 0 to 31. The private scalar of others is a small number.
+// guessablePublicKeys are those of the private keys that are one byte repeated, bytes in
+// order, or a small number. Where the scalar of a private key is given, it can be small,
+// too.
 var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]bool {
 	keys := make(map[[ed25519.PublicKeySize]byte]bool)
-	add := func(seed []byte) {
-		public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-		keys[[ed25519.PublicKeySize]byte(public)] = true
-	}
-	var ascending []byte
 	for b := range 256 {
-		add(bytes.Repeat([]byte{byte(b)}, ed25519.SeedSize))
-		if b < ed25519.SeedSize {
-			ascending = append(ascending, byte(b))
+		for _, step := range []int{0, 1, -1} { // from one byte to the next
+			seed := make([]byte, ed25519.SeedSize)
+			for i := range seed {
+				seed[i] = byte(b + i*step)
+			}
+			keys[publicKeyOf(seed)] = true
+		}
+		for _, end := range []int{0, ed25519.SeedSize - 1} {
+			seed := make([]byte, ed25519.SeedSize)
+			seed[end] = byte(b)
+			keys[publicKeyOf(seed)] = true
 		}
 	}
-	add(ascending)
 	point := edwards25519.NewIdentityPoint()
 	for range 256 {
 		point.Add(point, edwards25519.NewGeneratorPoint())
@@ -42,6 +44,10 @@ var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]
 	}
 	return keys
 })
+
+func publicKeyOf(seed []byte) [ed25519.PublicKeySize]byte {
+	return [ed25519.PublicKeySize]byte(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+}
 
 // isPattern reports whether b can be guessed from a small part of it: a short sequence
 // over and over, one twice, steps of one size, numbers of two bytes or two digits in

@@ -51,8 +51,13 @@ func TestGuessable(t *testing.T) {
 		"public key of zeros":          {"whpk_O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=", true},
 		"public key of bytes in order": {"whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=", true},
 
-		"public key with the scalar 1": {"whpk_WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY=", true},
-		"public key with the scalar 2": {"whpk_yaP4aq5GXw5WUThkUQ85l1YfosnoXqIdwikjCfPNYCI=", true},
+		"public key of 01 to 20":         {"whpk_ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=", true},
+		"public key of 1f to 00":         {"whpk_cSZR9FC6BbY4mLme9fe6RWMujiUn9/cVzWcexAJMxR4=", true},
+		"public key of 20 to 3f":         {"whpk_Kay64UG8yvCyLhqU000LxzYeUm0L/hLIl5S8kyKWbdc=", true},
+		"public key of 1, big-endian":    {"whpk_TLWr9q15+/WrvMr8wmnYXNJlHtS4hbWGnyQa7fCluik=", true},
+		"public key of 1, little-endian": {"whpk_zswVB9wd3XKVlRwpCIjwla25BE0bc9aW5t8GXWg71Pw=", true},
+		"public key with the scalar 1":   {"whpk_WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY=", true},
+		"public key with the scalar 2":   {"whpk_yaP4aq5GXw5WUThkUQ85l1YfosnoXqIdwikjCfPNYCI=", true},
 
 		"a random key":       {GenerateSecret(), false},
 		"a key of Svix":      {"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", false},

@@ -14,7 +14,11 @@ var publishedSecrets = []string{
 	"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	"whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH",
 	"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+	"whsec_51TKyHBy5KFY1Ab98GQ8V60BkWnejkWy",
+	"whsec_V09IYXZUaFJoSnFobnpJQkpPMXdpdGFNWnJsRzAxdXZCeTVndVpwRmxSSXFsc0oyYzBTRWRUekJhYnlaZ0JSRGNPQ3BGZG1xYjFVVmRGQ3UK",
 	"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+	"whpk_4rQZjjkCnn4m/ciYBaRPSZTA+Y/UwqgD6hgxOllF28g=",
+	"whpk_ZlN4eg7dSSqi0moX9hQUk3orrOouK3QVQSlJa248c/g=",
 
 	// The tests in sections 7.1 and 7.2 of RFC 8032.
 	"whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
