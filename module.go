@@ -386,6 +386,11 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 		h.metrics.countRejected(why.Reason)
 		h.logRejection(r, d, why)
 	}
+	if isBroken(why.Reason) && r.ProtoMajor == 1 {
+		// Nobody knows where a broken body ends. net/http can take the rest of it for
+		// the next request: of a trailer, and of any body in full duplex.
+		w.Header().Set("Connection", "close")
+	}
 	if h.ReportOnly {
 		return next.ServeHTTP(w, r)
 	}
@@ -393,11 +398,6 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 		w.Header().Set("Allow", http.MethodPost)
 	}
 	withhold(w, r, d, why)
-	if why.Reason == bodyIncomplete && r.ProtoMajor == 1 {
-		// Nobody knows where a broken body ends. net/http can take the rest of a
-		// broken trailer for the next request.
-		w.Header().Set("Connection", "close")
-	}
 	return caddyhttp.Error(rejectionStatus[why.Reason], why)
 }
 
@@ -473,7 +473,7 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 	}
 	// What has failed cannot be read any further, and a new deadline would swallow a
 	// 408.
-	isRead := d.body != nil || why.Reason == bodyTimeout || why.Reason == bodyIncomplete
+	isRead := d.body != nil || isBroken(why.Reason)
 	body.Withhold(w, r, isRead)
 	if d.body == nil && r.Context().Err() != nil {
 		// net/http cancels a request whose body it could not read, although the sender

@@ -37,6 +37,9 @@ var rejectionStatus = map[reason]int{
 	signature.Mismatch:        http.StatusForbidden,
 }
 
+// isBroken reports whether the body broke off, so that it has no end.
+func isBroken(why reason) bool { return why == bodyTimeout || why == bodyIncomplete }
+
 type rejection = signature.Error
 
 var (

@@ -54,6 +54,7 @@ func TestSilentSendersAreLetGo(t *testing.T) {
 		{name: "with an inspector", options: "inspect"},
 		{name: "with an error route", directives: "handle_errors {\nrespond {err.status_code}\n}"},
 		{name: "with an error route of an upstream", directives: ofUpstream},
+		{name: "in full duplex", server: "enable_full_duplex"},
 	} {
 		if !testcaddy.Long && i%2 > 0 {
 			continue
