@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -289,4 +290,19 @@ func TestLogHoldsNoSecretSignatureOrBody(t *testing.T) {
 			}
 		})
 	}
+}
+
+// endless is a body of which only the beginning ever comes.
+type endless struct {
+	io.Reader
+	end <-chan struct{}
+}
+
+func (e endless) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		<-e.end
+		return n, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
