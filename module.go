@@ -397,8 +397,22 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, d *delivery, ne
 	if why.Reason == methodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	withhold(w, r, d, why)
-	return caddyhttp.Error(rejectionStatus[why.Reason], why)
+	status := rejectionStatus[why.Reason]
+	if kept := withhold(w, r, d, why); kept {
+		h.summaries.Note(errorRouteLeftOut, deliveryEvent{id: d.headers.ID})
+		w.WriteHeader(status)
+		return nil
+	}
+	return caddyhttp.Error(status, why)
+}
+
+// errorRouteLeftOut is logged because handle_errors is expected to answer.
+var errorRouteLeftOut = summary.Kind{
+	Level:   zapcore.WarnLevel,
+	Message: "rejected without handle_errors",
+	Key:     "reason",
+	Value: "a handler in front of the guard copied the request, and {http.request.body} kept the body outside of the copy, so an error route could deliver it: " +
+		"put what uses {http.request.body} in front of handlers such as tracing and forward_auth",
 }
 
 // untyped is logged because it is probably a mistake: Clerk's payloads all have a type.
@@ -459,8 +473,9 @@ func (h *Handler) settle(r *http.Request, d *delivery, o outcome) {
 
 // withhold leaves nothing of a rejected request for handle_errors to pass on: no body
 // and no header of the signature. Otherwise an error route could deliver a forgery. With
-// an upgrade, the sender could send one on the same connection.
-func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejection) {
+// an upgrade, the sender could send one on the same connection. It returns true if a part
+// of the body is kept where it cannot be reached, so that no error route may run.
+func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejection) (kept bool) {
 	for _, set := range []*signature.HeaderSet{signature.SvixHeaders, signature.StandardHeaders} {
 		delete(r.Header, set.ID)
 		delete(r.Header, set.Timestamp)
@@ -474,7 +489,7 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 	// What has failed cannot be read any further, and a new deadline would swallow a
 	// 408.
 	isRead := d.body != nil || isBroken(why.Reason)
-	body.Withhold(w, r, isRead)
+	kept = body.Withhold(w, r, isRead)
 	if d.body == nil && r.Context().Err() != nil {
 		// net/http cancels a request whose body it could not read, although the sender
 		// may wait for the answer. With that, reverse_proxy would answer 499. Nothing tells
@@ -482,6 +497,7 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 		// request it has read to its end.
 		*r = *r.WithContext(context.WithoutCancel(r.Context()))
 	}
+	return kept
 }
 
 // removeUnverified removes what would let something unverified travel with a

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -266,9 +267,14 @@ const drainTime = 250 * time.Millisecond
 // A handler in front can have its own copy of the request, as Caddy's tracing has. So
 // the body itself is made unreadable, too. On HTTP/1 it is dropped as net/http would
 // drop it before the answer. If that does not reach its end, the connection is closed.
-func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
+//
+// It returns true if a part of the body is kept where it cannot be reached. Then no error
+// route may run.
+func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) (kept bool) {
 	switch {
-	case isRead || r.Body == nil:
+	case r.Body == nil:
+	case isRead:
+		_ = r.Body.Close()
 	case r.ProtoMajor > 1:
 		empty(w, r)
 	case r.ContentLength != 0 && !drain(w, r):
@@ -276,12 +282,27 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) {
 		empty(w, r)
 		w.Header().Set("Connection", "close")
 	}
+	kept = isKept(r)
 	clear(r.Trailer) // which copies of the request share
 	r.Body, r.GetBody, r.ContentLength = http.NoBody, nil, 0
 	r.TransferEncoding, r.Trailer = nil, nil
 	for _, name := range []string{"Content-Length", "Transfer-Encoding", "Trailer", "Expect"} {
 		delete(r.Header, name)
 	}
+	return kept
+}
+
+// isKept reports whether Caddy still has something of the body. If a handler in front
+// works on a copy of the request, the placeholder {http.request.body} behind it puts the
+// body into the first request. Error routes get that one, and nothing but the placeholder
+// leads there.
+func isKept(r *http.Request) bool {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return false
+	}
+	text, _ := repl.GetString("http.request.body")
+	return text != ""
 }
 
 // drain drops the body of a rejected request, and reports whether it came to its end. It
