@@ -282,6 +282,7 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) (kept bool) {
 		empty(w, r)
 		w.Header().Set("Connection", "close")
 	}
+	r.Body = nil // so that asking for it costs nothing without a copy
 	kept = isKept(r)
 	clear(r.Trailer) // which copies of the request share
 	r.Body, r.GetBody, r.ContentLength = http.NoBody, nil, 0
@@ -301,7 +302,8 @@ func isKept(r *http.Request) bool {
 	if !ok {
 		return false
 	}
-	text, _ := repl.GetString("http.request.body")
+	value, _ := repl.Get("http.request.body")
+	text, _ := value.(string) // not an error, which the body has where it cannot be read
 	return text != ""
 }
 
