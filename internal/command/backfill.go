@@ -62,8 +62,9 @@ If an event is refused, the command sends it again after 5 seconds and after 5
 minutes, as Svix does. After that, it lists the event as refused. The command slows
 down if your backend answers slowly, or answers 429 or 503.
 
-Exit codes: 0 if every event got a 2xx, 1 if one did not or if the run stopped
-before its end, 2 if nothing was sent.
+Exit codes: 0 if no event was refused, 1 if one was, if Clerk does not have an id
+that you gave or if the run stopped before its end, 2 if the command could not start
+to send.
 `,
 		Example: `  $ caddy clerk-webhook backfill --dry-run
   $ caddy clerk-webhook backfill --to https://example.com/api/webhooks --resume backfill.json

@@ -41,11 +41,12 @@ deliveries that match.
 
 With --since 30m, you first get the deliveries that the relay has recorded in the
 last 30 minutes. The relay needs the option 'inspect' for that. The guard on this
-machine then does not forward again what your backend has already handled.
+machine then remembers for 48 hours what your backend has handled, also after the
+command ends, and does not forward it again.
 
 If the connection is lost, the command connects again. If the relay refuses you, for
-example because of a wrong secret, the command ends with an error. It uses the proxy
-in the environment variable HTTPS_PROXY.
+example because of a wrong secret, the command ends with an error. If the environment
+variable HTTPS_PROXY is set, the command connects through the HTTP proxy that it names.
 `,
 		Example: `  $ caddy clerk-webhook listen --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000
@@ -59,7 +60,7 @@ in the environment variable HTTPS_PROXY.
 	f := cmd.Flags()
 	f.Lookup("from").Usage = "Address of this machine or port to listen on"
 	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
-	f.String("since", "", "First get the deliveries of this last time, such as 30m (your own relay only)")
+	f.String("since", "", "First get the deliveries of the last 30m, or of another duration (your own relay only)")
 	f.Bool("new", false, "Make another URL at the public relay")
 	return cmd
 }

@@ -58,9 +58,9 @@ guard does not refuse it, the command ends with an error.
 
 The proxy listens on this machine only, at http://localhost:8080. Point a
 tunnel such as ngrok or cloudflared at that address. If --from is a domain,
-Caddy gets a certificate for it and serves HTTPS on all interfaces. Requests for
-other hosts are answered with 421. With --from :8080, it serves HTTP on all
-interfaces, for any host.
+Caddy gets a certificate for it, serves HTTPS on all interfaces, and answers 421
+to requests for other hosts. With --from :8080, it serves HTTP on all interfaces,
+for any host.
 
 Without --to, a built-in backend answers every delivery with 200. Without a
 secret, the command generates one and prints it. At the start it also prints a

@@ -105,7 +105,7 @@ endpoint refuses the delivery, as it should, the exit code is 1.
 	f.StringArrayP("set", "s", nil, "Value to set in the payload, path=value (repeatable)")
 	f.String("id", "", "svix-id of every delivery (default: a new one for each)")
 	f.String("timestamp", "", "svix-timestamp of every delivery (default: now)")
-	f.IntP("count", "n", 1, "How often to repeat the events")
+	f.IntP("count", "n", 1, "How many times to send the events")
 	f.IntP("concurrency", "c", 1, "How many deliveries to send at the same time")
 	f.String("invalid", "", "Make the deliveries invalid: "+strings.Join(invalidKinds, ", "))
 	f.Bool("json", false, "Print a JSON object for each delivery, and one for all at the end")

@@ -44,7 +44,7 @@ malformed secret: the command looks for the mistake in it.
 
 --other-secret and --other-request never make a delivery valid. They only help to
 explain why it is not valid. --other-request is the raw request of another
-attempt.
+attempt or delivery.
 
 The timestamp is compared with the clock, or with --at: seconds since 1970, a
 time such as 2026-03-16T09:04:05Z, or an offset from now such as -10m.
