@@ -329,7 +329,7 @@ func adapt(text string) ([]byte, error) {
 // at once at the second Ctrl-C.
 func (p *proxy) serve(out, deliveries io.Writer) error {
 	p.to.resolve(net.DefaultResolver.LookupNetIP)
-	if err := p.checkLoop(); err != nil {
+	if err := errors.Join(p.checkLoop(), p.checkInspectorPort()); err != nil {
 		return err
 	}
 	if err := p.Listener.checkFree(); err != nil {

@@ -210,6 +210,14 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	}
 	p.Inspector = &inspector
 	p.anyInspectorPort = !cmd.Flags().Changed(inspectFlag)
+	return p.checkInspectorPort()
+}
+
+// checkInspectorPort keeps the inspector away from the proxy and the backend.
+func (p *proxy) checkInspectorPort() error {
+	if p.Inspector == nil {
+		return nil
+	}
 	flag, taken := p.inspectorPortTaken()
 	switch {
 	case !taken:
@@ -217,7 +225,7 @@ func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	case p.anyInspectorPort:
 		return p.nextInspectorPort()
 	}
-	return fmt.Errorf("--inspect %s has the same port as --%s: give another port, or turn the inspector off with --inspect=%s", address, flag, withoutInspector)
+	return fmt.Errorf("--inspect %s has the same port as --%s: give another port, or turn the inspector off with --inspect=%s", p.Inspector.url, flag, withoutInspector)
 }
 
 // underOwnName returns the URL of a local site under a name to which the inspector

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -46,6 +47,28 @@ func TestNamesOfUpstreamsAreLookedUp(t *testing.T) {
 			})
 			if got := from.isAt(to); got != tt.isLoop {
 				t.Errorf("the upstream is the proxy: %v", got)
+			}
+		})
+	}
+}
+
+// Nothing listens at a backend that has not started, so its name leads to the inspector.
+func TestInspectorTakesNoPortOfABackendUnderAnotherName(t *testing.T) {
+	for name, isAny := range map[string]bool{"another port is taken": true, "the port is refused": false} {
+		t.Run(name, func(t *testing.T) {
+			from, _ := parseSite("9000")
+			inspector, _ := parseSite("4040")
+			p := proxy{Listener: from, Inspector: &inspector, anyInspectorPort: isAny}
+			p.to, _ = parseUpstream("mybox:4040")
+			p.to.resolve(func(context.Context, string, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+			})
+			err := p.checkInspectorPort()
+			if isAny && (err != nil || p.Inspector.port != "4041") {
+				t.Errorf("the inspector's port is %s: %v", p.Inspector.port, err)
+			}
+			if !isAny && (err == nil || !strings.Contains(err.Error(), "has the same port as --to")) {
+				t.Errorf("got the error %v", err)
 			}
 		})
 	}
