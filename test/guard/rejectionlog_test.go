@@ -306,3 +306,23 @@ func (e endless) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Behind a proxy that is trusted, the line names the sender and not the proxy.
+func TestRejectionNamesTheClientBehindATrustedProxy(t *testing.T) {
+	site := testcaddy.RunSite(t, "clerk_webhook {\nname client\nsecret "+testcaddy.Secret+"\n}", "trusted_proxies static 127.0.0.1/32")
+	r := testcaddy.SignedRequest(t, site.Clients[0].URL, testcaddy.OtherSecret, testcaddy.UserCreated)
+	r.Header.Set("X-Forwarded-For", "203.0.113.7")
+	testcaddy.Send(t, site.Clients[0].Client, r)
+	for _, entry := range entriesOf(t, rejectionDetail, "client") {
+		if entry["client_ip"] != "203.0.113.7" {
+			t.Errorf("got the line %v", entry)
+		}
+	}
+	summaries := entriesOf(t, rejectionSummary, "client")
+	if len(summaries) != 1 {
+		t.Fatalf("got %d summaries", len(summaries))
+	}
+	if latest, _ := summaries[0]["latest"].(map[string]any); latest["client_ip"] != "203.0.113.7" {
+		t.Errorf("the latest example is %v", latest)
+	}
+}
