@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	maphandler "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"golang.org/x/net/http/httpguts"
 )
 
 var errNotGuarded = newCallError(http.StatusConflict, "not_guarded", "this Caddy has no route from this URL to an endpoint with the option 'inspect', so the request was not sent: check the URL, and check that the endpoint has 'inspect'")
@@ -19,6 +21,33 @@ var errNotGuarded = newCallError(http.StatusConflict, "not_guarded", "this Caddy
 // endpoint. Otherwise the inspector could reach every site of this Caddy. No handler
 // of the site runs. It may change r.
 func (rc *Recorder) isGuarded(server *caddyhttp.Server, r *http.Request) bool {
+	return hasValidHost(r) && rc.leadsToGuard(server, r.Clone(r.Context())) &&
+		(!dropAmbiguous(r.Header) || rc.leadsToGuard(server, r))
+}
+
+// hasValidHost reports whether Caddy takes the request. It refuses others before any
+// route, and an error route would get them.
+func hasValidHost(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	return httpguts.ValidHostHeader(r.Host) && strings.Trim(host, ".") != ""
+}
+
+// dropAmbiguous removes headers that Caddy removes before any route, unless its
+// configuration expects them. It reports whether there was one.
+func dropAmbiguous(header http.Header) (found bool) {
+	for name := range header {
+		if strings.ContainsAny(name, "_.") {
+			delete(header, name)
+			found = true
+		}
+	}
+	return found
+}
+
+func (rc *Recorder) leadsToGuard(server *caddyhttp.Server, r *http.Request) bool {
 	s := routeSearch{server: server, guards: rc.guards(), groups: make(map[string]bool)}
 	w := &sink{header: make(http.Header)}
 	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, server)

@@ -2,6 +2,7 @@ package inspector_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -132,4 +133,44 @@ func TestReplaySaysThatSomethingInFrontHasAnswered(t *testing.T) {
 	if s := d.act(t, id, "replay", nil); s.Guarded || s.Entry != "" || s.Answer.Status != http.StatusUnauthorized || !strings.Contains(s.Note, "in front of the endpoint") {
 		t.Errorf("%+v", s)
 	}
+}
+
+// Before any route, Caddy refuses some hosts and drops some headers. What it leads
+// elsewhere by that is not sent.
+func TestSendAndReplayForeseeWhatCaddyDoesBeforeTheRoutes(t *testing.T) {
+	internal := testcaddy.NewBackend(t, nil)
+	d := newDesk(t)
+	_, port, _ := net.SplitHostPort(d.hooks)
+	testcaddy.Run(t, fmt.Sprintf(`
+http://:%s {
+	@guarded expression {http.request.header.X-Lane} != "canary" || {http.request.header.X_Beta} == "1"
+	handle @guarded {
+		clerk_webhook {
+			secret production %s
+			inspect
+		}
+		respond guarded
+	}
+	handle {
+		reverse_proxy %s
+	}
+	handle_errors {
+		reverse_proxy %s
+	}
+}
+http://%s {
+	clerk_webhook_inspector
+}`, port, testcaddy.Secret, internal.Address, internal.Address, d.inspector))
+	for _, host := range []string{"...", ".", `a"b`} {
+		call := map[string]any{"url": "http://" + host + ":" + port + "/hook", "type": "user.created"}
+		if code := d.refusal(t, http.MethodPost, "api/send", call, http.StatusConflict); code != "not_guarded" {
+			t.Errorf("host %s: code %s", host, code)
+		}
+	}
+	d.deliver(t, message{body: testcaddy.UserCreated})
+	edits := map[string]any{"headers": map[string]any{"X-Lane": "canary", "X_Beta": "1"}}
+	if code := d.refusal(t, http.MethodPost, "api/entries/"+d.last(t).ID+"/replay", edits, http.StatusConflict); code != "not_guarded" {
+		t.Errorf("replay: code %s", code)
+	}
+	testcaddy.WantNothing(t, internal)
 }
