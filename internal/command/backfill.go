@@ -47,9 +47,9 @@ has changed since a time: 36h, 7d, 2026-11-01 (in UTC) or 2026-11-01T09:00:00Z.
 --as updated sends user.updated instead of user.created, and so on.
 
 --known-ids names a file with the ids of the users in your database, one per line.
-The command sends user.deleted for the ids that Clerk no longer has. It sends no
-deletion at all if there would be more than --max-deletions, or if Clerk has none
-of your ids.
+After the users, the command also sends user.deleted for the ids that Clerk no longer
+has. It sends no deletion at all if there would be more than --max-deletions, or if
+Clerk has none of your ids.
 
 An object that has not changed always gives the same svix-id. So you can run the
 command again: a guard with deduplicate forwards each event only once.
@@ -62,9 +62,9 @@ If an event is refused, the command sends it again after 5 seconds and after 5
 minutes, as Svix does. After that, it lists the event as refused. The command slows
 down if your backend answers slowly, or answers 429 or 503.
 
-Exit codes: 0 if no event was refused, 1 if one was, if Clerk does not have an id
-that you gave or if the run stopped before its end, 2 if the command could not start
-to send.
+Exit codes: 0 if no event was refused. 1 if an event was refused, if Clerk does not
+have an id that you gave, or if the run stopped before its end. 2 if the command
+could not start to send.
 `,
 		Example: `  $ caddy clerk-webhook backfill --dry-run
   $ caddy clerk-webhook backfill --to https://example.com/api/webhooks --resume backfill.json

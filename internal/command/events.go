@@ -24,7 +24,7 @@ ids and times.
 The list keeps types that Clerk has stopped sending. A note on standard error
 names them.
 
-Exit codes: 0, or 2 if Clerk sends no such event.
+Exit codes: 0, or 2 if the list has no such type.
 `,
 		Example: `  $ caddy clerk-webhook events
   $ caddy clerk-webhook events 'organization*'

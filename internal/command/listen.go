@@ -30,8 +30,8 @@ them. The sender gets the answer of your backend. The flags of 'proxy' mean the
 same here, but --from must be an address of this machine.
 
 Without a URL, the command uses the public relay of Svix, and prints a URL.
-Paste that URL into the Clerk Dashboard as an endpoint, and give the command the
-endpoint's signing secret. All deliveries then pass through Svix's relay. The URL
+In the Clerk Dashboard, add an endpoint with that URL. Then start the command again
+with the endpoint's signing secret. All deliveries then pass through Svix's relay. The URL
 stays the same the next time. --new makes another.
 
 With a URL, the relay is your own: a Caddy whose clerk_webhook has the option
@@ -58,7 +58,7 @@ variable HTTPS_PROXY is set, the command connects through the HTTP proxy that it
 	}
 	addProxyFlags(cmd, &l.proxy)
 	f := cmd.Flags()
-	f.Lookup("from").Usage = "Address of this machine or port to listen on"
+	f.Lookup("from").Usage = "Port, or address of this machine, to listen on"
 	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
 	f.String("since", "", "First get the deliveries of the last 30m, or of another duration (your own relay only)")
 	f.Bool("new", false, "Make another URL at the public relay")

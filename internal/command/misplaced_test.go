@@ -33,8 +33,8 @@ func TestMisplacedSecretsAreNotRepeated(t *testing.T) {
 	}
 }
 
-// What has no form of a signing secret is not printed either. Only an id, a backend and an
-// event type can look like a key without a prefix.
+// What has no form of a signing secret is not printed either. Only an id, a backend, an
+// event type and a part of a name can look like a key without a prefix.
 func TestMisplacedKeysAndPasswordsAreNotRepeated(t *testing.T) {
 	const key, password = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "pa55word"
 	secrets := []string{
@@ -55,7 +55,7 @@ func TestMisplacedKeysAndPasswordsAreNotRepeated(t *testing.T) {
 				t.Parallel()
 				args := slices.Insert(slices.Clone(line), 1, elsewhere[line[0]]...) // what comes behind counts
 				res := runWithSecret(t, args, secret)
-				isTaken := res.code != 2 && slices.Contains([]string{"--id=SECRET", "--to=SECRET", "--event=SECRET"}, line[len(line)-1])
+				isTaken := res.code != 2 && slices.Contains([]string{"--id=SECRET", "--to=SECRET", "--event=SECRET", "--name=SECRET"}, line[len(line)-1])
 				if output := res.stdout + res.stderr; strings.Contains(output, password) || strings.Contains(output, key) && !isTaken {
 					t.Errorf("exit code %d:\n%s", res.code, output)
 				}

@@ -57,8 +57,8 @@ With --count, each repetition is about a new one.
 
 --data sends your own payload. --set changes a value in each payload. A value
 that is not JSON becomes a string. With --data or --set, the command encodes the
-payload as JavaScript's JSON.stringify does. A backend that parses the body and
-encodes it again can then still verify it.
+payload as JavaScript's JSON.stringify does. A JavaScript backend that parses the
+body and calls JSON.stringify then gets the same bytes, so it can still verify them.
 
 --timestamp takes seconds since 1970, a time such as 2026-03-16T09:04:05Z, or an
 offset from now such as -10m.
@@ -72,8 +72,8 @@ refuses them. The kinds are:
   body             the payload is changed after it was signed
   reformatted      the JSON is indented after it was signed
 
-'reformatted' imitates a framework that parses the body and encodes it again.
-'verify' and the inspector find this cause.
+'reformatted' imitates a framework that parses the body and encodes it again with
+other white space. 'verify' and the inspector find this cause.
 
 With several secrets, every delivery has one signature for each, as Svix sends it
 while a secret is rotated.

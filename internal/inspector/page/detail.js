@@ -189,7 +189,7 @@ export class Detail {
 		const d = entry.diagnosis;
 		if (!d) return "";
 		const causes = d.findings.map((f) => [capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The signature matches if the proven causes are corrected" }, "proven")]);
-		if (d.valid) causes.unshift("The signature matches a secret that the endpoint has now.");
+		if (d.valid) causes.unshift("The signature matches now, but did not match then.");
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, causes[0] ?? "The cause is not known.")),
 			h("ul", {}, causes.slice(1).map((cause) => h("li", {}, cause))),
@@ -206,7 +206,7 @@ export class Detail {
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
 		const notes = notesOf(entry);
 		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy with 2xx. It has not seen this one." : "Your application was still handling a copy, so the guard told the sender to try again. If you resent it by hand, Svix does not try again.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy with 2xx. It has not seen this one." : "Your application was still handling a copy, so the guard told the sender to try again. After a resend by hand, Svix does not try again.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
