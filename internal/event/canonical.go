@@ -112,15 +112,16 @@ func appendObject(dst []byte, path string, object gjson.Result) ([]byte, error) 
 func appendArray(dst []byte, path string, array gjson.Result) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
-	for i, value := range array.Array() {
+	i := 0
+	array.ForEach(func(_, value gjson.Result) bool { // a list of them takes a hundred times their size
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = appendCanonical(dst, joinPath(path, strconv.Itoa(i)), value); err != nil {
-			return nil, err
-		}
-	}
-	return append(dst, ']'), nil
+		dst, err = appendCanonical(dst, joinPath(path, strconv.Itoa(i)), value)
+		i++
+		return err == nil
+	})
+	return append(dst, ']'), err
 }
 
 func joinPath(path, name string) string {
@@ -137,8 +138,15 @@ func isArrayIndex(name string) bool {
 	return err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == name
 }
 
+// maxDigits bounds a number, because comparing two takes a time that grows with the
+// square of their length. No number that JavaScript can represent needs more.
+const maxDigits = 1100
+
 // canonicalNumber returns the number in JavaScript's spelling.
 func canonicalNumber(literal string) (string, error) {
+	if len(literal) > maxDigits {
+		return "", fmt.Errorf("%s has more than %d characters", shorten(literal), maxDigits)
+	}
 	f, err := strconv.ParseFloat(literal, 64)
 	if err != nil {
 		return "", fmt.Errorf("%s is too large for JavaScript", shorten(literal))

@@ -51,6 +51,7 @@ func TestCanonicalRefusesWhatJavaScriptWouldChange(t *testing.T) {
 		{"an array", `[1]`, "not a JSON object"},
 		{"text that is not UTF-8", "{\"a\":\"\xff\"}", "not UTF-8"},
 		{"a number with too many digits", `{"a":{"b":[12345678901234567890]}}`, "a.b.0: JavaScript would read 12345678901234567890 as 12345678901234567000"},
+		{"a number that is too long", `{"a":1.` + strings.Repeat("3", 2000) + `}`, "a: 1.33333333333333333333333333333333333333… has more than 1100 characters"},
 		{"a fraction with too many digits", `{"a":0.12345678901234567890}`, "a: JavaScript would read"},
 		{"a number that is too large", `{"a":1e400}`, "too large"},
 		{"a number that is too small", `{"a":1e-400}`, "too small"},

@@ -87,13 +87,13 @@ func TestBuffersOfARejectedRequestReachNoErrorRoute(t *testing.T) {
 						reached++
 						checkNothingOfADelivery(t, got)
 					}
-					if !front.reaches && answer.StatusCode < 400 {
+					if reached == 0 && answer.StatusCode < 400 {
 						t.Errorf("the answer is %d", answer.StatusCode)
 					}
 				})
 			}
-			if reached > 0 != front.reaches {
-				t.Errorf("%s, %s: %d requests reached the error route", name, client.Name, reached)
+			if reached == 0 && front.reaches {
+				t.Errorf("%s, %s: no request reached the error route", name, client.Name)
 			}
 		}
 	}
