@@ -2,6 +2,7 @@ package clerkwebhook
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -57,6 +58,9 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	body.SetDeadline(w, r, time.Duration(h.BodyTimeout))
 	received, err := body.Read(r.Body, r.ContentLength, h.MaxBody)
 	d.received = time.Now()
+	if err == nil && int64(len(received.Bytes())) < r.ContentLength {
+		err = io.ErrUnexpectedEOF // which a handler in front that read the body kept to itself
+	}
 	if err != nil {
 		why := h.bodyFault(err, len(received.Bytes()), d.received.Sub(start))
 		if h.ReportOnly {
