@@ -275,11 +275,12 @@ func (p *proxy) chooseSecrets(cmd *cobra.Command) error {
 	return nil
 }
 
-// filePlaceholder returns "" for a path that a placeholder cannot hold. It does so
-// for standard input, too, which can be read only once.
+// filePlaceholder returns "" for a path that a placeholder cannot hold, and for what can
+// be read only once: standard input and pipes.
 func filePlaceholder(path string) string {
 	absolute, err := filepath.Abs(path)
-	if path == "-" || err != nil || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeToken(absolute) {
+	info, statErr := os.Stat(absolute)
+	if path == "-" || err != nil || statErr != nil || !info.Mode().IsRegular() || strings.ContainsAny(absolute, "{}") || strings.HasSuffix(absolute, `\`) || !canBeToken(absolute) {
 		return ""
 	}
 	return "{file." + absolute + "}"
