@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -28,14 +29,15 @@ func parsePath(given string) (string, error) {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))
 	}
 	if at := special.FindStringIndex(decoded); at != nil {
-		return "", fmt.Errorf("--path %q has %q, and Caddy's path matcher does not read this as plain text on every system. Write only the part before it: --path %s. It guards each path that begins with this part", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(strings.TrimRight(decoded[:at[0]], ". ")))
+		return "", fmt.Errorf("--path %q has %q, but not every router and path matcher reads this as plain text. Write only the part before it: --path %s. It guards each path that begins with this part", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(cmp.Or(strings.TrimRight(decoded[:at[0]], ". "), "/")))
 	}
 	return decoded, nil
 }
 
-// special matches what a path matcher does not read as plain text. On Windows, Caddy reads a
-// backslash as a slash, and drops dots and spaces at the end of a part.
-var special = regexp.MustCompile(`[*{}%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
+// special matches what a path matcher does not read as plain text, and what stands for
+// other text in the routes of a framework, such as /:id, [id], <id> and (a|b). On Windows,
+// Caddy reads a backslash as a slash, and drops dots and spaces at the end of a part.
+var special = regexp.MustCompile(`[*{}%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)|/(?::|\[[^/]*\](?:/|$)|<[^/]*>(?:/|$)|\([^/]*\|)`)
 
 func cleanPath(p string) string {
 	cleaned := path.Clean(p)
@@ -59,13 +61,16 @@ func (p *proxy) Matcher() string {
 // parameter can have encoded slashes.
 const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
 
+var dotlessI = strings.NewReplacer("i", "[iı]", "I", "[iı]", "ı", "[iı]")
+
 // Lookalike is a regular expression of paths that some backend reads as one that begins
 // with the guarded path. At their start can be a host, as JavaScript's URL reads //host.
-// They can have letters that are the same in another case: (?i) covers ſ and K.
+// They can have letters that are the same in another case: (?i) covers ſ and K, but not ı,
+// which is I in capitals.
 func (p *proxy) Lookalike() string {
 	pattern := `(?is)^([/\\][/\\]+(.*@)?[^/\\]+)?`
 	for part := range strings.SplitSeq(strings.Trim(p.Path, "/"), "/") {
-		pattern += between + strings.NewReplacer("i", "[iı]", "I", "[iı]").Replace(regexp.QuoteMeta(part))
+		pattern += between + dotlessI.Replace(regexp.QuoteMeta(part))
 	}
 	return pattern
 }
