@@ -28,7 +28,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
 }
 
-// parseDirective is parseGuard, whose errors repeat what somebody wrote.
+// parseDirective does what parseGuard does, and removes secrets from its errors. These
+// repeat what somebody wrote.
 func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	values, err := parseGuard(helper)
 	return values, signature.RedactError(err)

@@ -30,8 +30,8 @@ func init() {
 // on the loopback interface, requests of HTTP/1.0 or with headers that proxies add,
 // and host names other than `localhost`, `127.0.0.1` and `[::1]`. The inspector cannot
 // distinguish you from a proxy or tunnel on this machine that adds no such header, such
-// as an SSH tunnel or a plain reverse proxy. A browser that calls the API for a page of another site always
-// gets 403.
+// as an SSH tunnel or a plain reverse proxy. A browser that calls the API for a page of
+// another site always gets 403.
 //
 // The deliveries are in memory only, at most 50 MB of them. They outlive config
 // reloads as long as there is an inspector or an endpoint with `inspect`.

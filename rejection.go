@@ -37,7 +37,7 @@ var rejectionStatus = map[reason]int{
 	signature.Mismatch:        http.StatusForbidden,
 }
 
-// isBroken reports whether the body broke off, so that it has no end.
+// isBroken reports whether the body broke off before its end.
 func isBroken(why reason) bool { return why == bodyTimeout || why == bodyIncomplete }
 
 type rejection = signature.Error

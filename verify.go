@@ -59,7 +59,7 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	received, err := body.Read(r.Body, r.ContentLength, h.MaxBody)
 	d.received = time.Now()
 	if err == nil && int64(len(received.Bytes())) < r.ContentLength {
-		err = io.ErrUnexpectedEOF // which a handler in front that read the body kept to itself
+		err = io.ErrUnexpectedEOF // a handler in front has read the body and hidden the error
 	}
 	if err != nil {
 		why := h.bodyFault(err, len(received.Bytes()), d.received.Sub(start))

@@ -295,15 +295,15 @@ func Withhold(w http.ResponseWriter, r *http.Request, isRead bool) (kept bool) {
 
 // isKept reports whether Caddy still has something of the body. If a handler in front
 // works on a copy of the request, the placeholder {http.request.body} behind it puts the
-// body into the first request. Error routes get that one, and nothing but the placeholder
-// leads there.
+// body into the first request. Error routes get that request. Only the placeholder leads
+// to it.
 func isKept(r *http.Request) bool {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return false
 	}
 	value, _ := repl.Get("http.request.body")
-	text, _ := value.(string) // not an error, which the body has where it cannot be read
+	text, _ := value.(string) // an error is no body
 	return text != ""
 }
 

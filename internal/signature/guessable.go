@@ -18,9 +18,8 @@ func (k *Key) Guessable() bool {
 	return isPattern(k.hmacKey) || isPattern([]byte(base64.RawStdEncoding.EncodeToString(k.hmacKey)))
 }
 
-// guessablePublicKeys are those of the private keys that are one byte repeated, bytes in
-// order, or a small number. Where the scalar of a private key is given, it can be small,
-// too.
+// guessablePublicKeys are those of private keys that are one byte repeated, bytes in order
+// or a small number, and those whose private scalar is a small number.
 var guessablePublicKeys = sync.OnceValue(func() map[[ed25519.PublicKeySize]byte]bool {
 	keys := make(map[[ed25519.PublicKeySize]byte]bool)
 	for b := range 256 {
