@@ -45,7 +45,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	limited := daemon.StartRedis(t, "--user", "caddy", "on", ">"+password, "~*", "+get")
 	replica := daemon.StartRedis(t, "--replicaof", strings.ReplaceAll(open.Address, ":", " "))
 	full := daemon.StartRedis(t, "--maxmemory", "1")
-	node := daemon.StartRedis(t, "--cluster-enabled", "yes")
+	node := daemon.StartRedisClusterNode(t)
 	gone := daemon.StartRedis(t)
 	gone.Stop()
 	for name, test := range map[string]struct{ url, want string }{
@@ -85,7 +85,7 @@ func TestUserForAnOldServer(t *testing.T) {
 }
 
 func TestServerOfClusterAndSentinel(t *testing.T) {
-	node := daemon.StartRedis(t, "--cluster-enabled", "yes")
+	node := daemon.StartRedisClusterNode(t)
 	command(t, node.Address, "cluster", "addslotsrange", "0", "16383")
 	primary := daemon.StartRedis(t)
 	sentinel := daemon.StartSentinel(t, "main", primary.Address)

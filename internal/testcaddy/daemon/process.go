@@ -6,6 +6,7 @@
 package daemon
 
 import (
+	"bytes"
 	"net"
 	"os/exec"
 	"syscall"
@@ -26,6 +27,7 @@ type process struct {
 	isReady func() error
 	kill    syscall.Signal
 	running *exec.Cmd
+	ended   chan struct{} // closed when running has ended
 }
 
 func (p *process) port() string {
@@ -36,18 +38,31 @@ func (p *process) port() string {
 // Start starts the server and waits until it answers.
 func (p *process) Start(t testing.TB) {
 	t.Helper()
-	p.running = p.command()
-	if err := p.running.Start(); err != nil {
-		t.Fatalf("%s: %v", p.running.Path, err)
+	cmd, ended := p.command(), make(chan struct{})
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", cmd.Path, err)
 	}
-	var err error
-	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); {
-		if err = p.isReady(); err == nil {
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	p.running, p.ended = cmd, ended
+	deadline := time.After(startTimeout)
+	for {
+		err := p.isReady()
+		if err == nil {
 			return
 		}
-		<-time.After(20 * time.Millisecond)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ended:
+			t.Fatalf("%s has ended: %s", cmd.Path, &output)
+		case <-deadline:
+			t.Fatalf("%s does not answer: %v", cmd.Path, err)
+		}
 	}
-	t.Fatalf("%s does not answer: %v", p.running.Path, err)
 }
 
 // Stop lets the server end in good order.
@@ -61,7 +76,7 @@ func (p *process) end(signal syscall.Signal) {
 		return
 	}
 	_ = p.running.Process.Signal(signal)
-	_ = p.running.Wait()
+	<-p.ended
 	p.running = nil
 }
 

@@ -34,6 +34,13 @@ func StartRedis(t testing.TB, options ...string) *Redis {
 	return r
 }
 
+// StartRedisClusterNode starts a server of a Redis Cluster that has no slots yet.
+func StartRedisClusterNode(t testing.TB) *Redis {
+	t.Helper()
+	_, bus, _ := net.SplitHostPort(freeAddress(t)) // otherwise it takes its port plus 10000, which may be in use
+	return StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+}
+
 // URL is the server's URL, for a server without a password.
 func (r *Redis) URL() string { return "redis://" + r.Address }
 
