@@ -46,6 +46,9 @@ type Progress struct {
 // then on instead of w. It must not have read or changed r before.
 func (rc *Recorder) Begin(endpoint *Endpoint, w http.ResponseWriter, r *http.Request) *Capture {
 	c := &Capture{recorder: rc, writer: newAnswerWriter(w), dispatch: dispatchOf(r.Context())}
+	if c.dispatch != nil {
+		c.dispatch.body.release(r)
+	}
 	c.recording = Recording{
 		origin:           Received,
 		endpoint:         endpoint.Name,
@@ -180,6 +183,7 @@ func (c *Capture) elapsed() time.Duration { return max(1, time.Since(c.recording
 type dispatch struct {
 	origin    Origin
 	of        uint64
+	body      withheldBody
 	recording atomic.Pointer[Recording]
 }
 

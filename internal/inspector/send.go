@@ -1,12 +1,10 @@
 package inspector
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -73,7 +71,7 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 		ProtoMajor:    o.target.major,
 		ProtoMinor:    o.target.minor,
 		Header:        o.header,
-		Body:          io.NopCloser(bytes.NewReader(o.body)),
+		Body:          &o.dispatch.body,
 		ContentLength: int64(len(o.body)),
 		Host:          o.target.host,
 		RemoteAddr:    o.target.remoteAddr,
@@ -83,6 +81,7 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	for _, name := range framing {
 		r.Header.Del(name) // the body is here, and of known length
 	}
+	o.dispatch.body.content.Reset(o.body)
 	if len(o.body) == 0 {
 		r.Body = http.NoBody
 	} else {

@@ -1,6 +1,7 @@
 package inspector_test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -173,4 +174,79 @@ http://%s {
 		t.Errorf("replay: code %s", code)
 	}
 	testcaddy.WantNothing(t, internal)
+}
+
+// What the routes do can depend on what is known only when they handle the request. The
+// body is for guards only, so nothing else gets a signed delivery.
+func TestNothingButAGuardGetsTheBodyOfAReplay(t *testing.T) {
+	internal := testcaddy.NewBackend(t, nil)
+	d := newDesk(t)
+	_, port, _ := net.SplitHostPort(d.hooks)
+	testcaddy.Run(t, fmt.Sprintf(`
+http://:%s {
+	# Caddy sets this header of the answer before the routes.
+	@before not expression {http.response.header.Server} == "Caddy"
+	handle @before {
+		clerk_webhook {
+			secret production %s
+			inspect
+		}
+		respond guarded
+	}
+	handle {
+		reverse_proxy %s
+	}
+	handle_errors {
+		reverse_proxy %s
+	}
+}
+http://%s {
+	clerk_webhook_inspector
+}`, port, testcaddy.Secret, internal.Address, internal.Address, d.inspector))
+	var s sent
+	d.call(t, http.MethodPost, "api/send", map[string]any{"url": "http://" + d.hooks + "/hook", "type": "user.created"}, http.StatusOK, &s)
+	if s.Guarded || s.Answer.Status != http.StatusBadGateway {
+		t.Errorf("%+v", s)
+	}
+	for _, got := range internal.Take() {
+		if len(got.Payload) != 0 || got.Err == nil {
+			t.Errorf("the backend got %d bytes, error %v", len(got.Payload), got.Err)
+		}
+	}
+}
+
+func TestReplayPassesHandlersThatReadTheBodyBeforeTheGuard(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	d := newDesk(t)
+	for name, inFront := range map[string]string{
+		"a placeholder":                "vars copy {http.request.body}",
+		"a placeholder and its limit":  "request_body {\nmax_size 1MB\n}\nvars copy {http.request.body}",
+		"a limit, which reads nothing": "request_body {\nmax_size 1MB\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			testcaddy.Run(t, fmt.Sprintf(`
+http://%s {
+	route {
+		%s
+		clerk_webhook {
+			secret production %s
+			inspect
+		}
+		reverse_proxy %s
+	}
+}
+http://%s {
+	clerk_webhook_inspector
+}`, d.hooks, inFront, testcaddy.Secret, backend.Address, d.inspector))
+			d.deliver(t, message{body: testcaddy.UserCreated})
+			first := backend.Take()
+			s := d.act(t, d.last(t).ID, "replay", nil)
+			if !s.Guarded || s.Outcome != "forwarded" {
+				t.Fatalf("%+v", s)
+			}
+			if second := backend.Take(); len(first) != 1 || len(second) != 1 || !bytes.Equal(first[0].Payload, second[0].Payload) {
+				t.Errorf("the backend got %d and %d deliveries, or another body", len(first), len(second))
+			}
+		})
+	}
 }
