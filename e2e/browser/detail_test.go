@@ -233,7 +233,7 @@ func TestDetailSaysHowAFilteredDeliveryWasAnswered(t *testing.T) {
 func TestTheAnswerOfAnErrorSaysWhoMadeIt(t *testing.T) {
 	for _, test := range []struct{ name, with, says string }{
 		{"the endpoint", otherSecret, "The endpoint refused the request with this status. If your site has handle_errors, the sender may have got another answer."},
-		{"a handler behind it", secret, "A handler behind the endpoint failed with this status. If your site has handle_errors, the sender may have got another answer."},
+		{"a handler behind it", secret, "Your application gave no answer: Caddy failed with this status. If your site has handle_errors, the sender may have got another answer."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDesk(t, strings.Replace(siteAndInspector, "{$BACKEND}", "127.0.0.1:1", 1), "/")

@@ -59,6 +59,7 @@ variable HTTPS_PROXY is set, the command connects through the HTTP proxy that it
 	addProxyFlags(cmd, &l.proxy)
 	f := cmd.Flags()
 	f.Lookup("from").Usage = "Port, or address of this machine, to listen on"
+	f.Lookup("deduplicate").Usage = "Forward each delivery once. Without --since, the command forgets handled deliveries when it ends"
 	f.StringArray("match", nil, "Value that the payload must have, such as data.id=user_29w83s (repeatable; your own relay only)")
 	f.String("since", "", "First get the deliveries of the last 30m, or of another duration (your own relay only)")
 	f.Bool("new", false, "Make another URL at the public relay")

@@ -189,7 +189,7 @@ export class Detail {
 		const d = entry.diagnosis;
 		if (!d) return "";
 		const causes = d.findings.map((f) => [capital(f.message) + (/[.?!]$/.test(f.message) ? "" : "."), f.proven && h("span", { class: "tag proven", title: "The signature matches if the proven causes are corrected" }, "proven")]);
-		if (d.valid) causes.unshift("The signature matches now, but did not match then.");
+		if (d.valid) causes.unshift("The signature matches a current secret. It matched none on arrival.");
 		return h("section", { class: "diagnosis", "aria-labelledby": "diagnosis-title" },
 			h("h3", { id: "diagnosis-title" }, icon("rejected", "o rejected"), h("span", {}, causes[0] ?? "The cause is not known.")),
 			h("ul", {}, causes.slice(1).map((cause) => h("li", {}, cause))),
@@ -258,7 +258,7 @@ export class Detail {
 
 	#answer(entry, title, linked = false) {
 		const { answer } = entry;
-		const refused = entry.passed ? "A handler behind the endpoint failed with this status." : "The endpoint refused the request with this status.";
+		const refused = entry.passed ? "Your application gave no answer: Caddy failed with this status." : "The endpoint refused the request with this status.";
 		const states = {
 			pending: "Your application has not answered yet.",
 			error: refused + " If your site has handle_errors, the sender may have got another answer.",
