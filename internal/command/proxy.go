@@ -358,12 +358,9 @@ func (p *proxy) serve(out, deliveries io.Writer) error {
 	if err := caddy.Load(config, true); err != nil {
 		return err
 	}
-	if !p.ReportOnly { // otherwise it would reach the backend
-		if err := p.Listener.checkGuarded(out, p.endpoint(), certificateWait); err != nil {
-			return err
-		}
+	if err := p.announce(out); err != nil {
+		return err
 	}
-	p.printStart(out)
 	close(ready)
 	if p.afterStart != nil {
 		return p.afterStart(out)

@@ -54,6 +54,23 @@ func TestCheckGuarded(t *testing.T) {
 	}
 }
 
+func TestProxySaysThatItGuardsOnlyAfterTheGuardHasRefused(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"Guarding": refuse,
+		"":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+	} {
+		server := httptest.NewServer(answer)
+		defer server.Close()
+		p := &proxy{}
+		p.Listener, p.Path = site{url: server.URL}, "/hook"
+		var out strings.Builder
+		err := p.announce(&out)
+		if said, _, _ := strings.Cut(out.String(), " "); said != name || (err == nil) != (name == "Guarding") {
+			t.Errorf("printed %q, error %v", out.String(), err)
+		}
+	}
+}
+
 func TestCheckGuardedWaitsForTheCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(refuse))
 	server.StartTLS()

@@ -15,6 +15,18 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
+// announce says what the proxy guards, after it has seen that the guard refuses an
+// unsigned delivery.
+func (p *proxy) announce(out io.Writer) error {
+	if !p.ReportOnly { // otherwise the delivery would reach the backend
+		if err := p.Listener.checkGuarded(out, p.endpoint(), certificateWait); err != nil {
+			return err
+		}
+	}
+	p.printStart(out)
+	return nil
+}
+
 func (p *proxy) printStart(out io.Writer) {
 	colours := paletteFor(out)
 	backend := p.to.address

@@ -1,12 +1,14 @@
 package inspector_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -390,6 +392,28 @@ func TestReplayOfARouteThatReplaysItselfEnds(t *testing.T) {
 		t.Errorf("it was replayed %d times, want as often as may be at once", n)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// Reading a replay and preparing it take memory, too.
+func TestReplaysThatStillArriveCountAsReplays(t *testing.T) {
+	d := openDesk(t, "", "respond ok")
+	d.deliver(t, message{body: testcaddy.UserCreated})
+	path := "api/entries/" + d.last(t).ID + "/replay"
+	for range 8 {
+		conn, err := net.Dial("tcp", d.inspector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", path, d.inspector)
+		// The server asks for the body when the inspector begins to read it.
+		if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 100 ") {
+			t.Fatalf("answered %q, %v", line, err)
+		}
+	}
+	if code := d.refusal(t, http.MethodPost, path, nil, http.StatusTooManyRequests); code != "busy" {
+		t.Errorf("code %s", code)
+	}
 }
 
 func TestReplayDoesNotReachTheInspector(t *testing.T) {
