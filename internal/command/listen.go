@@ -51,9 +51,14 @@ variable HTTPS_PROXY is set, the command connects through the HTTP proxy that it
 		Example: `  $ caddy clerk-webhook listen --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --to localhost:3000
   $ caddy clerk-webhook listen wss://example.com/api/webhooks --match data.id=user_29w83s --since 30m`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return usageError(cmd, l.run(cmd, args))
+		Args: func(cmd *cobra.Command, args []string) (err error) {
+			if l.args, err = takeOptionalValues(cmd, args); err != nil {
+				return err
+			}
+			return cobra.MaximumNArgs(1)(cmd, l.args)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError(cmd, l.run(cmd))
 		},
 	}
 	addProxyFlags(cmd, &l.proxy)
@@ -69,13 +74,14 @@ variable HTTPS_PROXY is set, the command connects through the HTTP proxy that it
 // listening is what the command runs: a proxy, and clients of a relay that feed it.
 type listening struct {
 	proxy
+	args   []string // the URL of the relay, if it is given
 	relay  relayAddress
 	wishes relay.Wishes
 }
 
-func (l *listening) run(cmd *cobra.Command, args []string) error {
+func (l *listening) run(cmd *cobra.Command) error {
 	var err error
-	if l.relay, err = parseRelay(args); err != nil {
+	if l.relay, err = parseRelay(l.args); err != nil {
 		return err
 	}
 	if err := l.readFlags(cmd); err != nil {

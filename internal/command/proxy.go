@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,8 @@ const (
 	configCaddyfile = "caddyfile"
 	configJSON      = "json"
 )
+
+var configFormats = []string{configBoth, configCaddyfile, configJSON}
 
 func newProxyCommand() *cobra.Command {
 	p := &proxy{}
@@ -88,7 +91,13 @@ Caddy's admin endpoint is off, as in 'caddy reverse-proxy'.
   $ caddy clerk-webhook proxy --to localhost:3000 --json | jq .type
   $ caddy clerk-webhook proxy --to localhost:3000 --from hooks.example.com
   $ caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile > Caddyfile`,
-		Args: proxyArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			rest, err := takeOptionalValues(cmd, args)
+			if err != nil {
+				return err
+			}
+			return cobra.NoArgs(cmd, rest)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usageError(cmd, p.run(cmd))
 		},
@@ -117,7 +126,7 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.String("config-only", "", "Print the configuration and exit: caddyfile, json or both")
 	f.Lookup("config-only").NoOptDefVal = configBoth
 	_ = cmd.RegisterFlagCompletionFunc("event", completeTypes)
-	_ = cmd.RegisterFlagCompletionFunc("config-only", cobra.FixedCompletions([]string{configBoth, configCaddyfile, configJSON}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("config-only", cobra.FixedCompletions(configFormats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // proxy is what the command runs. The template of its Caddyfile reads the exported
@@ -295,7 +304,7 @@ func inEnvironment(i int, text string) (placeholder string, err error) {
 }
 
 func (p *proxy) printConfig(out io.Writer, format string) error {
-	if format != configBoth && format != configCaddyfile && format != configJSON {
+	if !slices.Contains(configFormats, format) {
 		return fmt.Errorf("--config-only=%s: give %s or %s, or no value for both", format, configCaddyfile, configJSON)
 	}
 	text := p.caddyfile(cmp.Or(p.to.address, exampleUpstream), false)

@@ -183,16 +183,6 @@ const (
 	withoutInspector = "off"
 )
 
-// proxyArgs takes no arguments but the address after --inspect. Cobra gives a flag
-// with an optional value only what follows "=".
-func proxyArgs(cmd *cobra.Command, args []string) error {
-	inspect := cmd.Flags().Lookup(inspectFlag)
-	if len(args) == 1 && inspect.Changed && inspect.Value.String() == defaultInspector {
-		return inspect.Value.Set(args[0])
-	}
-	return cobra.NoArgs(cmd, args)
-}
-
 func (p *proxy) parseInspect(cmd *cobra.Command) error {
 	address, _ := cmd.Flags().GetString(inspectFlag)
 	if address == withoutInspector {
