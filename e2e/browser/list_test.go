@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestDeliveryAppearsWithoutReload(t *testing.T) {
 	b := openPage(d)
 	b.waitForText("#empty", "Waiting for deliveries")
 	b.waitForText("#empty", d.site)
-	b.waitForText("#empty", "caddy clerk-webhook send user.created --to "+d.site+" --secret whsec_")
+	b.waitForText("#empty", os.Getenv("CADDY")+" clerk-webhook send user.created --to "+d.site+" --secret whsec_")
 	evaluate[bool](b, `window.notReloaded = true`)
 
 	d.deliver("msg_first", user("user.created", "Ada"))

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"regexp"
-	"runtime/debug"
 	"strings"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
@@ -105,7 +102,7 @@ func (p *proxy) tryCommand() string {
 		if !s.canSign {
 			continue
 		}
-		line := programName() + " clerk-webhook send " + p.exampleType()
+		line := shell.Program() + " clerk-webhook send " + p.exampleType()
 		if to := cmp.Or(p.tryAt, p.endpoint()); to != defaultEndpoint {
 			line += " --to " + shell.Word(to)
 		}
@@ -135,31 +132,4 @@ func (p *proxy) exampleType() string {
 		}
 	}
 	return usual
-}
-
-// programName returns how this program was started: its name, its path, or "go run"
-// and its package.
-func programName() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return shell.Word(os.Args[0])
-	}
-	return startedAs(os.Args[0], info.Path, info.Main.Path)
-}
-
-// goFolders match the folders in which "go run" builds: a temporary folder, or the
-// build cache under its usual name.
-var goFolders = regexp.MustCompile(`/go-build|/[0-9a-f]{2}/[0-9a-f]{64}-d/[^/]+$`)
-
-// startedAs says "go run" for a program in one of those folders.
-func startedAs(arg0, pkg, module string) string {
-	if !goFolders.MatchString(filepath.ToSlash(arg0)) {
-		return shell.Word(arg0)
-	}
-	if inModule, ok := strings.CutPrefix(pkg, module+"/"); ok {
-		if _, err := os.Stat(inModule); err == nil {
-			return "go run ./" + inModule
-		}
-	}
-	return "go run " + pkg
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/diagnosis"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
 // summaryView is an entry in a list, as the API has it.
@@ -211,6 +212,7 @@ type secretView struct {
 
 type statusView struct {
 	Run       string         `json:"run"`
+	Program   string         `json:"program"`
 	Started   time.Time      `json:"started"`
 	Now       time.Time      `json:"now"`
 	Streams   int            `json:"streams"`
@@ -225,7 +227,7 @@ func (h *Handler) status(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (rc *Recorder) status() statusView {
-	v := statusView{Run: rc.run, Started: rc.started.UTC(), Now: time.Now().UTC(), Endpoints: []endpointView{}}
+	v := statusView{Run: rc.run, Program: shell.Program(), Started: rc.started.UTC(), Now: time.Now().UTC(), Endpoints: []endpointView{}}
 	rc.mu.Lock()
 	v.Streams, v.Verified, v.Rejected = rc.streams, rc.verified.usage, rc.rejected.usage
 	rc.mu.Unlock()

@@ -81,7 +81,7 @@ export class Status {
 			h("ul", {}, this.endpoints.map((e) => h("li", {}, h("code", {}, e.url || e.name)))),
 			h("button", { class: "primary", onclick: send }, "Send example"),
 			url && h("p", {}, "Or run this in a terminal, with the endpoint's secret:"),
-			url && copyable(`caddy clerk-webhook send user.created --to ${quoted(url)} --secret whsec_…`, "Command")].filter(Boolean);
+			url && copyable(`${this.#now.program} clerk-webhook send user.created --to ${quoted(url)} --secret whsec_…`, "Command")].filter(Boolean);
 	}
 }
 
