@@ -214,3 +214,29 @@ func TestMatchersAndRewrites(t *testing.T) {
 		})
 	}
 }
+
+// Caddy keeps only the first directive of a named route that has several without a
+// matcher. The guard must not be lost.
+func TestGuardInANamedRoute(t *testing.T) {
+	const guard = "request_body {\nmax_size 1MB\n}\nclerk_webhook {\nsecret " + testcaddy.Secret + "\n}\n"
+	for name, tt := range map[string]struct {
+		content   string
+		isGuarded bool
+	}{
+		"behind another directive":               {guard, false},
+		"behind another directive, within route": {"route {\n" + guard + "}\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backend, address := testcaddy.NewBackend(t, nil), testcaddy.FreeAddress(t)
+			testcaddy.Run(t, "&(hook) {\n"+tt.content+"}\nhttp://"+address+" {\nhandle /api/webhooks* {\ninvoke hook\nreverse_proxy "+backend.Address+"\n}\n}\n")
+			res, err := testcaddy.NewConnections.Post("http://"+address+"/api/webhooks", "application/json", strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if isGuarded := len(backend.Take()) == 0; isGuarded != tt.isGuarded {
+				t.Errorf("guarded: %t, status %d", isGuarded, res.StatusCode)
+			}
+		})
+	}
+}
