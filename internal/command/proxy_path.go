@@ -29,15 +29,16 @@ func parsePath(given string) (string, error) {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))
 	}
 	if at := special.FindStringIndex(decoded); at != nil {
-		return "", fmt.Errorf("--path %q has %q, but not every router and path matcher reads this as plain text. Write only the part before it: --path %s. It guards each path that begins with this part", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(cmp.Or(strings.TrimRight(decoded[:at[0]], ". "), "/")))
+		return "", fmt.Errorf("--path %q has %q, which not every router and path matcher reads as plain text. Write only the part before it: --path %s. It guards each path that begins with this part", given, strings.TrimSuffix(decoded[at[0]:at[1]], "/"), shell.Word(cmp.Or(strings.TrimRight(decoded[:at[0]], ". "), "/")))
 	}
 	return decoded, nil
 }
 
 // special matches what a path matcher does not read as plain text, and what stands for
-// other text in the routes of a framework, such as /:id, [id], <id> and (a|b). On Windows,
-// Caddy reads a backslash as a slash, and drops dots and spaces at the end of a part.
-var special = regexp.MustCompile(`[*{}%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)|/(?::|\[[^/]*\](?:/|$)|<[^/]*>(?:/|$)|\([^/]*\|)`)
+// other text in the routes of a framework, such as :id, [id], <id>, $id and (a|b). On
+// Windows, Caddy reads a backslash as a slash, and drops dots and spaces at the end of a
+// part.
+var special = regexp.MustCompile(`[][(){}<>*:$|%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
 
 func cleanPath(p string) string {
 	cleaned := path.Clean(p)

@@ -76,9 +76,9 @@ func TestProxyRefusesPathsThatBackendsTakeForTheEndpoint(t *testing.T) {
 			`/api\webhooks`, "/api%5cwebhooks", "/api%5C/webhooks", `/\api/webhooks`,
 			"/x/..;/api/webhooks", "/x/..;a%2fb/api/webhooks", "/api/.;x/webhooks", `/x/..\api/webhooks`, `/x\..\api\webhooks`, "/x/%2e%2e%5capi%5cwebhooks",
 		},
-		"/app/hook":  {"/app/index.php/hook", "/index.php/app/hook", "/app;x/hoo%E2%84%AA", "/app/hook%2F..;"},
-		"/kapı":      {"/KAPI", "/kapi", "/index.php/kap%C4%B1"},
-		"/a.b(c)/`x": {"/index.php/a.b(c)/%60x", "/a.b(c);/%60x"},
+		"/app/hook": {"/app/index.php/hook", "/index.php/app/hook", "/app;x/hoo%E2%84%AA", "/app/hook%2F..;"},
+		"/kapı":     {"/KAPI", "/kapi", "/index.php/kap%C4%B1"},
+		"/a.b+c/`x": {"/index.php/a.b+c/%60x", "/a.b+c;/%60x"},
 	} {
 		t.Run(path, func(t *testing.T) {
 			backend := newRecorder(t, ok)
