@@ -703,7 +703,7 @@ func TestProxyQuotesValuesInTheCaddyfile(t *testing.T) {
 			if err := os.WriteFile(file, []byte(otherSecret), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			path := strings.NewReplacer("\t", " ", `\`, "").Replace(value) // a path has neither
+			path := strings.NewReplacer("\t", " ", `\`, "", "<", "").Replace(value) // a path has none of them
 			placeholder := "{file." + file + "}"
 			if strings.HasSuffix(value, `\`) { // it would escape the closing brace
 				placeholder = "{env.CLERK_WEBHOOK_SIGNING_SECRET}"
