@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -28,6 +29,7 @@ import (
 // runningProxy is a proxy command that serves.
 type runningProxy struct {
 	cmd            *exec.Cmd
+	wait           func() error // for its end
 	url            string
 	stdout, stderr *testcaddy.Buffer
 }
@@ -58,10 +60,17 @@ func (p *runningProxy) launch(t testing.TB, subcommand string, variables []strin
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.wait = sync.OnceValue(p.cmd.Wait)
+	go func() {
+		_ = p.wait()
+		p.stdout.End()
+		p.stderr.End()
+	}()
 	t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
-			_ = p.cmd.Process.Kill()
-			_ = p.cmd.Wait()
+		_ = p.cmd.Process.Kill()
+		_ = p.wait()
+		if t.Failed() {
+			t.Logf("its standard error:\n%s", p.stderr)
 		}
 	})
 }
@@ -72,7 +81,7 @@ func (p *runningProxy) stop(t testing.TB) int {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_ = p.cmd.Wait() // the exit code is checked
+	_ = p.wait() // the exit code is checked
 	return p.cmd.ProcessState.ExitCode()
 }
 
@@ -392,7 +401,7 @@ func TestProxyStopsGracefully(t *testing.T) {
 	if answer := <-answers; answer != "finished" {
 		t.Errorf("the request under way got %q", answer)
 	}
-	if err := p.cmd.Wait(); err != nil {
+	if err := p.wait(); err != nil {
 		t.Errorf("%v:\n%s", err, p.stderr.String())
 	}
 }

@@ -134,17 +134,30 @@ type Buffer struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
 	changed chan struct{}
+	ended   bool
 }
 
 // Write adds to the buffer.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.wake()
+	return b.text.Write(p)
+}
+
+// End says that nothing more is written, so that nobody waits for it.
+func (b *Buffer) End() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	b.wake()
+}
+
+func (b *Buffer) wake() {
 	if b.changed != nil {
 		close(b.changed)
 		b.changed = nil
 	}
-	return b.text.Write(p)
 }
 
 // String returns all that has been written since Reset.
@@ -177,8 +190,8 @@ func (b *Buffer) Entries(t testing.TB, msg string) []map[string]any {
 	return entries
 }
 
-// WaitFor returns when the log contains text, or fails the test after three
-// minutes.
+// WaitFor returns when the log contains text. It fails the test after End, or after
+// three minutes.
 func (b *Buffer) WaitFor(t testing.TB, text string) {
 	t.Helper()
 	timeout := time.After(3 * time.Minute) // for a command that is compiled first
@@ -187,6 +200,11 @@ func (b *Buffer) WaitFor(t testing.TB, text string) {
 		if strings.Contains(b.text.String(), text) {
 			b.mu.Unlock()
 			return
+		}
+		if b.ended {
+			text = fmt.Sprintf("the program has ended without %q:\n%s", text, b.text.String())
+			b.mu.Unlock()
+			t.Fatal(text)
 		}
 		if b.changed == nil {
 			b.changed = make(chan struct{})
