@@ -64,6 +64,7 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	}
 	ctx = context.WithValue(ctx, dispatchKey{}, o.dispatch)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, o.target.arrival.local)
+	o.dispatch.body.content.Reset(o.body)
 	r := &http.Request{
 		Method:        o.target.method,
 		URL:           target,
@@ -81,7 +82,6 @@ func (o *outgoing) incoming(ctx context.Context) (*http.Request, error) {
 	for _, name := range framing {
 		r.Header.Del(name) // the body is here, and of known length
 	}
-	o.dispatch.body.content.Reset(o.body)
 	if len(o.body) == 0 {
 		r.Body = http.NoBody
 	} else {

@@ -6,17 +6,18 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 )
 
 // Program returns how this program was started: its name, its path, or "go run"
 // and its package. It is written for a POSIX shell.
-func Program() string {
+var Program = sync.OnceValue(func() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return Word(os.Args[0])
 	}
 	return startedAs(os.Args[0], info.Path, info.Main.Path)
-}
+})
 
 // goFolders match the folders in which "go run" builds: a temporary folder, or the
 // build cache under its usual name.

@@ -215,8 +215,8 @@ func TestMatchersAndRewrites(t *testing.T) {
 	}
 }
 
-// Caddy keeps only the first directive of a named route that has several without a
-// matcher. The guard must not be lost.
+// If no directive of a named route has a matcher, Caddy keeps only one of them. A route
+// block keeps the guard.
 func TestGuardInANamedRoute(t *testing.T) {
 	const guard = "request_body {\nmax_size 1MB\n}\nclerk_webhook {\nsecret " + testcaddy.Secret + "\n}\n"
 	for name, tt := range map[string]struct {

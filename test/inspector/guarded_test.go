@@ -3,7 +3,6 @@ package inspector_test
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,15 +135,14 @@ func TestReplaySaysThatSomethingInFrontHasAnswered(t *testing.T) {
 	}
 }
 
-// Before any route, Caddy refuses some hosts and drops some headers. What it leads
-// elsewhere by that is not sent.
-func TestSendAndReplayForeseeWhatCaddyDoesBeforeTheRoutes(t *testing.T) {
-	internal := testcaddy.NewBackend(t, nil)
-	d := newDesk(t)
-	_, port, _ := net.SplitHostPort(d.hooks)
+// deskBesideAnUnguardedSite returns a desk whose site guards only requests for which the
+// expression is true. An internal backend gets the others, and those that fail.
+func deskBesideAnUnguardedSite(t *testing.T, expression string) (d *desk, internal *testcaddy.Backend) {
+	t.Helper()
+	internal, d = testcaddy.NewBackend(t, nil), newDesk(t)
 	testcaddy.Run(t, fmt.Sprintf(`
 http://:%s {
-	@guarded expression {http.request.header.X-Lane} != "canary" || {http.request.header.X_Beta} == "1"
+	@guarded expression %s
 	handle @guarded {
 		clerk_webhook {
 			secret production %s
@@ -161,7 +159,15 @@ http://:%s {
 }
 http://%s {
 	clerk_webhook_inspector
-}`, port, testcaddy.Secret, internal.Address, internal.Address, d.inspector))
+}`, testcaddy.Port(d.hooks), expression, testcaddy.Secret, internal.Address, internal.Address, d.inspector))
+	return d, internal
+}
+
+// Before any route, Caddy refuses some hosts and drops some headers. What it leads
+// elsewhere by that is not sent.
+func TestSendAndReplayForeseeWhatCaddyDoesBeforeTheRoutes(t *testing.T) {
+	d, internal := deskBesideAnUnguardedSite(t, `{http.request.header.X-Lane} != "canary" || {http.request.header.X_Beta} == "1"`)
+	port := testcaddy.Port(d.hooks)
 	for _, host := range []string{"...", ".", `a"b`} {
 		call := map[string]any{"url": "http://" + host + ":" + port + "/hook", "type": "user.created"}
 		if code := d.refusal(t, http.MethodPost, "api/send", call, http.StatusConflict); code != "not_guarded" {
@@ -179,30 +185,8 @@ http://%s {
 // What the routes do can depend on what is known only when they handle the request. The
 // body is for guards only, so nothing else gets a signed delivery.
 func TestNothingButAGuardGetsTheBodyOfAReplay(t *testing.T) {
-	internal := testcaddy.NewBackend(t, nil)
-	d := newDesk(t)
-	_, port, _ := net.SplitHostPort(d.hooks)
-	testcaddy.Run(t, fmt.Sprintf(`
-http://:%s {
-	# Caddy sets this header of the answer before the routes.
-	@before not expression {http.response.header.Server} == "Caddy"
-	handle @before {
-		clerk_webhook {
-			secret production %s
-			inspect
-		}
-		respond guarded
-	}
-	handle {
-		reverse_proxy %s
-	}
-	handle_errors {
-		reverse_proxy %s
-	}
-}
-http://%s {
-	clerk_webhook_inspector
-}`, port, testcaddy.Secret, internal.Address, internal.Address, d.inspector))
+	// Caddy sets this header of the answer before the routes.
+	d, internal := deskBesideAnUnguardedSite(t, `{http.response.header.Server} != "Caddy"`)
 	var s sent
 	d.call(t, http.MethodPost, "api/send", map[string]any{"url": "http://" + d.hooks + "/hook", "type": "user.created"}, http.StatusOK, &s)
 	if s.Guarded || s.Answer.Status != http.StatusBadGateway {
