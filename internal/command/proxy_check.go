@@ -15,30 +15,36 @@ import (
 )
 
 const (
-	longestCheck     = 10 * time.Second
-	certificatePause = 200 * time.Millisecond
-	certificateWait  = time.Minute
+	longestCheck    = 10 * time.Second
+	checkPause      = 200 * time.Millisecond
+	certificateWait = time.Minute
+	mostLostChecks  = 3
 )
 
 // checkGuarded sends an unsigned delivery to a URL of the site and returns an error if
 // anything but the guard answers it. As long as there is no certificate, the site
-// cannot serve anybody, so it waits for one, but not longer than wait.
+// cannot serve anybody, so it waits for one, but not longer than wait. A connection that
+// breaks says nothing about the guard, so it tries again, but not often.
 func (s site) checkGuarded(out io.Writer, url string, wait time.Duration) error {
 	client := s.client()
 	defer client.CloseIdleConnections()
 	start := time.Now()
-	for attempt := 0; ; attempt++ {
-		err := sendUnsigned(client, url)
-		if !isAlert(err) {
-			return err
-		}
-		if time.Since(start) > wait {
+	for alerts, lost := 0, 0; ; time.Sleep(checkPause) {
+		res, err := sendUnsigned(client, url)
+		switch {
+		case err == nil:
+			return wantRefusal(url, res)
+		case !isAlert(err):
+			if lost++; lost > mostLostChecks {
+				return fmt.Errorf("checking whether the guard refuses an unsigned delivery: %w", err)
+			}
+		case time.Since(start) > wait:
 			return fmt.Errorf("%s has no certificate after %s: the log above says why. The domain must lead to this machine, and the internet must reach its ports 80 and 443. If something in front has the certificate, write --from with http:// instead of https://", s.url, wait)
+		default:
+			if alerts++; alerts == 2 {
+				fmt.Fprintf(out, "Waiting for the certificate of %s\n", s.url)
+			}
 		}
-		if attempt == 1 {
-			fmt.Fprintf(out, "Waiting for the certificate of %s\n", s.url)
-		}
-		time.Sleep(certificatePause)
 	}
 }
 
@@ -47,20 +53,24 @@ func isAlert(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "remote error"
 }
 
-func sendUnsigned(client *http.Client, url string) error {
+// sendUnsigned returns the answer, whose body is closed.
+func sendUnsigned(client *http.Client, url string) (*http.Response, error) {
 	r, err := selfcheck.NewRequest(context.Background(), url)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("checking whether the guard refuses an unsigned delivery: %w", err)
+		return nil, err
 	}
-	defer res.Body.Close()
-	if !selfcheck.Confirmed(res) {
-		return fmt.Errorf("%s is not guarded: the guard should refuse an unsigned delivery, but the answer was %d. With --path, give the path of your endpoint, without a query", url, res.StatusCode)
+	return res, res.Body.Close()
+}
+
+func wantRefusal(url string, res *http.Response) error {
+	if selfcheck.Confirmed(res) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s is not guarded: the guard should refuse an unsigned delivery, but the answer was %d. With --path, give the path of your endpoint, without a query", url, res.StatusCode)
 }
 
 // client returns a client that connects to this process whatever the name of the site

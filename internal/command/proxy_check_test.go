@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,37 @@ func TestCheckGuarded(t *testing.T) {
 			err := site{url: server.URL}.checkGuarded(t.Output(), server.URL+"/hook", time.Minute)
 			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A connection that breaks says nothing about the guard.
+func TestCheckGuardedTriesAgainAfterALostConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		lost  int32 // connections, before the first that gets an answer
+		error string
+	}{
+		{"the first is lost", 1, ""},
+		{"three are lost", 3, ""},
+		{"all are lost", 100, "checking whether the guard refuses an unsigned delivery: "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var connections atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if connections.Add(1) <= tt.lost {
+					panic(http.ErrAbortHandler)
+				}
+				refuse(w, r)
+			}))
+			defer server.Close()
+			err := site{url: server.URL}.checkGuarded(t.Output(), server.URL+"/hook", time.Minute)
+			if tt.error == "" && err != nil || tt.error != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.error)) {
+				t.Errorf("got %v", err)
+			}
+			if got, most := connections.Load(), int32(4); got > most {
+				t.Errorf("%d connections, want at most %d", got, most)
 			}
 		})
 	}
