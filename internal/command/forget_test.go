@@ -24,13 +24,10 @@ func startCaddy(t *testing.T, guardOptions string) (admin, endpoint, config stri
 	}
 	cmd := caddy(t, "run", "--config", config)
 	log := &testcaddy.Buffer{}
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	wait := testcaddy.Start(t, cmd, log, log)
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		_ = wait()
 	})
 	log.WaitFor(t, "serving initial configuration")
 	return admin, "http://" + address, config

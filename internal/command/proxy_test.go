@@ -17,7 +17,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -56,16 +55,7 @@ func (p *runningProxy) launch(t testing.TB, subcommand string, variables []strin
 	t.Helper()
 	p.cmd = caddy(t, append([]string{"clerk-webhook", subcommand, "--from", p.url}, args...)...)
 	p.cmd.Env = append(p.cmd.Env, variables...)
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p.wait = sync.OnceValue(p.cmd.Wait)
-	go func() {
-		_ = p.wait()
-		p.stdout.End()
-		p.stderr.End()
-	}()
+	p.wait = testcaddy.Start(t, p.cmd, p.stdout, p.stderr)
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		_ = p.wait()

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -73,4 +74,21 @@ func Shell(t testing.TB, line string) *exec.Cmd {
 	home := t.TempDir() // for what Caddy stores
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	return cmd
+}
+
+// Start starts a command whose output goes to the buffers. They end when it has ended,
+// so that nobody waits for what it can no longer print. wait may be called often.
+func Start(t testing.TB, cmd *exec.Cmd, stdout, stderr *Buffer) (wait func() error) {
+	t.Helper()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait = sync.OnceValue(func() error {
+		defer stdout.End()
+		defer stderr.End()
+		return cmd.Wait()
+	})
+	go func() { _ = wait() }()
+	return wait
 }

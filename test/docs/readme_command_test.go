@@ -147,11 +147,8 @@ func startProxy(t testing.TB, line, text string) *testcaddy.Buffer {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
-	cmd.Stdout, cmd.Stderr = printed, printed
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the test's context has interrupted it
+	wait := testcaddy.Start(t, cmd, printed, printed)
+	t.Cleanup(func() { _ = wait() }) // the test's context has interrupted it
 	printed.WaitFor(t, text)
 	return printed
 }
