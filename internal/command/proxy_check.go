@@ -30,10 +30,10 @@ func (s site) checkGuarded(out io.Writer, url string, wait time.Duration) error 
 	defer client.CloseIdleConnections()
 	start := time.Now()
 	for alerts, lost := 0, 0; ; time.Sleep(checkPause) {
-		res, err := sendUnsigned(client, url)
+		answered, err := sendUnsigned(client, url)
 		switch {
-		case err == nil:
-			return wantRefusal(url, res)
+		case answered:
+			return err
 		case !isAlert(err):
 			if lost++; lost > mostLostChecks {
 				return fmt.Errorf("checking whether the guard refuses an unsigned delivery: %w", err)
@@ -53,24 +53,21 @@ func isAlert(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "remote error"
 }
 
-// sendUnsigned returns the answer, whose body is closed.
-func sendUnsigned(client *http.Client, url string) (*http.Response, error) {
+// sendUnsigned returns an error if anything but the guard answers, or nothing.
+func sendUnsigned(client *http.Client, url string) (answered bool, err error) {
 	r, err := selfcheck.NewRequest(context.Background(), url)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	res, err := client.Do(r)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	return res, res.Body.Close()
-}
-
-func wantRefusal(url string, res *http.Response) error {
-	if selfcheck.Confirmed(res) {
-		return nil
+	defer res.Body.Close()
+	if !selfcheck.Confirmed(res) {
+		return true, fmt.Errorf("%s is not guarded: the guard should refuse an unsigned delivery, but the answer was %d. With --path, give the path of your endpoint, without a query", url, res.StatusCode)
 	}
-	return fmt.Errorf("%s is not guarded: the guard should refuse an unsigned delivery, but the answer was %d. With --path, give the path of your endpoint, without a query", url, res.StatusCode)
+	return true, nil
 }
 
 // client returns a client that connects to this process whatever the name of the site
