@@ -86,14 +86,15 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		}
 {{- end}}
 	}
-	# To Caddy such a path leads out of the endpoint, but not to every backend.
+	# For Caddy, a path with a . or .. segment can lead out of the endpoint. Some
+	# backends take it for that of the endpoint.
 	@dots vars_regexp {http.request.uri.path} (^|[/\\])\.\.?([;/\\]|$)
 	handle @dots {
 		respond 400
 	}
 {{- if ne .Path "/"}}
 
-	# Some backends take such a path for that of the endpoint, because they ignore
+	# Some backends take this path, too, for that of the endpoint. They ignore
 	# path parameters, a host or a front controller in it, or read \ as a slash.
 	@lookalike vars_regexp {http.request.uri.path} {{token .Lookalike}}
 	handle @lookalike {
