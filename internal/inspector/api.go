@@ -259,11 +259,11 @@ func checkLocal(r *http.Request) error {
 	return nil
 }
 
-// ofProxies matches the names of headers that proxies, tunnels, load balancers and
-// content networks add, and browsers do not: those that tell about the sender, and
-// those with a product's name.
+// ofProxies matches the names of headers that proxies, tunnels, load balancers, content
+// networks and Caddy's templates add, and browsers do not: those that tell about the
+// sender, and those with a product's name.
 var ofProxies = regexp.MustCompile(`(?i)forwarded|clientip$|-ip$|-addr$|` +
-	`^(via|cdn-loop)$|^(cf|fly|fastly|tailscale)-|^x-(original|proxy|envoy|amzn?|azure|arr|cloud|vercel)-`)
+	`^(via|cdn-loop|caddy-templates-include)$|^(cf|fly|fastly|tailscale)-|^x-(original|proxy|envoy|amzn?|azure|arr|cloud|vercel)-`)
 
 // isOwnName reports whether host is a name of this machine, alone or with a port.
 func isOwnName(host string) bool {

@@ -126,6 +126,19 @@ func TestInspectorAnswersThisMachineOnly(t *testing.T) {
 	}
 }
 
+// A template asks as if from this machine, and with the visitor's Host.
+func TestInspectorRefusesTemplates(t *testing.T) {
+	address := testcaddy.FreeAddress(t)
+	testcaddy.Run(t, "http://"+address+" {\nhandle_path /inspect/* {\nclerk_webhook_inspector\n}\ntemplates {\nmime text/plain\n}\nrespond `{{httpInclude \"/inspect/api/entries\"}}`\n}\n")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := testcaddy.Send(t, http.DefaultClient, r); a.StatusCode != http.StatusInternalServerError || strings.Contains(a.Text, "entries") {
+		t.Errorf("the template shows %d %q", a.StatusCode, a.Text)
+	}
+}
+
 // The names are those that proxies, tunnels, load balancers and content networks document.
 func TestInspectorRefusesWhatProxiesForward(t *testing.T) {
 	address := testcaddy.FreeAddress(t)
@@ -141,6 +154,7 @@ func TestInspectorRefusesWhatProxiesForward(t *testing.T) {
 			"Via", "CDN-Loop", "CF-Connecting-IP", "CF-Ray", "CF-IPCountry", "Fly-Client-IP", "Fly-Region", "Fastly-FF",
 			"X-Envoy-External-Address", "X-Envoy-Attempt-Count", "X-Amzn-Trace-Id", "X-Amz-Cf-Id", "X-Azure-Ref", "X-Azure-FDID",
 			"X-ARR-LOG-ID", "X-Cloud-Trace-Context", "X-Vercel-Id", "Tailscale-User-Login", "X-Proxy-Id", "X-Remote-IP", "X-Remote-Addr",
+			"Caddy-Templates-Include",
 		},
 		http.StatusOK: {"Authorization", "Cookie", "DNT", "Priority", "Sec-GPC", "Traceparent", "X-Client-Data", "X-Request-Id", "X-Requested-With"},
 	} {
