@@ -107,6 +107,17 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 	handle @pathless {
 		respond 400
 	}
+
+	# The body of a CONNECT reaches a backend as it is. Some backends read it as the
+	# next request, which no guard has seen. A WebSocket does not stay a CONNECT.
+	@connect {
+		method CONNECT
+		not header :protocol websocket
+		not vars {http.request.proto} websocket
+	}
+	handle @connect {
+		respond 405
+	}
 	handle {
 {{- if .Only}}
 		respond 404

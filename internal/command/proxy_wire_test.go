@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
 // onWire sends text on a connection of its own and returns the answer.
@@ -156,5 +158,34 @@ func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {
 		if len(got) != 1 || (got[0].header.Get("Upgrade") != "") != passes {
 			t.Errorf("%q: the backend got %v", upgrade, got)
 		}
+	}
+}
+
+// Caddy sends the body of a CONNECT to the backend as it is. A backend for which a CONNECT
+// has no body reads it as the next request.
+func TestProxyRefusesConnect(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	printed := run(t, caddy(t, "clerk-webhook", "proxy", "--config-only=caddyfile", "--inspect=off", "--to", backend.Address), "")
+	_, sites, _ := strings.Cut(printed.stdout, "\n}\n") // the global options
+	_, directives, _ := strings.Cut(sites, "{\n")
+	directives, _, _ = strings.Cut(directives, "\n}\n")
+	t.Setenv("CLERK_WEBHOOK_SIGNING_SECRET", sendSecret)
+	site := testcaddy.RunSite(t, directives, "")
+	for _, client := range site.Clients {
+		for _, path := range []string{"", "/", "/other", "/api/webhooks"} {
+			for _, protocol := range []string{"", "foo", "h2c", "WebSocket", "websockets"} {
+				if status := testcaddy.SendConnect(t, client, path, protocol); status != 0 && (status < 400 || status >= 500) {
+					t.Errorf("%s, CONNECT %s with %q: the answer is %d", client.Name, path, protocol, status)
+				}
+				for _, r := range backend.Take() {
+					t.Errorf("%s, CONNECT %s with %q: the backend got %s %s", client.Name, path, protocol, r.Method, r.RequestURI)
+				}
+			}
+		}
+	}
+	http3 := site.Clients[len(site.Clients)-1]
+	testcaddy.SendConnect(t, http3, "/other", "websocket")
+	if r := testcaddy.OnlyRequest(t, backend); r.Method != http.MethodGet || r.Header.Get("Upgrade") != "websocket" {
+		t.Errorf("a WebSocket reached the backend as %s with the headers %v", r.Method, r.Header)
 	}
 }
