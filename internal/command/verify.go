@@ -50,8 +50,9 @@ The timestamp is compared with the clock, or with --at: seconds since 1970, a
 time such as 2026-03-16T09:04:05Z, or an offset from now such as -10m.
 
 --json prints an object with the fields 'valid', 'secret', 'id', 'timestamp',
-'age_seconds', 'type' and 'findings'. If no signature matches, only 'valid' and
-'findings' have values. Each finding has the fields 'code', 'proven' and 'message'.
+'age_seconds', 'type' and 'findings'. If the command does not find the secret that
+signed, only 'valid' and 'findings' have values. Each finding has the fields 'code',
+'proven' and 'message'.
 
 Exit codes: 0 valid, 1 not valid, 2 if the command could not run (wrong flags,
 unreadable input, no secret).
