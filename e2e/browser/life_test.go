@@ -101,7 +101,13 @@ func TestTimelineOfAnObject(t *testing.T) {
 
 	d.deliver("msg_nothing", `{"type":"user.created"}`)
 	b.openRow("msg_nothing")
-	b.waitForText("#panel", "no data.id")
+	b.waitForText("#panel", "No data.id is known")
+
+	d.deliverReencoded("msg_old", user("user.created", "Ada"), time.Now().Add(-time.Hour))
+	b.openRow("msg_old")
+	b.waitForText("#panel", "No data.id is known")
+	b.click("#tab-payload")
+	b.waitForText("#panel", "The guard did not read the body.")
 }
 
 func TestDiagnosisSaysTheCauseFirstAndOnce(t *testing.T) {

@@ -258,7 +258,7 @@ func TestForgedDeliveryShowsItsDiagnosis(t *testing.T) {
 	b.openRow("msg_old")
 	b.waitForText(".diagnosis", "Rejected: timestamp too old")
 	b.waitForText(".diagnosis", "is the receiver's clock right")
-	b.waitForText("#panel", "before its body was read")
+	b.waitForText("#panel", "The guard did not read the body.")
 	b.openRow("msg_forged")
 	b.waitForText(".diagnosis", "Rejected: signature mismatch")
 	b.waitForText(".diagnosis", "secret")

@@ -78,9 +78,10 @@ other white space. 'verify' and the inspector find this cause.
 With several secrets, every delivery has one signature for each, as Svix sends it
 while a secret is rotated.
 
-Exit codes: 0 if every delivery got a 2xx, 1 if one did not or if you stopped
-the command, 2 if nothing could be sent. --invalid does not change them: if the
-endpoint refuses the delivery, as it should, the exit code is 1.
+Exit codes: 0 if every delivery got a 2xx; 1 if one did not, if the endpoint cannot
+be reached or if you stopped the command; 2 if the command could not run (wrong
+flags, unreadable input, no secret). --invalid does not change them: if the endpoint
+refuses the delivery, as it should, the exit code is 1.
 `,
 		Example: `  $ caddy clerk-webhook send user.created
   $ caddy clerk-webhook send user.created user.updated user.deleted

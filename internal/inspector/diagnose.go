@@ -61,7 +61,7 @@ func byReason(r *Recording, own *Endpoint) diagnosis.Finding {
 	case "body_incomplete":
 		f.Message = "the connection ended before the whole body had arrived"
 	default:
-		f.Message = "it was rejected before its body was read"
+		f.Message = "the guard did not read the body"
 	}
 	return f
 }

@@ -109,7 +109,7 @@ export class Detail {
 		const [entry, attempts, counterpart, timeline, edits] = this.#data;
 		const panels = {
 			payload: () => [edits && edits.list.length > 0 ? changeList(edits, "Edited in this replay") : "",
-				bodyView(entry.request.body, { what: "request", unread: "The request was rejected before its body was read.", search: this.search })],
+				bodyView(entry.request.body, { what: "request", unread: "The guard did not read the body.", search: this.search })],
 			headers: () => this.#headers(entry.request.headers),
 			answer: () => this.#answers(entry, counterpart),
 			attempts: () => this.#list(entry, attempts),
@@ -195,7 +195,7 @@ export class Detail {
 			h("ul", {}, causes.slice(1).map((cause) => h("li", {}, cause))),
 			notesOf(entry).map((note) => h("p", {}, note)),
 			h("p", { class: "dim" }, (entry.passed ? "Would be rejected: " : "Rejected: ") + words(entry.reason) + ".",
-				entry.passed && " The report_only option let it through, so your application answered it.",
+				entry.passed && " The report_only option let it through.",
 				d.verified && d.secret && entry.reason === "signature_mismatch" && !d.findings.some((f) => f.code === "secret_other") && ` The sender signed it with the secret “${d.secret}”.`));
 	}
 
@@ -276,7 +276,7 @@ export class Detail {
 	}
 
 	#timeline(entry, { object_id: id, entries, more }) {
-		if (entries.length === 0) return h("p", { class: "note" }, "The payload has no data.id, so deliveries about the same object cannot be found.");
+		if (entries.length === 0) return h("p", { class: "note" }, "No data.id is known, so deliveries about the same object cannot be found.");
 		const compare = async (other) => {
 			const { entry } = this;
 			const [before, after] = seqOf(other) < seqOf(entry) ? [other, entry] : [entry, other];
