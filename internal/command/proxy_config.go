@@ -130,11 +130,16 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		# Some backends take the path of the request from these.
 		request_header -X-Original-UR*
 		request_header -X-Rewrite-UR*
-		reverse_proxy {{token .Upstream}}
-{{- if .Echo}} {
+		reverse_proxy {{token .Upstream}} {
+			# Some backends read a part of a request, such as its trailers, as the next
+			# request on the connection. Without keepalive, they close it instead.
+			transport http {
+				keepalive off
+			}
+{{- if .Echo}}
 			header_up -Clerk-Webhook-Outcome
-		}
 {{- end}}
+		}
 {{- end}}
 	}
 }

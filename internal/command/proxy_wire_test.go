@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +162,30 @@ func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {
 	}
 }
 
+// A backend that takes a part of a request for the next one, such as its trailers, must
+// not answer that on a connection that Caddy uses again.
+func TestProxyUsesNoConnectionTwiceForUnguardedRequests(t *testing.T) {
+	t.Parallel()
+	backend := testcaddy.NewBackend(t, nil)
+	p := startProxy(t, secretVariables, "--to", backend.Address)
+	for range 3 {
+		_, _, res := onWire(t, p.url, "POST /other HTTP/1.1\r\nHost: localhost\r\nTrailer: A\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: /api/webhooks HTTP/1.1\r\n\r\n")
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("it answers %d", res.StatusCode)
+		}
+	}
+	connections := make(map[string]bool)
+	for _, r := range backend.Take() {
+		connections[r.RemoteAddr] = true
+		if !r.Close {
+			t.Errorf("%s %s does not ask the backend to close the connection", r.Method, r.RequestURI)
+		}
+	}
+	if len(connections) != 3 {
+		t.Errorf("%d connections for 3 requests", len(connections))
+	}
+}
+
 // Caddy sends the body of a CONNECT to the backend as it is. A backend for which a CONNECT
 // has no body reads it as the next request.
 func TestProxyRefusesConnect(t *testing.T) {
@@ -188,4 +213,64 @@ func TestProxyRefusesConnect(t *testing.T) {
 	if r := testcaddy.OnlyRequest(t, backend); r.Method != http.MethodGet || r.Header.Get("Upgrade") != "websocket" {
 		t.Errorf("a WebSocket reached the backend as %s with the headers %v", r.Method, r.Header)
 	}
+}
+
+func TestProxyReachesBackendsOfEveryKind(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "socket")
+	for name, to := range map[string]string{"HTTP": "tcp", "HTTP/2": "h2c", "a Unix socket": "unix"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			protocols := new(http.Protocols)
+			protocols.SetHTTP1(to != "h2c")
+			protocols.SetUnencryptedHTTP2(to == "h2c")
+			server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(switchProtocols), ReadHeaderTimeout: time.Minute}
+			network, address := "tcp", "127.0.0.1:0"
+			if to == "unix" {
+				network, address = "unix", socket
+			}
+			listener, err := net.Listen(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = server.Serve(listener) }()
+			t.Cleanup(func() { _ = server.Close() })
+			upstream := map[string]string{"tcp": "", "h2c": "h2c://", "unix": "unix/"}[to] + listener.Addr().String()
+			p := startProxy(t, secretVariables, "--to", upstream)
+			for range 2 {
+				if _, _, res := onWire(t, p.url, "GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n"); res.StatusCode != http.StatusOK {
+					t.Errorf("a page: the answer is %d", res.StatusCode)
+				}
+			}
+			if r := send(t, "user.created", "--to", p.url+"/api/webhooks"); r.code != 0 {
+				t.Errorf("a delivery: %s%s", r.stdout, r.stderr)
+			}
+			if to == "h2c" { // Caddy forwards no Upgrade over HTTP/2
+				return
+			}
+			conn, reader, res := onWire(t, p.url, "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+			if res.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("a WebSocket: the answer is %d", res.StatusCode)
+			}
+			fmt.Fprint(conn, "hello\n")
+			if line, err := reader.ReadString('\n'); line != "hello\n" {
+				t.Errorf("the WebSocket says %q, %v", line, err)
+			}
+		})
+	}
+}
+
+// switchProtocols answers 200, or says over the new protocol what it hears.
+func switchProtocols(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") == "" {
+		return
+	}
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	line, _ := buffered.ReadString('\n')
+	fmt.Fprint(conn, line)
 }
