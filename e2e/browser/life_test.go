@@ -107,7 +107,7 @@ func TestTimelineOfAnObject(t *testing.T) {
 	b.openRow("msg_old")
 	b.waitForText("#panel", "No data.id is known")
 	b.click("#tab-payload")
-	b.waitForText("#panel", "The guard did not read the body.")
+	b.waitForText("#panel", "The guard did not read the body to its end.")
 }
 
 func TestDiagnosisSaysTheCauseFirstAndOnce(t *testing.T) {

@@ -57,7 +57,8 @@ these paths, only genuine deliveries reach your backend. Requests to other paths
 reach your backend unchecked. With --only, they are refused.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
-guard does not refuse it, the command ends with an error.
+guard does not refuse it, the command ends with an error. With --report-only, it
+sends none, because the guard refuses nothing.
 
 The proxy listens on this machine only, at http://localhost:8080. Point a
 tunnel such as ngrok or cloudflared at that address. If --from is a domain,

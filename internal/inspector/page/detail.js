@@ -109,7 +109,7 @@ export class Detail {
 		const [entry, attempts, counterpart, timeline, edits] = this.#data;
 		const panels = {
 			payload: () => [edits && edits.list.length > 0 ? changeList(edits, "Edited in this replay") : "",
-				bodyView(entry.request.body, { what: "request", unread: "The guard did not read the body.", search: this.search })],
+				bodyView(entry.request.body, { what: "request", unread: "The guard did not read the body to its end.", search: this.search })],
 			headers: () => this.#headers(entry.request.headers),
 			answer: () => this.#answers(entry, counterpart),
 			attempts: () => this.#list(entry, attempts),

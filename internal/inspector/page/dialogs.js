@@ -112,7 +112,7 @@ class Editor {
 		this.check.classList.toggle("wrong", Boolean(error));
 		this.area.setAttribute("aria-invalid", Boolean(error));
 		if (error) this.check.textContent = `Not JSON: line ${error.line}, column ${error.column}: ${error.message}`;
-		else this.check.textContent = this.exact.checked ? "JSON. It is sent exactly as you wrote it." : "JSON. If you change it, it is sent without white space, as Svix does.";
+		else this.check.textContent = this.exact.checked ? "JSON. It is sent exactly as you wrote it." : "JSON. A new body is sent without white space, as Svix does.";
 	}
 }
 
