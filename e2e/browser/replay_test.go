@@ -81,7 +81,7 @@ func TestEditAndReplay(t *testing.T) {
 	}
 
 	b.write("#edit [name=body]", "{\n  \"data\": {\"id\": \"user_2b\", \"seats\": 12345678901234567890},\n  \"type\": \"user.updated\"\n}")
-	b.waitForText("#edit .check", "JSON. A new body is sent without white space")
+	b.waitForText("#edit .check", "JSON. If you change it, it is sent without white space")
 	b.click("#edit summary")
 	b.write("#edit [name=headers]", "Content-Type: application/json\nX-Trace: 7")
 	b.click("#edit [name=new_id]")

@@ -65,7 +65,8 @@ class Form {
 
 // Editor checks JSON while you type.
 class Editor {
-	constructor(form) {
+	constructor(form, subject) {
+		this.subject = subject;
 		this.area = form.elements.body;
 		this.exact = form.elements.exact;
 		this.check = $(".check", form);
@@ -112,12 +113,12 @@ class Editor {
 		this.check.classList.toggle("wrong", Boolean(error));
 		this.area.setAttribute("aria-invalid", Boolean(error));
 		if (error) this.check.textContent = `Not JSON: line ${error.line}, column ${error.column}: ${error.message}`;
-		else this.check.textContent = this.exact.checked ? "JSON. It is sent exactly as you wrote it." : "JSON. A new body is sent without white space, as Svix does.";
+		else this.check.textContent = this.exact.checked ? "JSON. It is sent exactly as you wrote it." : `JSON. ${this.subject} is sent without white space, as Svix does.`;
 	}
 }
 
 const edit = new Form("#edit", "Not sent");
-const editor = new Editor(edit.form);
+const editor = new Editor(edit.form, "If you change it, it");
 
 // Headers that the API does not let you change.
 const fixed = /^(?:(?:svix|webhook)-(?:id|timestamp|signature)|content-length|transfer-encoding|trailer|expect|host)$/i;
@@ -188,7 +189,7 @@ function changedHeaders(before, text) {
 }
 
 const example = new Form("#example", "Not sent");
-const payload = new Editor(example.form);
+const payload = new Editor(example.form, "It");
 let lastType = "user.created";
 let examples = []; // the endpoints in the dialog
 
