@@ -109,7 +109,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 	}
 
 	# The body of a CONNECT reaches a backend as it is. Some backends read it as the
-	# next request, which no guard has seen. A WebSocket does not stay a CONNECT.
+	# next request, which no guard has seen. Caddy makes a GET of a WebSocket's CONNECT.
 	@connect {
 		method CONNECT
 		not header :protocol websocket

@@ -14,9 +14,9 @@ import (
 func SendConnect(t testing.TB, client Client, path, protocol string) (status int) {
 	t.Helper()
 	body := "POST /api/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}"
-	// The type of the body hides its length.
 	ctx, cancel := context.WithTimeout(t.Context(), AtOnce)
 	defer cancel()
+	// NopCloser hides the length of the body.
 	r, err := http.NewRequestWithContext(ctx, http.MethodConnect, client.URL+path, io.NopCloser(strings.NewReader(body)))
 	if err != nil {
 		t.Fatal(err)

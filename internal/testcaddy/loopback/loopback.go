@@ -15,8 +15,8 @@ import (
 // again between being found and being used.
 //
 // They are in blocks. A process owns a block as long as it listens on the first port
-// of it, so two processes never find the same port. Two Caddys could listen on it at
-// the same time.
+// of it. So two processes never find the same port. That matters because two Caddys can
+// listen on one port at the same time.
 const (
 	firstPort = 10_000
 	lastPort  = 29_999
