@@ -18,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/trailers"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
@@ -26,6 +27,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
+	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_drop_trailers", parseDropTrailers)
+	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_drop_trailers", httpcaddyfile.Before, "tracing") // which copies the request
 }
 
 // parseDirective does what parseGuard does, and removes secrets from its errors. These
@@ -406,6 +409,17 @@ func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		i.AllowRemote = true
 	}
 	return nil
+}
+
+// parseDropTrailers sets up the handler from Caddyfile tokens. Syntax:
+//
+//	clerk_webhook_drop_trailers [<matcher>]
+func parseDropTrailers(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	helper.Next() // the directive's name
+	if helper.NextArg() || helper.NextBlock(0) {
+		return nil, helper.Err("clerk_webhook_drop_trailers takes nothing but a matcher, such as /app/*: remove the rest")
+	}
+	return new(trailers.Drop), nil
 }
 
 // UnmarshalCaddyfile sets up the matcher from Caddyfile tokens. Syntax:

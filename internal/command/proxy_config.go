@@ -127,12 +127,15 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		@upgrade not vars_regexp {http.request.header.Upgrade} (?i)^(websocket)?$
 		request_header @upgrade -Upgrade
 
-		# Some backends take the path of the request from these.
+		# Some backends take the path of the request from these, also if they come as
+		# trailers. Others read trailers as the next request.
 		request_header -X-Original-UR*
 		request_header -X-Rewrite-UR*
+		clerk_webhook_drop_trailers
+
 		reverse_proxy {{token .Upstream}} {
-			# Some backends read a part of a request, such as its trailers, as the next
-			# request on the connection. Without keepalive, they close it instead.
+			# Some backends read a part of a request, such as a body that they do not use,
+			# as the next request on the connection. Without keepalive, they close it instead.
 			transport http {
 				keepalive off
 			}

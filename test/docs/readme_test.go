@@ -220,6 +220,11 @@ var promises = map[string][]promise{
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
 		{name: "the rest goes on", method: http.MethodGet, path: "/a.b/..c", status: 200, backend: "localhost:3000"},
 	},
+	"Without trailers": {
+		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+		{name: "forged ones do not", secret: unknownSecret, status: 403},
+		{name: "other pages go on", method: http.MethodGet, path: "/other", status: 200, backend: "localhost:3000"},
+	},
 	"Without CONNECT": {
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},

@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -161,6 +162,12 @@ func TestOnlyWebSocketsChangeTheProtocol(t *testing.T) {
 
 func TestConnectIsRefused(t *testing.T) {
 	clients, backend := documentedSite(t, "Without CONNECT")
+	checkConnect(t, clients, backend)
+}
+
+// A WebSocket is the only CONNECT that reaches the backend.
+func checkConnect(t *testing.T, clients []testcaddy.Client, backend *testcaddy.Backend) {
+	t.Helper()
 	for _, client := range clients {
 		for _, path := range []string{"", "/other", "/api/webhooks"} {
 			for _, protocol := range []string{"", "foo"} {
@@ -194,6 +201,22 @@ func documentedSite(t *testing.T, heading string) ([]testcaddy.Client, *testcadd
 	s := newSite(t, blockUnder(t, heading).text)
 	_, directives, _ := strings.Cut(s.caddyfile, "{\n")
 	return testcaddy.RunSite(t, strings.TrimSuffix(directives, "}\n"), "").Clients, s.backends["localhost:3000"]
+}
+
+func TestNobodyCanForgeTheHeaderThatOnlyCaddySets(t *testing.T) {
+	clients, backend := documentedSite(t, "A header that only Caddy sets")
+	checkConnect(t, clients, backend)
+	for _, client := range clients {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, client.URL+"/other", io.NopCloser(strings.NewReader("{}")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Trailer = http.Header{"Webhook-Verified": {"true"}, "Webhook_verified": {"true"}}
+		testcaddy.Send(t, client.Client, r)
+		if got := testcaddy.OnlyRequest(t, backend); len(got.Trailer) > 0 || !got.Close {
+			t.Errorf("%s: the trailers %v arrived on a connection that ends: %v", client.Name, got.Trailer, got.Close)
+		}
+	}
 }
 
 func TestHeadersThatReplaceThePathAreRemoved(t *testing.T) {
