@@ -52,7 +52,8 @@ has. It sends no deletion at all if there would be more than --max-deletions, or
 Clerk has none of your ids.
 
 An object that has not changed always gives the same svix-id. So you can run the
-command again: a guard with deduplicate forwards each event only once.
+command again within the window of deduplicate, which is 48 hours by default: the
+guard forwards each event only once.
 
 --resume names a file in which the command saves its progress. If the command was
 stopped, run it again with the same flags. It continues where it stopped. At the

@@ -206,7 +206,7 @@ export class Detail {
 		const answered = statusKind(entry) === "s2" ? "acknowledged" : "answered " + statusText(entry);
 		const notes = notesOf(entry);
 		if (kind === "filtered") return box("Filtered", ...(notes.length > 0 ? notes : ["The endpoint's events option does not include this type."]), `The delivery was ${answered}, and your application has not seen it.`);
-		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy with 2xx. It has not seen this one." : "Your application was still handling a copy, so the guard told the sender to try again. After a resend by hand, Svix does not try again.");
+		if (kind === "duplicate") return box("Duplicate: " + words(entry.reason), entry.reason === "done" ? "Your application has already answered a copy with 2xx. It has not seen this one." : "Your application was still handling a copy, so the guard told the sender to try again. Svix does not retry a manual resend.");
 		if (kind !== "untaken") return "";
 		const { answer } = entry;
 		if (answer.state === "aborted") return box("No answer", "The connection to your application or to the sender was cut.");
