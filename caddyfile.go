@@ -18,7 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
-	"github.com/caddyclerk/caddy-clerk-webhook/internal/trailers"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/strict"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
 )
 
@@ -27,8 +27,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
 	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_drop_trailers", parseDropTrailers)
-	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_drop_trailers", httpcaddyfile.Before, "tracing") // which copies the request
+	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_strict", parseStrict)
+	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_strict", httpcaddyfile.Before, "tracing") // which copies the request
 }
 
 // parseDirective does what parseGuard does, and removes secrets from its errors. These
@@ -411,15 +411,36 @@ func (i *Inspector) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// parseDropTrailers sets up the handler from Caddyfile tokens. Syntax:
+// parseStrict sets up the handler from Caddyfile tokens. Syntax:
 //
-//	clerk_webhook_drop_trailers [<matcher>]
-func parseDropTrailers(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+//	clerk_webhook_strict [<matcher>] {
+//		paths <path...>
+//	}
+func parseStrict(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	helper.Next() // the directive's name
-	if helper.NextArg() || helper.NextBlock(0) {
-		return nil, helper.Err("clerk_webhook_drop_trailers takes nothing but a matcher, such as /app/*: remove the rest")
+	if helper.NextArg() {
+		return nil, helper.Errf("clerk_webhook_strict takes a matcher and a block of options, but not %s", shown(helper.Val()))
 	}
-	return new(trailers.Drop), nil
+	h := new(strict.Handler)
+	for helper.NextBlock(0) {
+		if option := helper.Val(); option != "paths" {
+			return nil, helper.Errf("unrecognized clerk_webhook_strict option %s: the only option is paths", shown(option))
+		}
+		paths := helper.RemainingArgs()
+		if len(paths) == 0 {
+			return nil, helper.Err("paths: wrong number of arguments: write paths <path...>, such as paths /api/webhooks")
+		}
+		for _, path := range paths {
+			if signature.HoldsSecret(path) { // Caddy exports it
+				return nil, helper.WrapErr(errSecretElsewhere)
+			}
+			if _, err := strict.ParsePath(path); err != nil { // here, because an error can name the line here
+				return nil, helper.WrapErr(err)
+			}
+		}
+		h.Paths = append(h.Paths, paths...)
+	}
+	return h, nil
 }
 
 // UnmarshalCaddyfile sets up the matcher from Caddyfile tokens. Syntax:

@@ -86,56 +86,19 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		}
 {{- end}}
 	}
-	# For Caddy, a path with a . or .. segment can lead out of the endpoint. Some
-	# backends take it for that of the endpoint.
-	@dots vars_regexp {http.request.uri.path} (^|[/\\])\.\.?([;/\\]|$)
-	handle @dots {
-		respond 400
-	}
-{{- if ne .Path "/"}}
-
-	# Some backends take this path, too, for that of the endpoint. They ignore
-	# path parameters, a host or a front controller in it, or read \ as a slash.
-	@lookalike vars_regexp {http.request.uri.path} {{token .Lookalike}}
-	handle @lookalike {
-		respond 400
-	}
-{{- end}}
-
-	# No path matcher sees a request target without a path, such as x:y.
-	@pathless not path /*
-	handle @pathless {
-		respond 400
-	}
-
-	# The body of a CONNECT reaches a backend as it is. Some backends read it as the
-	# next request, which no guard has seen. Caddy makes a GET of a WebSocket's CONNECT.
-	@connect {
-		method CONNECT
-		not header :protocol websocket
-		not vars {http.request.proto} websocket
-	}
-	handle @connect {
-		respond 405
-	}
 	handle {
 {{- if .Only}}
 		respond 404
 {{- else}}
-		# A backend that changes to HTTP/2 by Upgrade then reads requests that no
-		# guard has seen. A WebSocket carries none.
-		@upgrade not vars_regexp {http.request.header.Upgrade} (?i)^(websocket)?$
-		request_header @upgrade -Upgrade
-
-		# Some backends take the path of the request from these, also if they come as
-		# trailers. Others read trailers as the next request.
-		request_header -X-Original-UR*
-		request_header -X-Rewrite-UR*
-		clerk_webhook_drop_trailers
-
+		# Some backends take more requests for those of the endpoint than Caddy does,
+		# or read one request as two. No guard has seen these.
+		clerk_webhook_strict{{if ne .Path "/"}} {
+			paths {{token .EscapedPath}}
+		}
+{{- end}}
 		reverse_proxy {{token .Upstream}} {
-			# Some backends read a part of a request, such as a body that they do not use,
-			# as the next request on the connection. Without keepalive, they close it instead.
+			# Some backends read a body that they do not use as the next request on the
+			# connection. Without keepalive, they close it instead.
 			transport http {
 				keepalive off
 			}

@@ -57,25 +57,9 @@ func (p *proxy) Matcher() string {
 	return strings.TrimSuffix(p.Path, "/") + "*"
 }
 
-// between matches what can be in front of a part of the path without a meaning to some
-// backend: path parameters, a front controller, and backslashes or several slashes. A
-// parameter can have encoded slashes.
-const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
-
-var dotlessI = strings.NewReplacer("i", "[iı]", "I", "[iı]", "ı", "[iı]")
-
-// Lookalike is a regular expression of paths that some backend reads as one that begins
-// with the guarded path. At their start can be a host, as JavaScript's URL reads //host.
-// They can have letters that are the same in another case: (?i) covers ſ and K, but not ı,
-// which is I in capitals.
-func (p *proxy) Lookalike() string {
-	pattern := `(?is)^([/\\][/\\]+(.*@)?[^/\\]+)?`
-	for part := range strings.SplitSeq(strings.Trim(p.Path, "/"), "/") {
-		pattern += between + dotlessI.Replace(regexp.QuoteMeta(part))
-	}
-	return pattern
-}
-
 func (p *proxy) guardsAll() bool { return p.Path == "/" }
 
-func (p *proxy) endpoint() string { return p.Listener.url + (&url.URL{Path: p.Path}).EscapedPath() }
+// EscapedPath is the path as in a URL.
+func (p *proxy) EscapedPath() string { return (&url.URL{Path: p.Path}).EscapedPath() }
+
+func (p *proxy) endpoint() string { return p.Listener.url + p.EscapedPath() }

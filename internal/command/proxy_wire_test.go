@@ -181,8 +181,8 @@ func TestProxyUsesNoConnectionTwiceForUnguardedRequests(t *testing.T) {
 	t.Parallel()
 	backend := testcaddy.NewBackend(t, nil)
 	p := startProxy(t, secretVariables, "--to", backend.Address)
-	for range 3 {
-		_, _, res := onWire(t, p.url, "POST /other HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+	for _, upgrade := range []string{"", "", "Connection: Upgrade\r\nUpgrade: websocket\r\n"} {
+		_, _, res := onWire(t, p.url, "POST /other HTTP/1.1\r\nHost: localhost\r\n"+upgrade+"Content-Length: 2\r\n\r\n{}")
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("it answers %d", res.StatusCode)
 		}

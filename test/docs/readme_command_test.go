@@ -74,17 +74,18 @@ var documentedLines = map[string]struct {
 	prints   string
 	arrivals int // at the backend
 }{
-	"caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile":                  {prints: "\t\tclerk_webhook {\n"},
-	"caddy clerk-webhook send user.created user.updated user.deleted":                        {prints: "3 of 3 accepted\n", arrivals: 3},
-	"caddy clerk-webhook send user.created --set data.first_name=Ada":                        {prints: "200  ", arrivals: 1},
-	"caddy clerk-webhook send --data payload.json":                                           {prints: "200  ", arrivals: 1},
-	"caddy clerk-webhook send user.created --count 10000 --concurrency 32":                   {prints: "10000 of 10000 accepted", arrivals: 10000},
-	"caddy clerk-webhook send user.created --invalid reformatted":                            {code: 1, prints: "403  "},
-	"caddy clerk-webhook secret --listen-token":                                              {prints: "c_"},
-	"caddy clerk-webhook events":                                                             {prints: "user.created\n"},
-	"caddy clerk-webhook events user.created":                                                {prints: `"type": "user.created"`},
-	"caddy clerk-webhook verify --request delivery.http":                                     {code: 1, prints: "body_newline_added (proven)\n"},
-	"caddy clerk-webhook sign --data payload.json --curl http://localhost:8080/api/webhooks": {prints: "curl "},
+	"caddy clerk-webhook proxy --to localhost:3000 --config-only=caddyfile":                           {prints: "\t\tclerk_webhook {\n"},
+	"caddy clerk-webhook send user.created user.updated user.deleted":                                 {prints: "3 of 3 accepted\n", arrivals: 3},
+	"caddy clerk-webhook send user.created --set data.first_name=Ada":                                 {prints: "200  ", arrivals: 1},
+	"caddy clerk-webhook send --data payload.json":                                                    {prints: "200  ", arrivals: 1},
+	"caddy clerk-webhook send user.created --count 10000 --concurrency 32":                            {prints: "10000 of 10000 accepted", arrivals: 10000},
+	"caddy clerk-webhook send user.created --invalid reformatted":                                     {code: 1, prints: "403  "},
+	"caddy clerk-webhook send user.created --invalid signature --to https://example.com/api/webhooks": {code: 1, prints: "403  "},
+	"caddy clerk-webhook secret --listen-token":                                                       {prints: "c_"},
+	"caddy clerk-webhook events":                                                                      {prints: "user.created\n"},
+	"caddy clerk-webhook events user.created":                                                         {prints: `"type": "user.created"`},
+	"caddy clerk-webhook verify --request delivery.http":                                              {code: 1, prints: "body_newline_added (proven)\n"},
+	"caddy clerk-webhook sign --data payload.json --curl http://localhost:8080/api/webhooks":          {prints: "curl "},
 }
 
 const proxyLine = "caddy clerk-webhook proxy --to localhost:3000"
@@ -119,6 +120,7 @@ func checkLine(t *testing.T, line string) {
 		expected.arrivals = 1
 	}
 
+	line = strings.Replace(line, " --to https://example.com/api/webhooks", "", 1)
 	line = strings.Replace(line, "clerk-webhook send ", "clerk-webhook send --to "+url+"/api/webhooks ", 1)
 	output, code := testcaddy.RunLine(t, line)
 	if code != expected.code || !strings.Contains(output, expected.prints) {

@@ -119,6 +119,14 @@ type promise struct {
 	backend string // where it arrives, or "" for nowhere
 }
 
+// strictly is what a site with clerk_webhook_strict does.
+var strictly = []promise{
+	{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
+	{name: "forged ones do not", secret: unknownSecret, status: 403},
+	{name: "other pages go on", method: http.MethodGet, path: "/a.b/..c", status: 200, backend: "localhost:3000"},
+	{name: "paths that look like the guarded one do not", path: "/index.php/api/webhooks", status: 400},
+}
+
 // promises are those of each Caddyfile in the documentation, by the heading
 // above it.
 var promises = map[string][]promise{
@@ -206,34 +214,8 @@ var promises = map[string][]promise{
 		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
 		{name: "forged ones do not", secret: unknownSecret, status: 403},
 	},
-	"Without headers that replace the path": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-	},
-	"Without targets that have no path": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-		{name: "the rest goes on", method: http.MethodGet, path: "/", status: 200, backend: "localhost:3000"},
-	},
-	"Without dots in paths": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-		{name: "the rest goes on", method: http.MethodGet, path: "/a.b/..c", status: 200, backend: "localhost:3000"},
-	},
-	"Without trailers": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-		{name: "other pages go on", method: http.MethodGet, path: "/other", status: 200, backend: "localhost:3000"},
-	},
-	"Without CONNECT": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-		{name: "other pages go on", method: http.MethodGet, path: "/other", status: 200, backend: "localhost:3000"},
-	},
-	"Without changes of the protocol": {
-		{name: "genuine deliveries go on", status: 200, backend: "localhost:3000"},
-		{name: "forged ones do not", secret: unknownSecret, status: 403},
-	},
+	"The rest of the site, strictly": strictly,
+	"The rest of the site":           strictly,
 	"Listeners answer": {
 		{name: "nobody listens", status: 503},
 		{name: "forged ones are refused all the same", secret: unknownSecret, status: 403},

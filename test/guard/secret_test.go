@@ -375,7 +375,7 @@ func TestSecretsInRotation(t *testing.T) {
 // not belong, also where it is only part of a text.
 func TestRefusedJSONTellsNoSecret(t *testing.T) {
 	t.Setenv(secretVariable, testcaddy.Secret)
-	const guard, inspector, trailers = `{"handler": "clerk_webhook", %s}`, `{"handler": "clerk_webhook_inspector", %s}`, `{"handler": "clerk_webhook_drop_trailers", %s}`
+	const guard, inspector, strict = `{"handler": "clerk_webhook", %s}`, `{"handler": "clerk_webhook_inspector", %s}`, `{"handler": "clerk_webhook_strict", %s}`
 	for _, test := range []struct{ handler, options, option string }{
 		{guard, `"name": "SECRET"`, "name"},
 		{guard, `"name": "whsec\u005fKEY"`, "name"},
@@ -408,8 +408,9 @@ func TestRefusedJSONTellsNoSecret(t *testing.T) {
 		{inspector, `"allow_remote": "SECRET"`, "allow_remote"},
 		{inspector, `"SECRET": true`, "the name of an option"},
 		{inspector, `"secret": "SECRET"`, "secret"},
-		{trailers, `"SECRET": true`, "the name of an option"},
-		{trailers, `"secret": "SECRET"`, "secret"},
+		{strict, `"SECRET": true`, "the name of an option"},
+		{strict, `"paths": "SECRET"`, "paths"},
+		{strict, `"paths": ["/x", "SECRET"]`, "paths[]"},
 		{`{"handler": "clerk_webhook"}`, `"clerk_event": ["SECRET"]`, "clerk_event"},
 		{`{"handler": "clerk_webhook"}`, `"clerk_event": "SECRET"`, ""},
 		{`{"handler": "clerk_webhook"}`, `"clerk_event": [{"SECRET": 1}]`, ""},

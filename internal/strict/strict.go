@@ -1,0 +1,179 @@
+// Package strict refuses or cleans requests that no guard checks, and that some backends
+// take for a delivery or for several requests.
+package strict
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Handler refuses or cleans requests that a backend may take for a delivery although
+// Caddy does not. Use it for the whole site, beside `clerk_webhook`, if the backend also
+// gets requests on paths without a guard:
+//
+//	example.com {
+//		clerk_webhook /api/webhooks*
+//		clerk_webhook_strict {
+//			paths /api/webhooks
+//		}
+//		reverse_proxy localhost:3000
+//	}
+//
+// It answers these requests itself:
+//
+//   - 405: a `CONNECT`, unless it opens a WebSocket. Its body reaches a backend as it
+//     is, so some backends read it as the next request;
+//   - 400: a request target without a path, such as `x:y`, which no path matcher sees;
+//   - 400: a path with a `.` or `..` segment, which some backends resolve in another way;
+//   - 400: a path that some backends take for one of `paths`.
+//
+// From all others it removes what some backends read as another path or as the next
+// request: trailers, an `Upgrade` that does not open a WebSocket, and the headers
+// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL` and `X-Rewrite-URI`. The body, the
+// other headers and the answer stay as they are.
+type Handler struct {
+	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
+	// that begin with it. Other paths that some backends take for one of these get 400. They have a
+	// path parameter, a host or a front controller such as `/index.php` in it, a backslash
+	// for a slash, or a letter that is the same in another case. Default: none.
+	Paths []string `json:"paths,omitempty"`
+
+	guarded    caddyhttp.MatchPath
+	lookalikes []*regexp.Regexp
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.clerk_webhook_strict",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// UnmarshalJSON decodes the option. It repeats no signing secret that is given by mistake.
+func (h *Handler) UnmarshalJSON(raw []byte) error {
+	type options Handler // without this method
+	return config.Decode(raw, (*options)(h), nil)
+}
+
+// Provision prepares the paths.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	for _, path := range h.Paths {
+		decoded, err := ParsePath(path)
+		if err != nil {
+			return err
+		}
+		h.guarded = append(h.guarded, strings.TrimSuffix(decoded, "/")+"*")
+		h.lookalikes = append(h.lookalikes, lookalike(decoded))
+	}
+	return h.guarded.Provision(ctx)
+}
+
+// ParsePath decodes one of Paths, or returns an error. The error repeats nothing that may
+// be a secret.
+func ParsePath(path string) (decoded string, err error) {
+	if !strings.HasPrefix(path, "/") || strings.Trim(path, "/") == "" {
+		return "", signature.RedactError(fmt.Errorf("paths: %q: write the path of an endpoint, such as /api/webhooks", path))
+	}
+	if at := strings.IndexAny(path, "*?#{}"); at >= 0 {
+		return "", signature.RedactError(fmt.Errorf("paths: %q has '%c': write only the part before it, which stands for all paths that begin with it", path, path[at]))
+	}
+	decoded, err = url.PathUnescape(path)
+	if err != nil || strings.ContainsAny(decoded, `*%{}\`) { // a path matcher does not read these as plain text
+		return "", signature.RedactError(fmt.Errorf("paths: %q has a %%: only a character other than *, %%, {, } and \\ can be encoded", path))
+	}
+	return decoded, nil
+}
+
+// ServeHTTP answers a request that it refuses. It passes on all others without what a
+// backend may misread.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if status, why := h.refusal(r); status != 0 {
+		// Not an error: an error route could pass on the body.
+		http.Error(w, why, status)
+		return nil
+	}
+	clean(r)
+	return next.ServeHTTP(w, r)
+}
+
+var dots = regexp.MustCompile(`(^|[/\\])\.\.?([;/\\]|$)`)
+
+func (h *Handler) refusal(r *http.Request) (status int, why string) {
+	path := r.URL.Path
+	switch {
+	case r.Method == http.MethodConnect && !connectsWebSocket(r):
+		return http.StatusMethodNotAllowed, "This site accepts CONNECT for WebSockets only."
+	case !strings.HasPrefix(path, "/"):
+		return http.StatusBadRequest, "This request target has no path."
+	case dots.MatchString(path):
+		return http.StatusBadRequest, "This path has a . or .. segment."
+	case h.looksGuarded(path) && !h.isGuarded(r):
+		return http.StatusBadRequest, "Some backends take this path for that of a webhook endpoint."
+	}
+	return 0, ""
+}
+
+func (h *Handler) looksGuarded(path string) bool {
+	return slices.ContainsFunc(h.lookalikes, func(l *regexp.Regexp) bool { return l.MatchString(path) })
+}
+
+func (h *Handler) isGuarded(r *http.Request) bool {
+	matches, err := h.guarded.MatchWithError(r)
+	return matches && err == nil
+}
+
+// clean removes what some backends read as another path or as the next request.
+func clean(r *http.Request) {
+	dropTrailers(r)
+	if !upgradesToWebSocket(r) {
+		delete(r.Header, "Upgrade")
+	}
+	for name := range r.Header {
+		if replacesPath(name) {
+			delete(r.Header, name)
+		}
+	}
+}
+
+// replacesPath reports whether some backends take the path of the request from a header.
+// They read _ in its name as -.
+func replacesPath(name string) bool {
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	return strings.HasPrefix(name, "x-original-ur") || strings.HasPrefix(name, "x-rewrite-ur")
+}
+
+// upgradesToWebSocket reports whether an HTTP/1.1 request opens a WebSocket (RFC 6455,
+// section 4.1). One with a body does not: a backend that does not read the body would
+// take it for the next request, because a request with an Upgrade keeps the connection.
+func upgradesToWebSocket(r *http.Request) bool {
+	upgrade := r.Header["Upgrade"]
+	return r.Method == http.MethodGet && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+		len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
+}
+
+// connectsWebSocket reports whether a CONNECT opens a WebSocket over HTTP/2 (RFC 8441) or
+// HTTP/3 (RFC 9220). Caddy sends it to the backend as a GET, which has no body.
+func connectsWebSocket(r *http.Request) bool {
+	return r.ContentLength <= 0 && (r.Proto == "websocket" || r.Header.Get(":protocol") == "websocket")
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

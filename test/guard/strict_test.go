@@ -1,0 +1,231 @@
+package guard_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+)
+
+// Caddy's reverse_proxy passes on the trailers of a request. Some backends take them
+// for headers, or for the next request.
+func TestStrictDropsTrailers(t *testing.T) {
+	for name, test := range map[string]struct {
+		site    string // %s is the backend
+		arrives bool   // trailers reach the backend
+	}{
+		"without the directive":          {"reverse_proxy %s", true},
+		"for the whole site":             {"reverse_proxy %s\nclerk_webhook_strict", false},
+		"for a path":                     {"clerk_webhook_strict /other*\nreverse_proxy %s", false},
+		"for another path":               {"clerk_webhook_strict /hooks*\nreverse_proxy %s", true},
+		"in front of a handle":           {"handle {\nreverse_proxy %s\n}\nclerk_webhook_strict", false},
+		"behind a copy of the request":   {"tracing\nroute {\nclerk_webhook_strict\nreverse_proxy %s\n}", false},
+		"in front of a copy":             {"route {\nclerk_webhook_strict\ntracing\nreverse_proxy %s\n}", false},
+		"before the body is kept":        {"route {\nclerk_webhook_strict\nvars body {http.request.body}\nreverse_proxy %s\n}", false},
+		"after the body was kept":        {"route {\nvars body {http.request.body}\nclerk_webhook_strict\nreverse_proxy %s\n}", false},
+		"with buffers":                   {"clerk_webhook_strict\nreverse_proxy %s {\nrequest_buffers 1MiB\n}", false},
+		"to an error route":              {"clerk_webhook_strict\nerror 500\nhandle_errors {\nreverse_proxy %s\n}", false},
+		"to an error route, with a copy": {"tracing\nclerk_webhook_strict\nerror 500\nhandle_errors {\nreverse_proxy %s\n}", false},
+		"in an error route":              {"error 500\nhandle_errors {\nclerk_webhook_strict\nreverse_proxy %s\n}", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_TRACES_EXPORTER", "none")
+			backend := testcaddy.NewBackend(t, nil)
+			site := testcaddy.RunSite(t, strings.ReplaceAll(test.site, "%s", backend.Address), "")
+			for _, client := range site.Clients {
+				got := sendTrailers(t, client, backend)
+				if arrives := len(got.Trailer) > 0 || got.Header.Get("Trailer") != ""; arrives != test.arrives {
+					t.Errorf("%s: the trailers %v and the header Trailer %q arrived", client.Name, got.Trailer, got.Header.Get("Trailer"))
+				}
+			}
+		})
+	}
+}
+
+// sendTrailers sends a body with announced trailers, and returns what the backend got.
+func sendTrailers(t *testing.T, client testcaddy.Client, backend *testcaddy.Backend) testcaddy.Received {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, client.URL+"/other", io.NopCloser(strings.NewReader("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Trailer = http.Header{"X-Original-Url": {"/hooks"}}
+	testcaddy.Send(t, client.Client, r)
+	got := testcaddy.OnlyRequest(t, backend)
+	if string(got.Payload) != "body" {
+		t.Errorf("%s: the body %q arrived", client.Name, got.Payload)
+	}
+	return got
+}
+
+// A handler in front of the guard can copy the request. The error route gets the first
+// one, which shares its trailers with the copy.
+func TestStrictLeavesNoTrailersOfARejectedRequest(t *testing.T) {
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "tracing\nhandle {\nclerk_webhook_strict\nclerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nrespond 204\n}\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	for _, client := range site.Clients {
+		for name, secret := range map[string]string{"forged": testcaddy.OtherSecret, "unsigned": ""} {
+			r := testcaddy.SignedRequest(t, client.URL+"/hooks", testcaddy.OtherSecret, testcaddy.UserCreated)
+			if secret == "" {
+				r.Header.Del("Svix-Signature")
+			}
+			testcaddy.Chunk(r)
+			res, err := client.Do(r)
+			if err == nil { // else the sender gave up on a body that was refused
+				res.Body.Close()
+			}
+			for _, got := range backend.Take() {
+				if len(got.Trailer) > 0 {
+					t.Errorf("%s, %s: the error route passed on the trailers %v", client.Name, name, got.Trailer)
+				}
+			}
+		}
+	}
+}
+
+// A connection that has become HTTP/2 carries requests that no guard sees. With an
+// Upgrade, Caddy does not ask the backend to close the connection, so a backend that
+// does not read the body takes it for the next request.
+func TestStrictLetsOnlyWebSocketsUpgrade(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "")
+	for _, test := range []struct {
+		method, upgrade, body string // body has its header
+		want                  string
+	}{
+		{"GET", "websocket", "\r\n", "websocket"},
+		{"GET", "WebSocket", "\r\n", "websocket"},
+		{"GET", "websocket", "Content-Length: 0\r\n\r\n", "websocket"},
+		{"GET", "websocket", "Content-Length: 2\r\n\r\n{}", ""},
+		{"GET", "websocket", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ""},
+		{"POST", "websocket", "Content-Length: 2\r\n\r\n{}", ""},
+		{"POST", "websocket", "\r\n", ""},
+		{"GET", "h2c", "\r\n", ""},
+		{"GET", "TLS/1.0, HTTP/1.1", "\r\n", ""},
+		{"GET", "websocket, h2c", "\r\n", ""},
+		{"GET", "h2c\r\nUpgrade: websocket", "\r\n", ""},
+		{"GET", "websocket\r\nUpgrade: h2c", "\r\n", ""},
+		{"GET", "h2c\r\nConnection: HTTP2-More", "\r\n", ""},
+	} {
+		conn := testcaddy.Dial(t, site.Plain)
+		conn.Send(t, test.method+" /other HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: "+test.upgrade+"\r\n"+test.body)
+		if _, err := conn.Answer(test.method); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(testcaddy.OnlyRequest(t, backend).Header["Upgrade"], ","); got != test.want {
+			t.Errorf("%+v: the backend got %q", test, got)
+		}
+	}
+}
+
+// Some backends take the path of such a header for that of the request.
+func TestStrictRemovesHeadersThatReplaceThePath(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "expected_underscore_headers x_original_uri")
+	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "x_original_uri", "X_Rewrite-URL"} {
+		conn := testcaddy.Dial(t, site.Plain)
+		conn.Send(t, "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Original-Host: kept\r\n"+name+": /api/webhooks\r\nContent-Length: 0\r\n\r\n")
+		if _, err := conn.Answer("POST"); err != nil {
+			t.Fatal(err)
+		}
+		got := testcaddy.OnlyRequest(t, backend).Header
+		if got.Get("X-Original-Host") != "kept" || strings.Contains(fmt.Sprint(got), "/api/webhooks") {
+			t.Errorf("%s: the backend got %v", name, got)
+		}
+	}
+}
+
+// A WebSocket is the only CONNECT that passes. With HTTP/1.1, Caddy itself reads its body
+// as the next request, which meets the guard.
+func TestStrictRefusesConnect(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict\nclerk_webhook /api/webhooks* {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Address, "")
+	for _, client := range site.Clients {
+		for _, path := range []string{"", "/", "/other", "/api/webhooks"} {
+			for _, protocol := range []string{"", "foo", "h2c", "WebSocket", "websockets"} {
+				if status := testcaddy.SendConnect(t, client, path, protocol); status != 0 && (status < 400 || status >= 500) {
+					t.Errorf("%s, CONNECT %s with %q: the answer is %d", client.Name, path, protocol, status)
+				}
+				testcaddy.WantNothing(t, backend)
+			}
+		}
+	}
+	http3 := site.Clients[len(site.Clients)-1]
+	testcaddy.SendConnect(t, http3, "/other", "websocket")
+	if r := testcaddy.OnlyRequest(t, backend); r.Method != http.MethodGet || r.Header.Get("Upgrade") != "websocket" {
+		t.Errorf("a WebSocket reached the backend as %s with the headers %v", r.Method, r.Header)
+	}
+}
+
+// The backend reads the body after it has answered the CONNECT.
+func TestConnectForgesADeliveryWithoutStrict(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook /api/webhooks* {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Address, "")
+	testcaddy.SendConnect(t, site.Clients[len(site.Clients)-1], "/other", "")
+	testcaddy.Await(t, "the delivery in the body of a CONNECT", func() bool {
+		return slices.ContainsFunc(backend.Take(), func(r testcaddy.Received) bool {
+			return r.Method == http.MethodPost && r.RequestURI == "/api/webhooks"
+		})
+	})
+}
+
+// What is refused does not reach an error route either.
+func TestStrictRefusesTargets(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict {\npaths /api/webhooks /kapı /a%23b%20c\n}\nreverse_proxy "+backend.Address+"\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	for line, want := range map[string]int{
+		"POST http:http://h/api/webhooks": 400, "POST http://127.0.0.1": 400, "POST http:?x": 400, "POST x:y": 400, "OPTIONS http:*": 400,
+		"CONNECT 127.0.0.1:80": 405, "CONNECT /api/webhooks": 405,
+
+		"POST /api//../webhooks": 400, "POST /api//%2E%2e/webhooks": 400, "POST /api/webhooks/x//../..": 400, "POST /api/webhooks/../x": 400,
+		"POST /x/..": 400, "GET /./x": 400, "POST /x/..;/api/webhooks": 400, "POST /x/..;y": 400, `POST /x\..\api/webhooks`: 400,
+
+		"POST /index.php/api/webhooks": 400, "POST /INDEX.PHP/api/webhooks": 400, "POST /api;x/webhooks": 400, "POST //x/api/webhooks": 400,
+		"POST /api%5cwebhooks": 400, "POST /api/webhook%C5%BF": 400, "POST /KAPI": 400, "GET /index.php/kap%C4%B1": 400, "POST /x.php/a%23b%20c": 400,
+
+		// What the guard covers is not the concern of this handler.
+		"POST /api/webhooks": 200, "POST /API//webhooks/": 200, "POST /api/webhooks;x": 200, "POST /api%2fwebhooks.json": 200, "POST /kap%C4%B1": 200, "POST /a%23b%20c": 200,
+
+		"GET /": 200, "GET /index.php/api": 200, "POST /v1/api/webhooks": 200, "GET /a.b/..c": 200, "GET /.well-known/x": 200, "GET //": 200, "GET /a;b/c": 200,
+	} {
+		conn := testcaddy.Dial(t, site.Plain)
+		conn.Send(t, line+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+		answer, err := conn.Answer("POST")
+		if err != nil || answer.StatusCode != want {
+			t.Errorf("%s: %v, %v, want %d", line, answer.Response, err, want)
+		}
+		if n := len(backend.Take()); (n == 1) != (want == 200) {
+			t.Errorf("%s: %d requests reached the backend", line, n)
+		}
+	}
+}
+
+func TestMistakesOfStrict(t *testing.T) {
+	for name, test := range map[string]struct{ directive, want string }{
+		"an argument":               {"on", "takes a matcher and a block"},
+		"an argument and a matcher": {"/other* on", "takes a matcher and a block"},
+		"a secret":                  {testcaddy.Secret, "not a secret"},
+		"an unknown option":         {"{\npath /x\n}", "unrecognized clerk_webhook_strict option 'path': the only option is paths"},
+		"no path":                   {"{\npaths\n}", "write paths <path...>"},
+		"a path without a slash":    {"{\npaths api\n}", "Caddyfile:3"},
+		"the whole site":            {"{\npaths /\n}", "such as /api/webhooks"},
+		"an asterisk":               {"{\npaths /x /api/webhooks*\n}", "write only the part before it"},
+		"a query":                   {"{\npaths /x?y\n}", "write only the part before it"},
+		"a placeholder":             {"{\npaths /{http.request.host}\n}", "write only the part before it"},
+		"an encoded asterisk":       {"{\npaths /x%2a\n}", "only a character other than"},
+		"a broken code":             {"{\npaths /x%2\n}", "only a character other than"},
+		"a secret as a path":        {"{\npaths /" + testcaddy.Secret + "\n}", "a secret does not belong here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := testcaddy.Adapt("http://localhost:1 {\nclerk_webhook_strict " + test.directive + "\n}\n")
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), testcaddy.Secret) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
