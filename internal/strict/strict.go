@@ -38,6 +38,7 @@ func init() {
 //   - 405: a `CONNECT`, unless it opens a WebSocket. Its body reaches a backend as it
 //     is, so some backends read it as the next request;
 //   - 400: a request target without a path, such as `x:y`, which no path matcher sees;
+//   - 414: a path of more than 8 KiB, because it would take long to look at;
 //   - 400: a path with a `.` or `..` segment, which some backends resolve in another way;
 //   - 400: a path that some backends take for one of `paths`.
 //
@@ -111,6 +112,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return next.ServeHTTP(w, r)
 }
 
+// maxPath bounds what a stranger's path costs. Most backends accept no more.
+const maxPath = 8 << 10
+
 var dots = regexp.MustCompile(`(^|[/\\])\.\.?([;/\\]|$)`)
 
 func (h *Handler) refusal(r *http.Request) (status int, why string) {
@@ -120,6 +124,8 @@ func (h *Handler) refusal(r *http.Request) (status int, why string) {
 		return http.StatusMethodNotAllowed, "This site accepts CONNECT for WebSockets only."
 	case !strings.HasPrefix(path, "/"):
 		return http.StatusBadRequest, "This request target has no path."
+	case len(path) > maxPath:
+		return http.StatusRequestURITooLong, "This path is too long."
 	case dots.MatchString(path):
 		return http.StatusBadRequest, "This path has a . or .. segment."
 	case h.looksGuarded(path) && !h.isGuarded(r):

@@ -21,11 +21,11 @@ var routers = map[string]func(target string) bool{
 	},
 	"how the target begins": func(target string) bool { return strings.HasPrefix(target, webhookPath+"/") }, // app.use of Express
 	"new URL(target, base)": func(target string) bool { // of JavaScript: // begins a host
-		if rest, ok := strings.CutPrefix(target, "//"); ok {
-			_, rest, _ = strings.Cut(rest, "/")
-			target = "/" + rest
+		if !strings.HasPrefix(target, "//") {
+			target = "//h" + target
 		}
-		return decodedAndCleaned(target) == webhookPath
+		u, err := url.Parse("http:" + target)
+		return err == nil && path.Clean(u.Path) == webhookPath
 	},
 	"new URL(origin + target)": func(target string) bool { // of JavaScript: it merges no slashes
 		u, err := url.Parse("http://h" + target)

@@ -1,13 +1,20 @@
 package guard_test
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/strict"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
 )
 
@@ -191,16 +198,18 @@ func TestStrictRefusesTargets(t *testing.T) {
 		// What the guard covers is not the concern of this handler.
 		"POST /api/webhooks": 200, "POST /API//webhooks/": 200, "POST /api/webhooks;x": 200, "POST /api%2fwebhooks.json": 200, "POST /kap%C4%B1": 200, "POST /a%23b%20c": 200,
 
+		"GET /" + strings.Repeat("a", 8<<10-1): 200, "GET /" + strings.Repeat("a", 8<<10): 414, "GET /x?" + strings.Repeat("a", 10<<10): 200,
+
 		"GET /": 200, "GET /index.php/api": 200, "POST /v1/api/webhooks": 200, "GET /a.b/..c": 200, "GET /.well-known/x": 200, "GET //": 200, "GET /a;b/c": 200,
 	} {
 		conn := testcaddy.Dial(t, site.Plain)
 		conn.Send(t, line+" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
 		answer, err := conn.Answer("POST")
 		if err != nil || answer.StatusCode != want {
-			t.Errorf("%s: %v, %v, want %d", line, answer.Response, err, want)
+			t.Errorf("%.100s: %v, %v, want %d", line, answer.Response, err, want)
 		}
 		if n := len(backend.Take()); (n == 1) != (want == 200) {
-			t.Errorf("%s: %d requests reached the backend", line, n)
+			t.Errorf("%.100s: %d requests reached the backend", line, n)
 		}
 	}
 }
@@ -228,4 +237,41 @@ func TestMistakesOfStrict(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzStrictRefusesLookalikes looks for targets that some backend takes for its webhook,
+// and that neither the guard nor the handler stops.
+func FuzzStrictRefusesLookalikes(f *testing.F) {
+	for _, target := range []string{"/api/webhooks", "/api;x/webhooks", "//x/api/webhooks", "/index.php/api/webhooks", "/x/..;/api/webhooks", "/api//../webhooks", `/api\webhooks`, "/api/webhook%C5%BF", "/api%5cwebhooks", "/api/webhooks/../x", "http:http://h/api/webhooks"} {
+		f.Add(target)
+	}
+	handler := &strict.Handler{Paths: []string{webhookPath}}
+	guarded := caddyhttp.MatchPath{webhookPath + "*"}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: f.Context()})
+	defer cancel()
+	if err := errors.Join(handler.Provision(ctx), guarded.Provision(ctx)); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST " + target + " HTTP/1.1\r\nHost: h\r\n\r\n")))
+		if err != nil || r.RequestURI != target || strings.Contains(target, "?") || strings.Contains(target, "%25") {
+			return // docs/security.md says that paths from the query and paths that are encoded twice pass
+		}
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, nil)
+		isGuarded, err := guarded.MatchWithError(r)
+		if isGuarded || err != nil {
+			return
+		}
+		next := caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			for name, takes := range routers {
+				if takes(r.RequestURI) {
+					t.Errorf("%s: %q passes", name, r.RequestURI)
+				}
+			}
+			return nil
+		})
+		if err := handler.ServeHTTP(httptest.NewRecorder(), r, next); err != nil {
+			t.Error(err)
+		}
+	})
 }
