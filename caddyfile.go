@@ -23,24 +23,23 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterDirective("clerk_webhook", parseDirective)
-	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook", httpcaddyfile.Before, "basic_auth")
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_inspector", parseInspector)
-	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_inspector", httpcaddyfile.Before, "respond")
-	httpcaddyfile.RegisterHandlerDirective("clerk_webhook_strict", parseStrict)
-	httpcaddyfile.RegisterDirectiveOrder("clerk_webhook_strict", httpcaddyfile.Before, "tracing") // which copies the request
+	register("clerk_webhook", "basic_auth", parseGuard)
+	register("clerk_webhook_inspector", "respond", parseInspector)
+	register("clerk_webhook_strict", "tracing", parseStrict) // which copies the request
 }
 
-// parseDirective does what parseGuard does, and removes secrets from its errors. These
-// repeat what somebody wrote.
-func parseDirective(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
-	values, err := parseGuard(helper)
-	return values, signature.RedactError(err)
+// register does what RegisterHandlerDirective does, and gives the directive a place
+// before another one. It refuses a matcher that does not match what it seems to, and
+// removes secrets from errors. These repeat what somebody wrote.
+func register(name, before string, parse func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)) {
+	httpcaddyfile.RegisterDirective(name, func(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+		route, err := parseRoute(helper, parse)
+		return route, signature.RedactError(err)
+	})
+	httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, before)
 }
 
-// parseGuard does what RegisterHandlerDirective does, and refuses a matcher that
-// would leave the endpoint unguarded.
-func parseGuard(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+func parseRoute(helper httpcaddyfile.Helper, parse func(httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)) ([]httpcaddyfile.ConfigValue, error) {
 	helper.Next() // the directive's name
 	matchers, err := helper.ExtractMatcherSet()
 	if err != nil {
@@ -50,11 +49,16 @@ func parseGuard(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error
 		helper.Next()
 		return nil, helper.WrapErr(err)
 	}
-	h := new(Handler)
-	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+	handler, err := parse(helper)
+	if err != nil {
 		return nil, err
 	}
-	return helper.NewRoute(matchers, h), nil
+	return helper.NewRoute(matchers, handler), nil
+}
+
+func parseGuard(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h := new(Handler)
+	return h, h.UnmarshalCaddyfile(helper.Dispenser)
 }
 
 // checkPaths refuses a path with a query or a fragment. A path matcher compares with

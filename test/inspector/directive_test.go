@@ -14,6 +14,8 @@ func TestInspectorDirective(t *testing.T) {
 		{"an option twice", "clerk_webhook_inspector {\nallow_remote\nallow_remote\n}", "given twice"},
 		{"an option with an argument", "clerk_webhook_inspector {\nallow_remote yes\n}", "takes no arguments"},
 		{"a secret", "clerk_webhook_inspector " + testcaddy.Secret, "a secret"},
+		{"a secret as a matcher", "clerk_webhook_inspector @" + testcaddy.Secret, "unrecognized matcher name"},
+		{"a secret in a matcher", "clerk_webhook_inspector /" + testcaddy.Secret, "a secret does not belong here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := testcaddy.Adapt("http://localhost:1 {\n" + test.directive + "\n}\n")
