@@ -51,8 +51,9 @@ seconds for an answer and follows no redirect. A type can be a pattern: '*' send
 every event that Clerk sends. To send an event that Clerk no longer sends, write
 its full name.
 
-The payloads are fictional. Each run makes its own ids, times, email addresses
-and names. Within one run, all events are about the same user or organization.
+The payloads are fictional. Each run makes its own ids, times, email addresses,
+user names and slugs. Within one run, all events are about the same user or
+organization.
 With --count, each repetition is about a new one.
 
 --data sends your own payload. --set changes a value in each payload. A value
