@@ -54,7 +54,8 @@ func newProxyCommand() *cobra.Command {
 Runs Caddy as a reverse proxy in front of your backend. It guards every path that
 begins with /api/webhooks, such as /api/webhooks.json. --path sets another path. On
 these paths, only genuine deliveries reach your backend. Requests to other paths
-reach your backend unchecked. With --only, they are refused.
+reach your backend unchecked, except those that some backends take for the
+endpoint. With --only, all of them are refused.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error. With --report-only, it
