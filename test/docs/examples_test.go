@@ -250,11 +250,12 @@ func TestProductionExample(t *testing.T) {
 		for _, path := range []string{"", "/", "/anything"} {
 			testcaddy.Send(t, client, testcaddy.SignedRequest(t, endpoint+path, testcaddy.OtherSecret, testcaddy.UserCreated)).Check(t, 403, "")
 		}
+		testcaddy.Send(t, client, testcaddy.SignedRequest(t, site+"index.php/api/webhooks", testcaddy.OtherSecret, testcaddy.UserCreated)).Check(t, 400, "")
 		testcaddy.WantNothing(t, backend)
 		testcaddy.Send(t, client, testcaddy.SignedRequest(t, site+"?hang-up", testcaddy.Secret, testcaddy.UserCreated)).Check(t, 502, "")
 		backend.Take()
 
-		testcaddy.Await(t, "the access log", func() bool { return len(log.Entries(t, "handled request")) >= 7 })
+		testcaddy.Await(t, "the access log", func() bool { return len(log.Entries(t, "handled request")) >= 8 })
 		log.WaitFor(t, "http.log.error")
 		if text := log.String(); !strings.Contains(text, `"Svix-Id"`) || strings.Contains(strings.ToLower(text), "svix-signature") {
 			t.Error("the log has no deliveries, or their signatures")
