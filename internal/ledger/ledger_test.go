@@ -329,7 +329,7 @@ func TestStoreIsToldLater(t *testing.T) {
 				claim := a.expect(t, "1", stores.New)
 				store.set(errFault, false)
 				test.end(claim)
-				time.Sleep(time.Minute)
+				time.Sleep(time.Minute + retryPause/2) // between two tries
 				store.set(nil, false)
 				b.expect(t, "1", stores.InProgress) // an outage does not end the claim
 				time.Sleep(2 * retryPause)
