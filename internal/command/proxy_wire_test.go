@@ -138,7 +138,7 @@ func TestProxyRemovesHeadersThatReplaceThePath(t *testing.T) {
 }
 
 // A backend that takes a connection over reads requests from it that no guard has seen.
-// A WebSocket carries none.
+// A WebSocket is not HTTP.
 func TestProxyLetsBackendsSwitchToWebSocketsOnly(t *testing.T) {
 	t.Parallel()
 	backend := newRecorder(t, ok)

@@ -126,6 +126,27 @@ func TestNobodyCanForgeTheHeaderThatOnlyCaddySets(t *testing.T) {
 	}
 }
 
+// A rejected request keeps the header that its sender sent. The error route removes it.
+func TestErrorRouteRemovesTheHeaderThatOnlyCaddySets(t *testing.T) {
+	const heading, documented = "A header that only Caddy sets", "request_header -Webhook-Verified"
+	_, section, _ := strings.Cut(testcaddy.ReadFile(t, "docs/security.md"), "### "+heading+"\n")
+	if section, _, _ = strings.Cut(section, "\n## "); !strings.Contains(section, "`"+documented+"`") {
+		t.Fatalf("docs/security.md does not say %s", documented)
+	}
+	for directive, arrives := range map[string]bool{"": true, documented: false} {
+		s := newSite(t, blockUnder(t, heading).text)
+		backend := s.backends["localhost:3000"]
+		s.caddyfile = strings.TrimSuffix(s.caddyfile, "}\n") + "handle_errors {\n" + directive + "\nreverse_proxy " + backend.Address + "\n}\n}\n"
+		s.run(t)
+		r := s.request(t, promise{secret: unknownSecret})
+		r.Header.Set("Webhook-Verified", "true")
+		testcaddy.Send(t, http.DefaultClient, r)
+		if got := testcaddy.OnlyRequest(t, backend).Header.Get("Webhook-Verified"); (got != "") != arrives {
+			t.Errorf("%q: the error route passed on the header %q", directive, got)
+		}
+	}
+}
+
 // try_files runs before the guard, and php_fastcgi after it. docs/security.md says so.
 func TestOrderOfTheGuardAndPHP(t *testing.T) {
 	for directives, guardIsFirst := range map[string]bool{
