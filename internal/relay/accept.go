@@ -14,9 +14,11 @@ import (
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/event"
 )
 
-// IsListener reports whether r asks for a WebSocket, as listeners do.
+// IsListener reports whether r asks for a WebSocket, as listeners do. Such a request has
+// no body (RFC 6455, section 4.1).
 func IsListener(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	hasBody := r.ContentLength != 0 || len(r.TransferEncoding) > 0
+	return r.Method == http.MethodGet && !hasBody && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // Options are the settings of a relay.

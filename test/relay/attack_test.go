@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"errors"
 	"encoding/binary"
 	"io"
 	"net/http"
@@ -48,6 +49,25 @@ func TestStrangersAreSentAway(t *testing.T) {
 				t.Errorf("it was closed after %s", took)
 			}
 		})
+	}
+}
+
+// The server reads a body before it lets go of the connection, so a stranger could keep
+// the connection open with one that does not come.
+func TestHandshakesWithABodyAreRefused(t *testing.T) {
+	address := strings.TrimPrefix(run(t, "relay"), "http://")
+	address, path, _ := strings.Cut(address, "/")
+	for _, framing := range []string{"Content-Length: 100000", "Transfer-Encoding: chunked"} {
+		conn := testcaddy.Dial(t, address)
+		conn.Send(t, "GET /"+path+" HTTP/1.1\r\nHost: "+address+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+framing+"\r\n\r\n")
+		res, err := conn.Answer(http.MethodGet)
+		if err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %v, %v", framing, res.Response, err)
+			continue
+		}
+		if _, err := conn.Answer(http.MethodGet); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: the connection has not ended: %v", framing, err)
+		}
 	}
 }
 
