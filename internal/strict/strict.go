@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,7 +37,6 @@ func init() {
 //   - 405: a `CONNECT`, unless it opens a WebSocket. Its body reaches a backend as it
 //     is, so some backends read it as the next request;
 //   - 400: a request target without a path, such as `x:y`, which no path matcher sees;
-//   - 414: a path of more than 8 KiB, because it would take long to look at;
 //   - 400: a path with a `.` or `..` segment, which some backends resolve in another way;
 //   - 400: a path that some backends take for one of `paths`.
 //
@@ -54,7 +52,7 @@ type Handler struct {
 	Paths []string `json:"paths,omitempty"`
 
 	guarded    caddyhttp.MatchPath
-	lookalikes []*regexp.Regexp
+	lookalikes []lookalike
 }
 
 // CaddyModule returns the Caddy module information.
@@ -79,7 +77,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 		h.guarded = append(h.guarded, strings.TrimSuffix(decoded, "/")+"*")
-		h.lookalikes = append(h.lookalikes, lookalike(decoded))
+		h.lookalikes = append(h.lookalikes, newLookalike(decoded))
 	}
 	return h.guarded.Provision(ctx)
 }
@@ -112,11 +110,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return next.ServeHTTP(w, r)
 }
 
-// maxPath bounds what a stranger's path costs. Most backends accept no more.
-const maxPath = 8 << 10
-
-var dots = regexp.MustCompile(`(^|[/\\])\.\.?([;/\\]|$)`)
-
 func (h *Handler) refusal(r *http.Request) (status int, why string) {
 	path := r.URL.Path
 	switch {
@@ -124,9 +117,7 @@ func (h *Handler) refusal(r *http.Request) (status int, why string) {
 		return http.StatusMethodNotAllowed, "This site accepts CONNECT for WebSockets only."
 	case !strings.HasPrefix(path, "/"):
 		return http.StatusBadRequest, "This request target has no path."
-	case len(path) > maxPath:
-		return http.StatusRequestURITooLong, "This path is too long."
-	case dots.MatchString(path):
+	case hasDots(path):
 		return http.StatusBadRequest, "This path has a . or .. segment."
 	case h.looksGuarded(path) && !h.isGuarded(r):
 		return http.StatusBadRequest, "Some backends take this path for that of a webhook endpoint."
@@ -134,8 +125,20 @@ func (h *Handler) refusal(r *http.Request) (status int, why string) {
 	return 0, ""
 }
 
+// hasDots reports whether a path has a . or .. segment. To some backends, a segment ends
+// at a backslash, or has path parameters.
+func hasDots(path string) bool {
+	for part := range strings.FieldsFuncSeq(path, func(c rune) bool { return c == '/' || c == '\\' }) {
+		if part, _, _ = strings.Cut(part, ";"); part == "." || part == ".." {
+			return true
+		}
+	}
+	return false
+}
+
 func (h *Handler) looksGuarded(path string) bool {
-	return slices.ContainsFunc(h.lookalikes, func(l *regexp.Regexp) bool { return l.MatchString(path) })
+	isOdd := hasOddText(path)
+	return slices.ContainsFunc(h.lookalikes, func(l lookalike) bool { return (isOdd || l.isOdd) && l.matches(path) })
 }
 
 func (h *Handler) isGuarded(r *http.Request) bool {

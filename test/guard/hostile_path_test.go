@@ -21,10 +21,7 @@ var routers = map[string]func(target string) bool{
 	},
 	"how the target begins": func(target string) bool { return strings.HasPrefix(target, webhookPath+"/") }, // app.use of Express
 	"new URL(target, base)": func(target string) bool { // of JavaScript: // begins a host
-		if !strings.HasPrefix(target, "//") {
-			target = "//h" + target
-		}
-		u, err := url.Parse("http:" + target)
+		u, err := (&url.URL{Scheme: "http", Host: "h", Path: "/"}).Parse(target)
 		return err == nil && path.Clean(u.Path) == webhookPath
 	},
 	"new URL(origin + target)": func(target string) bool { // of JavaScript: it merges no slashes

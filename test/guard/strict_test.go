@@ -198,7 +198,7 @@ func TestStrictRefusesTargets(t *testing.T) {
 		// What the guard covers is not the concern of this handler.
 		"POST /api/webhooks": 200, "POST /API//webhooks/": 200, "POST /api/webhooks;x": 200, "POST /api%2fwebhooks.json": 200, "POST /kap%C4%B1": 200, "POST /a%23b%20c": 200,
 
-		"GET /" + strings.Repeat("a", 8<<10-1): 200, "GET /" + strings.Repeat("a", 8<<10): 414, "GET /x?" + strings.Repeat("a", 10<<10): 200,
+		"GET /x;" + strings.Repeat("a", 2<<10-3): 200, "GET /x;" + strings.Repeat("a", 2<<10-2): 400, "GET /x?;" + strings.Repeat("a", 10<<10): 200,
 
 		"GET /": 200, "GET /index.php/api": 200, "POST /v1/api/webhooks": 200, "GET /a.b/..c": 200, "GET /.well-known/x": 200, "GET //": 200, "GET /a;b/c": 200,
 	} {

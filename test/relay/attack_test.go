@@ -1,8 +1,8 @@
 package relay_test
 
 import (
-	"errors"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
