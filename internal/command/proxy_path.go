@@ -35,10 +35,10 @@ func parsePath(given string) (string, error) {
 }
 
 // special matches what a path matcher does not read as plain text, and what stands for
-// other text in the routes of a framework, such as :id, [id], <id>, $id and (a|b). On
-// Windows, Caddy reads a backslash as a slash, and drops dots and spaces at the end of a
-// part.
-var special = regexp.MustCompile(`[][(){}<>*:$|%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
+// other text in the routes of a framework, such as :id, [id], <id>, $id and (a|b). Some
+// backends do not see what follows a semicolon. On Windows, Caddy reads a backslash as a
+// slash, and drops dots and spaces at the end of a part.
+var special = regexp.MustCompile(`[][(){}<>*:;$|%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
 
 func cleanPath(p string) string {
 	cleaned := path.Clean(p)

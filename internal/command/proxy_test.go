@@ -477,6 +477,7 @@ func TestProxyStartErrors(t *testing.T) {
 		{"a path with a group of routes", []string{"--path", "/api/(hooks)/clerk", "--config-only"}, "Write only the part before it: --path /api/."},
 		{"a path that is a regular expression", []string{"--path", "^/api/webhooks", "--config-only"}, "begin it with a slash"},
 		{"a path with the end of a regular expression", []string{"--path", "/api/webhooks$", "--config-only"}, "Write only the part before it: --path /api/webhooks."},
+		{"a path with a path parameter", []string{"--path", "/api/webhooks;x", "--config-only"}, "Write only the part before it: --path /api/webhooks."},
 		{"a path with alternatives", []string{"--path", "/hooks/(a|b)", "--config-only"}, "Write only the part before it: --path /hooks/."},
 		{"a path with an encoded wildcard", []string{"--path", "/hooks/a%2Ab", "--config-only"}, "Write only the part before it: --path /hooks/a."},
 		{"a path with an encoded percent sign", []string{"--path", "/hooks/a%25b", "--config-only"}, "Write only the part before it: --path /hooks/a."},

@@ -88,12 +88,12 @@ func ParsePath(path string) (decoded string, err error) {
 	if !strings.HasPrefix(path, "/") || strings.Trim(path, "/") == "" {
 		return "", signature.RedactError(fmt.Errorf("paths: %q: write the path of an endpoint, such as /api/webhooks", path))
 	}
-	if at := strings.IndexAny(path, "*?#{}"); at >= 0 {
+	if at := strings.IndexAny(path, "*?#;{}"); at >= 0 {
 		return "", signature.RedactError(fmt.Errorf("paths: %q has '%c': write only the part before it, which stands for all paths that begin with it", path, path[at]))
 	}
 	decoded, err = url.PathUnescape(path)
-	if err != nil || strings.ContainsAny(decoded, `*%{}\`) { // a path matcher does not read these as plain text
-		return "", signature.RedactError(fmt.Errorf("paths: %q has a %%: only a character other than *, %%, {, } and \\ can be encoded", path))
+	if err != nil || strings.ContainsAny(decoded, `*;%{}\`) { // a path matcher does not read these as plain text
+		return "", signature.RedactError(fmt.Errorf("paths: %q has a %%: only a character other than *, ;, %%, {, } and \\ can be encoded", path))
 	}
 	return decoded, nil
 }

@@ -228,6 +228,7 @@ func TestMistakesOfStrict(t *testing.T) {
 		"the whole site":            {"{\npaths /\n}", "such as /api/webhooks"},
 		"an asterisk":               {"{\npaths /x /api/webhooks*\n}", "write only the part before it"},
 		"a query":                   {"{\npaths /x?y\n}", "write only the part before it"},
+		"a path parameter":          {"{\npaths /x;y\n}", "write only the part before it"},
 		"a placeholder":             {"{\npaths /{http.request.host}\n}", "write only the part before it"},
 		"an encoded asterisk":       {"{\npaths /x%2a\n}", "only a character other than"},
 		"a broken code":             {"{\npaths /x%2\n}", "only a character other than"},
