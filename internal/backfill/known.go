@@ -43,7 +43,7 @@ func (k *Known) each(use func(ids []string) error) error {
 			continue
 		}
 		if kind, err := KindOf(id); err != nil || kind != Users {
-			return fmt.Errorf("%w: %s, line %d: %.60q is not the id of a user (user_…): give a file with one id a line, and nothing else", ErrDeletions, k.Name, number, id)
+			return fmt.Errorf("%w: %s, line %d: %s is not the id of a user (user_…): give a file with one id a line, and nothing else", ErrDeletions, k.Name, number, shown(id))
 		}
 		if number > maxKnown {
 			return fmt.Errorf("%w: %s has more than %d lines", ErrDeletions, k.Name, maxKnown)

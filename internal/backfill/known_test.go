@@ -163,3 +163,21 @@ func FuzzKnownIDs(f *testing.F) {
 		})
 	})
 }
+
+// What an error repeats is cut, which must not hide from Redact that it is a secret.
+func TestLongSecretsAreNotRepeated(t *testing.T) {
+	const password, key = "Tr0ub4dor-and-3xtra-long", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, text := range []string{
+		"postgresql://postgres.abcdefghijklmnopqrst:" + password + "@aws-0-eu-central-1.pooler.example.com:6543/postgres",
+		"DATABASE_URL=postgres://u8k3jfls83jd9s:" + password + "@ec2-54-73-22-169.eu-west-1.compute.example.com",
+		"ws://relay.example.com/api/webhooks?token=" + key,
+	} {
+		_, err := KindOf(text)
+		known := &Known{Name: "ids", Reader: strings.NewReader(text)}
+		for _, err := range []error{err, known.Check()} {
+			if err == nil || strings.Contains(err.Error(), "Tr0ub") || strings.Contains(err.Error(), key[:10]) {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+}

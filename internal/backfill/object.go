@@ -5,6 +5,8 @@ import (
 	"regexp"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // Kind is a kind of objects.
@@ -39,8 +41,12 @@ func KindOf(id string) (Kind, error) {
 			return kind, nil
 		}
 	}
-	return "", fmt.Errorf("%.60q is not the id of a user (user_…), an organization (org_…) or a membership (orgmem_…)", id)
+	return "", fmt.Errorf("%s is not the id of a user (user_…), an organization (org_…) or a membership (orgmem_…)", shown(id))
 }
+
+// shown quotes a text for an error. It removes secrets before it cuts the text, because
+// nobody knows a part of one as a secret.
+func shown(text string) string { return fmt.Sprintf("%.60q", signature.Redact(text)) }
 
 // Ids become part of the svix-id, where a full stop is not allowed.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
 
 // Set returns payload with the value at path replaced or added. payload must be in the
@@ -74,7 +76,7 @@ func set(dst []byte, old gjson.Result, path []string, value []byte) ([]byte, err
 	case old.Type == gjson.Null: // or nothing
 		return setMember(dst, gjson.Result{}, path, value)
 	}
-	return nil, fmt.Errorf("it leads to %s, which has no member %q", shorten(old.Raw), path[0])
+	return nil, fmt.Errorf("it leads to %s, which has no member %q", shorten(signature.Redact(old.Raw)), path[0])
 }
 
 func setMember(dst []byte, object gjson.Result, path []string, value []byte) (_ []byte, err error) {

@@ -49,3 +49,11 @@ func TestSetRefuses(t *testing.T) {
 		})
 	}
 }
+
+// The error cuts the value, which must not hide from Redact that it has a password.
+func TestSetRepeatsNoPassword(t *testing.T) {
+	_, err := event.Set([]byte(`{"data":"postgresql://postgres.abcdef:Tr0ub4dor-and-3xtra-long@db.example.com/x"}`), "data.x", "1")
+	if err == nil || strings.Contains(err.Error(), "Tr0ub4dor") {
+		t.Errorf("got %v", err)
+	}
+}
