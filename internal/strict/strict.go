@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/body"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 )
@@ -102,7 +103,8 @@ func ParsePath(path string) (decoded string, err error) {
 // backend may misread.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if status, why := h.refusal(r); status != 0 {
-		// Not an error: an error route could pass on the body.
+		// Not an error: an error route could pass on the request.
+		_ = body.Withhold(w, r, false)
 		http.Error(w, why, status)
 		return nil
 	}

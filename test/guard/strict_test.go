@@ -214,6 +214,28 @@ func TestStrictRefusesTargets(t *testing.T) {
 	}
 }
 
+// A sender that goes silent gets its answer, and its connection ends. With full duplex,
+// net/http panics if the next request comes while it still reads an unread body.
+func TestStrictAnswersSilentSenders(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	for _, option := range []string{"", "enable_full_duplex"} {
+		site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, option)
+		for name, rest := range map[string]string{
+			"a silent sender":           "Content-Length: 1000\r\n\r\n{}",
+			"a silent sender of chunks": "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+			"a pipeline":                "Content-Length: 2\r\n\r\n{}POST /other HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}",
+		} {
+			for range 3 {
+				conn := testcaddy.Dial(t, site.Plain)
+				conn.Send(t, "POST /a/../b HTTP/1.1\r\nHost: 127.0.0.1\r\n"+rest)
+				if answer, err := conn.Answer("POST"); err != nil || answer.StatusCode != http.StatusBadRequest {
+					t.Fatalf("%s, %q: %v, %v", name, option, answer.Response, err)
+				}
+			}
+		}
+	}
+}
+
 func TestMistakesOfStrict(t *testing.T) {
 	for name, test := range map[string]struct{ directive, want string }{
 		"an argument":               {"on", "takes a matcher and a block"},
