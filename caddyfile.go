@@ -25,7 +25,7 @@ import (
 func init() {
 	register("clerk_webhook", "basic_auth", parseGuard)
 	register("clerk_webhook_inspector", "respond", parseInspector)
-	register("clerk_webhook_strict", "tracing", parseStrict) // which copies the request
+	register("clerk_webhook_strict", "tracing", parseStrict) // tracing copies the request
 }
 
 // register does what RegisterHandlerDirective does, and gives the directive a place

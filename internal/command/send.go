@@ -53,8 +53,7 @@ its full name.
 
 The payloads are fictional. Each run makes its own ids, times, email addresses,
 user names and slugs. Within one run, all events are about the same user or
-organization.
-With --count, each repetition is about a new one.
+organization. With --count, each repetition is about a new one.
 
 --data sends your own payload. --set changes a value in each payload. A value
 that is not JSON becomes a string. With --data or --set, the command encodes the

@@ -17,8 +17,7 @@ import (
 // IsListener reports whether r asks for a WebSocket, as listeners do. Such a request has
 // no body (RFC 6455, section 4.1).
 func IsListener(r *http.Request) bool {
-	hasBody := r.ContentLength != 0 || len(r.TransferEncoding) > 0
-	return r.Method == http.MethodGet && !hasBody && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+	return r.Method == http.MethodGet && r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // Options are the settings of a relay.

@@ -47,9 +47,11 @@ func init() {
 // other headers and the answer stay as they are.
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
-	// that begin with it. Other paths that some backends take for one of these get 400. They have a
-	// path parameter, a host or a front controller such as `/index.php` in it, a backslash
-	// for a slash, or a letter that is the same in another case. Default: none.
+	// that begin with it. Other paths that some backends take for one of these get 400.
+	// Such a path has a path parameter, a host, a front controller such as `/index.php`,
+	// a backslash for a slash, or a letter that is the same in another case. A path of
+	// more than 2 KiB that has one of these signs is not compared, and gets 400, too.
+	// Default: none.
 	Paths []string `json:"paths,omitempty"`
 
 	guarded    caddyhttp.MatchPath
@@ -173,8 +175,7 @@ func replacesPath(name string) bool {
 // take it for the next request, because a request with an Upgrade keeps the connection.
 func upgradesToWebSocket(r *http.Request) bool {
 	upgrade := r.Header["Upgrade"]
-	return r.Method == http.MethodGet && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
-		len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
+	return r.Method == http.MethodGet && r.ContentLength == 0 && len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
 }
 
 // connectsWebSocket reports whether a CONNECT opens a WebSocket over HTTP/2 (RFC 8441) or
