@@ -18,8 +18,9 @@ func hasOddText(path string) bool {
 
 // between matches what can be in front of a part of the path without a meaning to some
 // backend: path parameters, a front controller, and backslashes or several slashes. A
-// parameter can have encoded slashes.
-const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+`
+// parameter can have encoded slashes. Frameworks of PHP need no slash behind the front
+// controller: to them, /index.phpa is /a.
+const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+([^/\\]*\.php[0-9]*)?`
 
 var dotlessI = strings.NewReplacer("i", "[iı]", "I", "[iı]", "ı", "[iı]")
 

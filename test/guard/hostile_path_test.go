@@ -41,9 +41,9 @@ var routers = map[string]func(target string) bool{
 		}
 		return decodedAndCleaned(strings.Join(parts, "/")) == webhookPath
 	},
-	"behind a front controller": func(target string) bool { // as in Symfony
+	"behind a front controller": func(target string) bool { // as in Symfony, which needs no slash behind it
 		rest, ok := strings.CutPrefix(target, "/index.php")
-		return ok && decodedAndCleaned(rest) == webhookPath
+		return ok && decodedAndCleaned("/"+rest) == webhookPath
 	},
 	"without regard to case": func(target string) bool { return strings.EqualFold(decodedAndCleaned(target), webhookPath) },
 	"backslashes as slashes": func(target string) bool { // as in IIS
@@ -97,6 +97,7 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"a parameter of two dots":  {"/x/..;/api/webhooks", false, false},
 		"a backslash":              {`/api\webhooks`, false, false},
 		"a front controller":       {"/index.php/api/webhooks", false, false},
+		"one without a slash":      {"/index.phpapi/webhooks", false, false},
 		"dots behind two slashes":  {"/api//../webhooks", false, false},
 		"out of it by dots":        {"/api/webhooks/../x", false, false},
 		"out by encoded dots":      {"/api/webhooks/%2e%2e/x", false, false},
