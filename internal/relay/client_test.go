@@ -97,6 +97,11 @@ func TestClientEndsWhereTryingAgainIsPointless(t *testing.T) {
 			_ = conn.Write(r.Context(), websocket.MessageText, []byte("hello"))
 			_, _, _ = conn.Read(r.Context())
 		}, errProtocol},
+		"headers that take much memory": {accepted(func(ctx context.Context, conn *websocket.Conn) {
+			frame := `{"type":"event","version":1,"data":{"id":"1","method":"POST","headers":{` + strings.Repeat(`"a":"",`, 60<<10) + `"b":""}}}`
+			_ = conn.Write(ctx, websocket.MessageText, []byte(frame))
+			_, _, _ = conn.Read(ctx)
+		}), errProtocol},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -91,6 +91,19 @@ func (a *Answer) check() error {
 // name.
 type Headers map[string]string
 
+// maxHeadersJSON bounds Headers in a message, in bytes. JSON can write a byte as six,
+// such as \u003c.
+const maxHeadersJSON = 6 * maxHeaders
+
+// UnmarshalJSON refuses many headers before they are in the map, where they take much
+// more memory than in the message.
+func (h *Headers) UnmarshalJSON(raw []byte) error {
+	if len(raw) > maxHeadersJSON {
+		return errors.New("more than 64 KiB of headers")
+	}
+	return json.Unmarshal(raw, (*map[string]string)(h))
+}
+
 // connectionHeaders concern one connection, so they do not pass a relay. The length
 // and the coding are those of the body that the next connection carries.
 var connectionHeaders = map[string]bool{
@@ -158,7 +171,7 @@ func decode(frame []byte, kind string, data any) error {
 		return fmt.Errorf("%w: it sent no %s message of that version", errProtocol, kind)
 	}
 	if err := json.Unmarshal(m.Data, data); err != nil {
-		return fmt.Errorf("%w: its %s message has other data", errProtocol, kind)
+		return fmt.Errorf("%w: its %s message has other data, or more than 64 KiB of headers", errProtocol, kind)
 	}
 	return nil
 }
