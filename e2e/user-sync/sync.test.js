@@ -154,10 +154,18 @@ test("an event that is not about users goes no further", async () => {
 
 test("the metrics tell when the previous secret was last used", async () => {
   const [message] = birth().messages;
-  const verified = await count("verified_total", 'secret="previous"');
+  const verified = await count("verified_total", 'secret="users/2"');
   assert.equal((await sender.deliver({ ...message, secret: "previous" })).status, 204);
-  assert.equal(await count("verified_total", 'secret="previous"'), verified + 1);
-  assert.ok((await count("secret_last_used_timestamp_seconds", 'secret="previous"')) > 0);
+  assert.equal(await count("verified_total", 'secret="users/2"'), verified + 1);
+  assert.ok((await count("secret_last_used_timestamp_seconds", 'secret="users/2"')) > 0);
+});
+
+test("an event that two endpoints send during a rotation is forwarded once", async () => {
+  const [message] = birth().messages;
+  const forwarded = await count("deliveries_total", 'outcome="forwarded"');
+  assert.equal((await sender.deliver({ ...message, secret: "previous" })).status, 204);
+  assert.equal((await sender.deliver({ ...message, secret: "current" })).status, 200); // a duplicate
+  assert.equal(await count("deliveries_total", 'outcome="forwarded"'), forwarded + 1);
 });
 
 test("the application has run all the time, and ends when it is told to", async () => {
