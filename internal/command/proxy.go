@@ -53,9 +53,11 @@ func newProxyCommand() *cobra.Command {
 		Long: `
 Runs Caddy as a reverse proxy in front of your backend. It guards every path that
 begins with /api/webhooks, such as /api/webhooks.json. --path sets another path. On
-these paths, only genuine deliveries reach your backend. Requests to other paths
-reach your backend unchecked, except those that some backends take for the
-endpoint. With --only, all of them are refused.
+these paths, only genuine deliveries reach your backend.
+
+Requests to other paths reach your backend, and are not verified. The command refuses
+only those that some backends take for the endpoint, and paths with a . or ..
+segment. With --only, it refuses every request to another path.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error. With --report-only, it
@@ -116,7 +118,7 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.StringVarP(&p.Path, "path", "p", defaultPath, "Path of the webhook endpoint")
 	f.StringArrayP("event", "e", nil, "Event type or pattern to forward (repeatable; default: every event)")
 	f.StringVar(&p.Name, "name", "", "Name of the endpoint in logs")
-	f.BoolVar(&p.ReportOnly, "report-only", false, "Verify and log, but let every request through")
+	f.BoolVar(&p.ReportOnly, "report-only", false, "Verify and log deliveries, but reject none")
 	f.BoolVar(&p.Deduplicate, "deduplicate", false, "Forward each delivery once; when the command ends, it forgets handled deliveries")
 	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector

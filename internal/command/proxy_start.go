@@ -39,7 +39,7 @@ func (p *proxy) printStart(out io.Writer) {
 	fmt.Fprintf(out, "  events       %s\n", p.describeEvents())
 	fmt.Fprintf(out, "  paths        %s\n", p.describePaths())
 	if p.ReportOnly {
-		fmt.Fprintln(out, "  report only  nothing is refused, so the guard was not tried at the start")
+		fmt.Fprintln(out, "  report only  no delivery is refused, so the guard was not tried at the start")
 	}
 	if p.Deduplicate {
 		fmt.Fprintln(out, "  deduplicate  a delivery that was handled is not forwarded again")
@@ -92,7 +92,7 @@ func (p *proxy) describePaths() string {
 	case p.Only:
 		return guarded + "others are refused"
 	}
-	return guarded + "others go through unchecked"
+	return guarded + "others are not verified"
 }
 
 // tryCommand returns the command line that sends an event to the proxy, or "" if no

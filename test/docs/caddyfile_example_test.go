@@ -67,7 +67,8 @@ func TestCaddyfileExample(t *testing.T) {
 		{"any other event is acknowledged", delivery(testcaddy.Secret, `{"type":"session.created"}`), 204, ""},
 		{"a forged delivery is refused", delivery(testcaddy.OtherSecret, testcaddy.UserCreated), 403, "403 Forbidden"},
 		{"a GET is refused", get("/api/webhooks"), 405, "405 Method Not Allowed"},
-		{"another path leads nowhere", get("/api/webhooks/"), 404, "The webhook endpoint is /api/webhooks."},
+		{"a path that begins so is guarded", get("/api/webhooks/"), 405, "405 Method Not Allowed"},
+		{"another path leads nowhere", get("/api"), 404, "The webhook endpoint is /api/webhooks."},
 		{"Prometheus can scrape", get("/metrics"), 200, `caddy_clerk_webhook_deliveries_total{endpoint="default",outcome="filtered",reason="",type="session.created"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
