@@ -68,9 +68,9 @@ type Deduplicate struct {
 
 	// What to do with a delivery if the store fails or takes longer than a second.
 	// `forward` loses no delivery, but can repeat one. `refuse` answers 503, so
-	// that the sender tries again, and repeats none. Claims then last two minutes,
-	// so what an instance was handling when it was killed waits for that long. The
-	// memory store cannot fail. Default: `forward`.
+	// that the sender tries again, and forwards none that it could not look up.
+	// Claims then last two minutes, so what an instance was handling when it was
+	// killed waits for that long. The memory store cannot fail. Default: `forward`.
 	OnFailure string `json:"on_failure,omitempty"`
 
 	// Where to remember deliveries. `memory` is exact in one process and forgets

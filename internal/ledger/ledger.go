@@ -77,7 +77,7 @@ type Ledger struct {
 // the store, which may be nil. A delivery that was done is new again after window.
 // told is called after each call of the store.
 //
-// If strict is true, claims last so long that an outage of the store does not end
+// If strict is true, claims last so long that a short outage of the store does not end
 // them, and no other instance gets the deliveries of one that was killed meanwhile.
 func NewLedger(memory *Memory, store stores.Store, window time.Duration, strict bool, told func(Call)) *Ledger {
 	l := &Ledger{memory: memory, store: store, window: window, lease: shortLease, told: told, retries: make(chan struct{}, maxRetries)}
