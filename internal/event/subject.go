@@ -10,9 +10,9 @@ import (
 
 // Bounds, because a stranger can send any payload and a list shows many subjects.
 const (
-	maxSubject      = 160       // characters
-	maxSubjectRead  = 128 << 10 // bytes of the payload
-	maxSubjectItems = 20        // email addresses
+	maxSubject      = 160      // characters
+	maxClaimRead    = 32 << 10 // bytes of the payload, from its start
+	maxSubjectItems = 20       // email addresses
 )
 
 // Subject returns who or what an event is about, in one line for people: a user's name
@@ -27,11 +27,11 @@ func Subject(payload []byte) string {
 }
 
 // About returns the subject of an event, and the id of the object that it is about,
-// which is data.id. It reads at most the first 128 KiB of the payload. Both texts have
+// which is data.id. It reads at most the first 32 KiB of the payload. Both texts have
 // at most 160 characters.
 func About(payload []byte) (subject, objectID string) {
-	if len(payload) > maxSubjectRead {
-		payload = payload[:maxSubjectRead] // of which the rest is not checked
+	if len(payload) > maxClaimRead {
+		payload = payload[:maxClaimRead] // of which the rest is not checked
 	} else if !IsValid(payload) {
 		return "", ""
 	}

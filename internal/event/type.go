@@ -21,10 +21,18 @@ var typeKey = []byte("type")
 // The payload must come from a trusted sender. TypeOf does not check that it is valid
 // JSON. For invalid JSON the result may be any string in it. The result may share
 // memory with payload.
-func TypeOf(payload []byte) []byte {
+func TypeOf(payload []byte) []byte { return typeOf(payload, payload) }
+
+// ClaimedType is TypeOf for a payload from anybody. If the type is not the last member,
+// it must be in the first 32 KiB.
+func ClaimedType(payload []byte) []byte {
+	return typeOf(payload, payload[:min(len(payload), maxClaimRead)])
+}
+
+func typeOf(payload, head []byte) []byte {
 	value, decided := lastMember(payload)
 	if !decided {
-		value = searchType(payload)
+		value = searchType(head)
 	}
 	if len(value) == 0 || len(value) > maxTypeLength {
 		return nil

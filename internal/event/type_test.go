@@ -312,6 +312,19 @@ func largePayload(size int, typeFirst bool) []byte {
 	return []byte(`{` + data + `,"type":"user.created"}`)
 }
 
+func TestClaimedTypeReadsLittle(t *testing.T) {
+	long := `"data":"` + strings.Repeat("x", 32<<10) + `"`
+	for name, test := range map[string]struct{ payload, want string }{
+		"first":                      {`{"type":"user.created",` + long + `}`, "user.created"},
+		"last":                       {`{` + long + `,"type":"user.created"}`, "user.created"},
+		"too far from the beginning": {`{` + long + `,"type":"user.created","a":1}`, ""},
+	} {
+		if got := string(ClaimedType([]byte(test.payload))); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func BenchmarkTypeOf(b *testing.B) {
 	for name, typeFirst := range map[string]bool{"250KB,type=last": false, "250KB,type=first": true} {
 		b.Run(name, func(b *testing.B) {

@@ -190,7 +190,7 @@ type subject struct {
 
 func subjectOf(body []byte) subject {
 	text, id := event.About(body)
-	return subject{Type: string(event.TypeOf(body)), Text: text, ObjectID: id}
+	return subject{Type: string(event.ClaimedType(body)), Text: text, ObjectID: id}
 }
 
 func (r *Recording) isRejected() bool { return r.decision.Outcome == rejected }
