@@ -145,7 +145,7 @@ func (c *Client) failure(ctx context.Context, path string, err error) error {
 	if errors.As(err, &unknown) && unknown.IsNotFound {
 		return backoff.Permanent(fmt.Errorf("cannot reach Clerk's API for %s: %w. Check --api and the network", path, err))
 	}
-	return fmt.Errorf("no answer of Clerk's API to %s: %w", path, err)
+	return fmt.Errorf("no answer of Clerk's API to %s: %s", path, c.key.hide(err.Error()))
 }
 
 // APIError is an answer of Clerk's API other than 200.

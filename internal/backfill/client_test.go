@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testclerk"
 )
@@ -170,5 +173,49 @@ func TestErrorsOfTheAPIDoNotHoldTheKey(t *testing.T) {
 	_, err := clientOf(t, server.URL).Instance(t.Context())
 	if err == nil || strings.Contains(err.Error(), testclerk.Key) || !strings.Contains(err.Error(), "you sent Bearer [secret key]") || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// net/http repeats what it could not read.
+func TestErrorsOfMalformedAnswersDoNotHoldTheKey(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no status line":      "%s\r\n\r\n",
+		"a status":            "HTTP/1.1 %s\r\n\r\n",
+		"a line of no header": "HTTP/1.1 200 OK\r\n%s\r\n\r\n",
+		"a length":            "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+		"a coding":            "HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_, _ = fmt.Fprintf(conn, answer, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		}))
+		defer server.Close()
+		client := clientOf(t, server.URL)
+		client.firstWait, client.tries = 0, 2
+		client.notify = func(line string) {
+			if strings.Contains(line, testclerk.Key) {
+				t.Errorf("%s: it prints %s", name, line)
+			}
+		}
+		if _, err := client.Instance(t.Context()); err == nil || strings.Contains(err.Error(), testclerk.Key) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// A value of the list costs a hundred bytes of memory if it is kept.
+func TestAListOfSomethingElseTakesLittleMemory(t *testing.T) {
+	list := gjson.Parse("[" + strings.Repeat("1,", 1<<20) + "1]")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := parseObjects(list)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 1<<20 {
+		t.Errorf("it takes %d bytes: %v", used, err)
 	}
 }

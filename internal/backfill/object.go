@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -60,21 +61,22 @@ type object struct {
 	json             string // as Clerk wrote it
 }
 
-// parseObjects reads a page.
-func parseObjects(list gjson.Result) ([]object, error) {
+// parseObjects reads a page, up to its first mistake.
+func parseObjects(list gjson.Result) (objects []object, err error) {
 	if !list.IsArray() {
-		return nil, fmt.Errorf("the answer of Clerk's API is not a list: check --api")
+		return nil, errors.New("the answer of Clerk's API is not a list: check --api")
 	}
-	var objects []object
-	for _, element := range list.Array() {
+	list.ForEach(func(_, element gjson.Result) bool {
 		o := object{
 			id: element.Get("id").Str, json: element.Raw,
 			created: element.Get("created_at").Int(), updated: element.Get("updated_at").Int(),
 		}
 		if !element.IsObject() || !isID(o.id) || o.created <= 0 || o.updated <= 0 {
-			return nil, fmt.Errorf("an object in the answer of Clerk's API has no usable id, created_at or updated_at: check --api")
+			objects, err = nil, errors.New("an object in the answer of Clerk's API has no usable id, created_at or updated_at: check --api")
+			return false
 		}
 		objects = append(objects, o)
-	}
-	return objects, nil
+		return true
+	})
+	return objects, err
 }
