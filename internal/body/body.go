@@ -143,12 +143,15 @@ func (b *Body) View(f func(data []byte)) bool {
 	return true
 }
 
-// Restore gives r a body that can be read again from its start, also by GetBody.
+// Restore gives r a body that can be read again from its start, also by GetBody, so that
+// net/http can take another connection if nothing was written on the first.
 // The body has been read whole, so r has a known length now. Nothing remains of
 // how it was sent: no chunks, no trailers and no expectation.
 func (b *Body) Restore(r *http.Request) {
 	r.Body = &reader{body: b}
-	r.GetBody = func() (io.ReadCloser, error) { return &reader{body: b}, nil }
+	if !isRepeated(r) {
+		r.GetBody = func() (io.ReadCloser, error) { return &reader{body: b}, nil }
+	}
 	length := len(b.data)
 	if int64(length) != r.ContentLength {
 		r.Header["Content-Length"] = []string{strconv.Itoa(length)}
@@ -162,6 +165,12 @@ func (b *Body) Restore(r *http.Request) {
 	if length == 0 {
 		r.Body, r.GetBody = http.NoBody, nil
 	}
+}
+
+// isRepeated reports whether net/http would send r again by itself, if it could, after a
+// backend got it and gave no answer. The backend may have handled it.
+func isRepeated(r *http.Request) bool {
+	return r.Header["Idempotency-Key"] != nil || r.Header["X-Idempotency-Key"] != nil
 }
 
 // PutBack gives r the body that it would have if nothing had been read: what was

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
@@ -146,5 +148,45 @@ func (r wireRequest) checkGenuine(t *testing.T) {
 	}
 	if err := wh.Verify([]byte(r.body), header); err != nil {
 		t.Errorf("%q with %q reached the backend, and Svix's library says: %v", r.line, r.body, err)
+	}
+}
+
+// net/http repeats a request with one of these headers by itself if the backend closes
+// a connection without an answer, and if it can read the body again.
+func TestAttemptReachesTheBackendOnce(t *testing.T) {
+	for name, headers := range map[string][]string{
+		"no such header":                 {"X-Other"},
+		"Idempotency-Key":                {"Idempotency-Key"},
+		"X-Idempotency-Key":              {"X-Idempotency-Key"},
+		"both":                           {"Idempotency-Key", "X-Idempotency-Key"},
+		"one in another spelling":        {"idempotency-key"},
+		"a header that only looks alike": {"Idempotency-Keys"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int32
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if requests.Add(1) == 1 {
+					return // so that Caddy keeps the connection
+				}
+				if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+					conn.Close()
+				}
+			}))
+			t.Cleanup(backend.Close)
+			site := testcaddy.RunSite(t, "clerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nreverse_proxy "+backend.Listener.Addr().String(), "")
+			for _, want := range []int{http.StatusOK, http.StatusBadGateway} {
+				r := testcaddy.SignedRequest(t, site.Clients[0].URL, testcaddy.Secret, testcaddy.UserCreated)
+				for _, header := range headers {
+					r.Header[header] = []string{"1"}
+				}
+				if got := testcaddy.Send(t, site.Clients[0].Client, r); got.StatusCode != want {
+					t.Errorf("got %d, want %d", got.StatusCode, want)
+				}
+			}
+			if got := requests.Load(); got != 2 {
+				t.Errorf("the backend got %d requests, want 2", got)
+			}
+		})
 	}
 }
