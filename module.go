@@ -482,6 +482,7 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 		delete(r.Header, set.Signature)
 	}
 	delete(r.Header, "Upgrade")
+	signature.RemoveLookalikes(r.Header)
 	if r.Method == http.MethodConnect { // which is an upgrade if it names a protocol
 		delete(r.Header, ":protocol") // HTTP/2
 		r.Proto = fmt.Sprintf("HTTP/%d.%d", r.ProtoMajor, r.ProtoMinor)
@@ -502,9 +503,11 @@ func withhold(w http.ResponseWriter, r *http.Request, d *delivery, why *rejectio
 
 // removeUnverified removes what would let something unverified travel with a
 // delivery. After an upgrade the sender could send what it likes on the same
-// connection. Headers of the other dialect were not verified.
+// connection. Headers of the other dialect were not verified, nor were those that some
+// backends read as a verified one.
 func removeUnverified(header http.Header, verified *signature.HeaderSet) {
 	delete(header, "Upgrade")
+	signature.RemoveLookalikes(header)
 	if verified != signature.SvixHeaders {
 		return // a set is only taken for the other dialect if no svix-* is there
 	}

@@ -99,14 +99,52 @@ func ParseHeaders(h map[string][]string) (Headers, error) {
 	return parsed, nil
 }
 
+// RemoveLookalikes removes the headers that some backends read as one of the six, such as
+// Svix~Id: lighttpd and some CGI servers read each character other than a letter or a
+// digit as _. The six themselves stay.
+func RemoveLookalikes(h map[string][]string) {
+	for name := range h {
+		if SvixHeaders.looksLike(name) || StandardHeaders.looksLike(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// looksLike reports whether a header is none of the set, and is one with its odd
+// characters as dashes. It compares lengths first, because it runs for each header of a
+// delivery.
+func (s *HeaderSet) looksLike(name string) bool {
+	switch len(name) {
+	case len(s.ID), len(s.Timestamp), len(s.Signature):
+		return strings.ContainsFunc(name, isOdd) && s.has(strings.Map(dashed, name))
+	}
+	return false
+}
+
+func dashed(c rune) rune {
+	if isOdd(c) {
+		return '-'
+	}
+	return c
+}
+
+// isOdd reports whether a character of a header's name is no letter, digit or dash.
+func isOdd(c rune) bool {
+	return c != '-' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+}
+
+// has reports whether a header is one of the set, in any case.
+func (s *HeaderSet) has(name string) bool {
+	return strings.EqualFold(name, s.ID) || strings.EqualFold(name, s.Timestamp) || strings.EqualFold(name, s.Signature)
+}
+
 // namedIn reports whether the values of a Connection header name one of the
 // set's headers. A proxy reads these as headers between it and the sender, and
 // does not pass them on.
 func (s *HeaderSet) namedIn(connection []string) bool {
 	for _, value := range connection {
 		for name := range strings.SplitSeq(value, ",") {
-			name = strings.Trim(name, " \t")
-			if strings.EqualFold(name, s.ID) || strings.EqualFold(name, s.Timestamp) || strings.EqualFold(name, s.Signature) {
+			if s.has(strings.Trim(name, " \t")) {
 				return true
 			}
 		}

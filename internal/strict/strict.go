@@ -41,10 +41,12 @@ func init() {
 //   - 400: a path with a `.` or `..` segment, which some backends resolve in another way;
 //   - 400: a path that some backends take for one of `paths`.
 //
-// From all others it removes what some backends read as another path or as the next
-// request: trailers, an `Upgrade` that does not open a WebSocket, and the headers
-// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL` and `X-Rewrite-URI`. The body, the
-// other headers and the answer stay as they are.
+// From all others it removes what some backends read as another path, as another header or
+// as the next request: trailers, an `Upgrade` that does not open a WebSocket, the headers
+// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL` and `X-Rewrite-URI`, a `Forwarded`,
+// `X-Forwarded-Host` or `X-Forwarded-Proto` with a path in it, and headers whose names have
+// a character other than letters, digits, `-`, `_` and `.`. The body, the other headers and
+// the answer stay as they are.
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
@@ -156,18 +158,7 @@ func clean(r *http.Request) {
 	if !upgradesToWebSocket(r) {
 		delete(r.Header, "Upgrade")
 	}
-	for name := range r.Header {
-		if replacesPath(name) {
-			delete(r.Header, name)
-		}
-	}
-}
-
-// replacesPath reports whether some backends take the path of the request from a header.
-// They read _ in its name as -.
-func replacesPath(name string) bool {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	return strings.HasPrefix(name, "x-original-ur") || strings.HasPrefix(name, "x-rewrite-ur")
+	dropHeaders(r.Header)
 }
 
 // upgradesToWebSocket reports whether an HTTP/1.1 request opens a WebSocket (RFC 6455,

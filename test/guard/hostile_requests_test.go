@@ -334,6 +334,10 @@ var headerRows = map[string]hostileRow{
 	"no colon":                              {change: line("Svix-Id"), answers: answers(badHTTP)},
 	"underscores beside dashes are dropped": {change: both(line("Svix_Id: msg_9"), line("SVIX_SIGNATURE: v1,AAAA"), line("Webhook_Id: msg_9")), answers: answers(passes)},
 	"dots beside dashes are dropped":        {change: line("Svix.Id: msg_9"), answers: answers(passes), arrived: without("Svix.Id")},
+	"a tilde beside dashes is dropped":      {change: line("Svix~Id: msg_9"), answers: answers(passes), arrived: without("Svix~Id")},
+	"a bar beside dashes is dropped":        {change: line("Svix|Timestamp: 9"), answers: answers(passes), arrived: without("Svix|Timestamp")},
+	"a plus beside dashes is dropped":       {change: line("SVIX+SIGNATURE: v1,AAAA"), answers: answers(passes), arrived: without("Svix+Signature")},
+	"the other dialect with a tilde":        {change: line("Webhook~Id: msg_9"), answers: answers(passes), arrived: without("Webhook~Id")},
 	"underscores in place of dashes":        {change: renamed("Svix-Id", "Svix_Id"), answers: answers(missing)},
 	"webhook-* beside svix-* are dropped":   {change: both(line("Webhook-Id: msg_9"), line("Webhook-Timestamp: 1"), line("Webhook-Signature: v1,AAAA")), answers: answers(passes)},
 }

@@ -147,6 +147,45 @@ func TestStrictRemovesHeadersThatReplaceThePath(t *testing.T) {
 	}
 }
 
+// Spring's ForwardedHeaderTransformer makes a URL of what it reads, and lighttpd reads
+// each character of a name other than a letter or a digit as _.
+func TestStrictRemovesHeadersThatBackendsReadInAnotherWay(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "trusted_proxies static private_ranges\nexpected_underscore_headers x_other\nexpected_dot_headers x.other")
+	for line, isKept := range map[string]bool{
+		`Forwarded: host="localhost/api/webhooks?"`: false,
+		`Forwarded: for=192.0.2.43;host=x/api`:      false,
+		`Forwarded: host=x, host="localhost/api?"`:  false,
+		`Forwarded: host=x#`:                        false,
+		`Forwarded: host="x\\api"`:                  false,
+		`Forwarded: host=x%2fapi`:                   false,
+		`Forwarded: proto="http://h/api?"`:          false,
+		`Forwarded: host=user@x`:                    false,
+		"X-Forwarded-Host: localhost/api/webhooks?": false,
+		"X-Forwarded-Proto: http://h/api/webhooks?": false,
+		"Webhook~Verified: true":                    false,
+		"X~Original~URL: /api":                      false,
+		"X|Other: 1":                                false,
+		`Forwarded: for=192.0.2.43;host="h.example:80";proto=https, for="[2001:db8::1]:80";by=_a-b`: true,
+		"X-Forwarded-Host: h.example:80, h-2.example":                                               true,
+		"X-Forwarded-Proto: https":                                                                  true,
+		"X_Other: 1":                                                                                true,
+		"X.Other: 1":                                                                                true,
+		"X-Other-2: /api/webhooks?":                                                                 true,
+	} {
+		conn := testcaddy.Dial(t, site.Plain)
+		conn.Send(t, "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\n"+line+"\r\nContent-Length: 0\r\n\r\n")
+		if answer, err := conn.Answer("POST"); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", line, answer.Response, err)
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		got := testcaddy.OnlyRequest(t, backend).Header
+		if slices.Contains(got[http.CanonicalHeaderKey(name)], value) != isKept {
+			t.Errorf("%s: the backend got %v", line, got)
+		}
+	}
+}
+
 // A WebSocket is the only CONNECT that passes. With HTTP/1.1, Caddy itself reads its body
 // as the next request, which meets the guard.
 func TestStrictRefusesConnect(t *testing.T) {
