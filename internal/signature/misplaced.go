@@ -46,9 +46,9 @@ func RedactError(err error) error {
 var redactable = regexp.MustCompile(`(wh(?:sec|pk|sk)_|\bsk_(?:live|test)_)[\w+/=%-]+|\w*?(sk_(?:live|test)_|c_)[0-9A-Za-z]{10}[\w+/=%-]*`)
 
 // password matches scheme://user:password@ up to the last @, because a password that is
-// not encoded can have one, and password=… of a database. If a password has a slash,
-// net/url calls the part in front of it an invalid port.
-var password = regexp.MustCompile(`(\w[\w+.-]*://)[^\s:/?#@]*:\S*(@)|(?i:(password *= *|invalid port ":))[^\s&"…][^\s&"]*`)
+// not encoded can have one, and password=… or password='…' of a database. If a password
+// has a slash, net/url calls the part in front of it an invalid port.
+var password = regexp.MustCompile(`(\w[\w+.-]*://)[^\s:/?#@]*:\S*(@)|(?i:(password *= *|invalid port ":))(?:'(?:\\+.|[^'\\])*'?|[^\s&"'…][^\s&"]*)`)
 
 // keyRun matches what may be a key of at least minKeyLength bytes in base64, base64 for
 // URLs or hexadecimal digits. It also matches paths and long names.

@@ -44,6 +44,8 @@ func TestRedact(t *testing.T) {
 		"two addresses":          "postgres://caddy:pa55word@a:1,b:2/caddy",
 		"URL of a site":          "https://caddy:pa55word@example.com/",
 		"keywords of a database": "host=db password=pa55word user=caddy",
+		"a quoted keyword":       "host=db password='pa 55word pa55word' user=caddy",
+		"an escaped quote":       `host=db password = 'a\' pa55word' user=caddy`,
 		"a parameter of a URL":   "postgres://db/caddy?user=caddy&password=pa55word",
 	} {
 		t.Run(name, func(t *testing.T) {
