@@ -99,7 +99,7 @@ func (l *listening) run(cmd *cobra.Command) error {
 		return err
 	}
 	l.Remembers = l.wishes.Since > 0
-	l.tryAt = l.relay.sendURL(token)
+	l.tryAt = withoutPassword(l.relay.sendURL(token))
 	l.afterStart = func(out io.Writer) error { return l.listen(out, token) }
 	return l.runOrPrint(cmd)
 }
@@ -140,7 +140,7 @@ func (l *listening) readWishes(cmd *cobra.Command) error {
 // relay of one's own, and by chance for a public one.
 func (l *listening) token(isNew bool) (string, error) {
 	if l.relay.isPublic {
-		return publicToken(isNew)
+		return l.relay.publicToken(isNew)
 	}
 	if isNew {
 		return "", errors.New("--new is only for the public relay, and your own relay has one URL: remove --new")
@@ -159,7 +159,7 @@ func (l *listening) token(isNew bool) (string, error) {
 // listen takes deliveries until the process ends, and returns an error where trying
 // again is pointless.
 func (l *listening) listen(out io.Writer, token string) error {
-	fmt.Fprintf(out, "Listening at %s\n", l.relay.listenURL)
+	fmt.Fprintf(out, "Listening at %s\n", withoutPassword(l.relay.listenURL))
 	if l.relay.isPublic {
 		fmt.Fprintf(out, "Paste this URL into the Clerk Dashboard (Configure > Webhooks > Add Endpoint):\n\n  %s\n\n", paletteFor(out).bold(l.tryAt))
 	}

@@ -66,6 +66,15 @@ func parseRelay(args []string) (relayAddress, error) {
 	return relayAddress{listenURL: u.String(), host: u.Host, isPublic: u.Path == relay.Path}, nil
 }
 
+// withoutPassword returns a URL as it can be printed.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Redacted()
+}
+
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
@@ -82,13 +91,20 @@ func (a relayAddress) sendURL(token string) string {
 	return "https://" + a.host + "/in/" + token + "/"
 }
 
+var notInFileNames = regexp.MustCompile(`[^\w.-]`)
+
 // tokenForm is what public relays take: "c_" and ten letters or digits.
 var tokenForm = regexp.MustCompile(`^c_[A-Za-z0-9]{10}$`)
 
-// publicToken returns the token of this user at public relays. It is the same until
-// another one is asked for. Whoever knows it can get the deliveries.
-func publicToken(isNew bool) (string, error) {
-	file := filepath.Join(caddy.AppDataDir(), "clerk_webhook", "listen_token")
+// publicToken returns the token of this user at a public relay. It is the same until
+// another one is asked for. Whoever knows it can get the deliveries, so each relay has
+// its own.
+func (a relayAddress) publicToken(isNew bool) (string, error) {
+	name := "listen_token"
+	if a.listenURL != publicRelay {
+		name += "_" + notInFileNames.ReplaceAllString(a.host, "_")
+	}
+	file := filepath.Join(caddy.AppDataDir(), "clerk_webhook", name)
 	if content, err := os.ReadFile(file); err == nil && !isNew {
 		if token := strings.TrimSpace(string(content)); tokenForm.MatchString(token) {
 			return token, nil

@@ -3,6 +3,7 @@ package command_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 
@@ -72,6 +73,40 @@ func TestListenSaysHowToTryIt(t *testing.T) {
 		t.Errorf("the sender saw\n%s", r.stdout)
 	}
 	p.stdout.WaitFor(t, "  session.created  ")
+}
+
+func TestListenPrintsNoPassword(t *testing.T) {
+	relay := startRelay(t, "")
+	p := startListen(t, secretVariables, "ws://me:pa55word@"+relay+"/api/webhooks")
+	if out := p.stdout.String(); strings.Contains(out, "pa55word") || !strings.Contains(out, relay) {
+		t.Errorf("it prints\n%s", out)
+	}
+}
+
+// A relay that somebody else runs must not learn the token for the relay of Svix.
+func TestEachPublicRelayHasItsOwnToken(t *testing.T) {
+	home := t.TempDir()
+	variables := []string{"XDG_DATA_HOME=" + home, "HOME=" + home, "AppData=" + home}
+	one, other := testcaddy.FreeAddress(t), testcaddy.FreeAddress(t)
+	first := publicURL(t, variables, one)
+	if again := publicURL(t, variables, one); again != first {
+		t.Errorf("the URL is %s, and then %s", first, again)
+	}
+	if other := publicURL(t, variables, other); path.Base(other) == path.Base(first) {
+		t.Errorf("another relay gets the token of the first: %s", other)
+	}
+}
+
+// publicURL returns the URL that listen prints for a relay as Svix has one.
+func publicURL(t *testing.T, variables []string, relay string) string {
+	t.Helper()
+	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
+	p.start(t, "listen", variables, "ws://"+relay+"/api/v1/listen/", "--inspect=off")
+	p.stdout.WaitFor(t, "/in/c_")
+	_, url, _ := strings.Cut(p.stdout.String(), "https://"+relay)
+	url, _, _ = strings.Cut(url, "/ ")
+	p.stop(t)
+	return url
 }
 
 func TestListenEndsWhereTryingAgainIsPointless(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -183,12 +184,14 @@ func (c *Client) explainClose(ctx context.Context, err error) error {
 		return errSilent
 	case !errors.As(err, &closed):
 		return err
-	case closed.Code != websocket.StatusPolicyViolation:
-		return fmt.Errorf("the relay closed the connection (%d): %q", closed.Code, closed.Reason)
-	case closed.Reason == inUse:
+	case closed.Code == websocket.StatusPolicyViolation && closed.Reason == inUse:
 		return ErrInUse
 	}
-	return fmt.Errorf("%w: %q", ErrRefused, closed.Reason)
+	reason := strings.ReplaceAll(closed.Reason, c.Start.Token, "…")
+	if closed.Code != websocket.StatusPolicyViolation {
+		return fmt.Errorf("the relay closed the connection (%d): %q", closed.Code, reason)
+	}
+	return fmt.Errorf("%w: %q", ErrRefused, reason)
 }
 
 // inUse is what Svix's relay says to the second listener of a token.

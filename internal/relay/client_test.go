@@ -145,6 +145,20 @@ func TestClientSaysInShortWhyItCannotConnect(t *testing.T) {
 
 // TestClientFollowsNoRedirect would show the token to another server otherwise, and
 // maybe unencrypted.
+func TestClientShowsNoTokenThatTheRelayRepeats(t *testing.T) {
+	for _, code := range []websocket.StatusCode{websocket.StatusInternalError, websocket.StatusPolicyViolation} {
+		l := startClient(t, server(t, closing(code, "no place for c_1234567890")), ok)
+		var err error
+		select {
+		case err = <-l.lost:
+		case err = <-l.ended:
+		}
+		if !strings.Contains(err.Error(), "no place for …") {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
 func TestClientFollowsNoRedirect(t *testing.T) {
 	var reached atomic.Bool
 	elsewhere := server(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
