@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -140,13 +141,12 @@ func (d *delivery) payload(path string) (value string) {
 }
 
 func oneLine(text string) string {
-	line := []byte(text)
-	for i, c := range line {
-		if c < ' ' || c == 0x7f {
-			line[i] = ' '
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
 		}
-	}
-	return string(line)
+		return c
+	}, text)
 }
 
 // String keeps the payload out of whatever prints all variables of a request.

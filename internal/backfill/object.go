@@ -49,8 +49,9 @@ func KindOf(id string) (Kind, error) {
 // nobody knows a part of one as a secret.
 func shown(text string) string { return fmt.Sprintf("%.60q", signature.Redact(text)) }
 
-// Ids become part of the svix-id, where a full stop is not allowed.
-var idForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+// Ids become part of the svix-id, where a full stop is not allowed, and of commands that
+// are printed, where one that begins with a dash would be an option.
+var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$`)
 
 func isID(s string) bool { return idForm.MatchString(s) }
 

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
@@ -227,9 +228,31 @@ func printable(s string, limit int) string {
 	return b.String()
 }
 
-// writeJSON writes one line, in which <, > and & stay as they are.
+// writeJSON writes one line, in which <, > and & stay as they are. What would control a
+// terminal is escaped.
 func writeJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
+	var line strings.Builder
+	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, escapeUnprintable(line.String()))
+	return err
+}
+
+// escapeUnprintable escapes as JSON what package json leaves as it is, such as U+009B.
+func escapeUnprintable(line string) string {
+	isHarmless := func(c rune) bool { return c < 0x7f || unicode.IsPrint(c) || c == utf8.RuneError }
+	var b strings.Builder
+	for _, c := range line {
+		if isHarmless(c) {
+			b.WriteRune(c)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{c}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }

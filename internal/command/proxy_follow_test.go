@@ -153,6 +153,20 @@ func TestProxyRowsHoldNoControlCharacters(t *testing.T) {
 	}
 }
 
+func TestProxyPrintsNoControlCharactersInJSON(t *testing.T) {
+	t.Parallel()
+	p := &runningProxy{url: "http://" + testcaddy.FreeAddress(t), stdout: &testcaddy.Buffer{}, stderr: &testcaddy.Buffer{}}
+	p.launch(t, "proxy", secretVariables, "--json", "--inspect=off")
+	p.stderr.WaitFor(t, "Try it")
+	const name = "x\u007f\u009b31m\u202e\U000e0041é"
+	r := testcaddy.SignedRequest(t, p.url+"/api/webhooks", otherSecret, `{"type":"a","data":{"name":"`+name+`"}}`)
+	testcaddy.Send(t, http.DefaultClient, r)
+	p.stdout.WaitFor(t, `x\u007f\u009b31m\u202e\udb40\udc41é`)
+	if got := gjson.Get(p.stdout.String(), "subject.text").Str; got != name {
+		t.Errorf("a program reads %q", got)
+	}
+}
+
 // Strangers can send any number of deliveries.
 func TestProxyPrintsFewRowsOfAFlood(t *testing.T) {
 	t.Parallel()

@@ -223,12 +223,12 @@ func TestPayloadPlaceholderInAHeader(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	address := testcaddy.FreeAddress(t)
 	testcaddy.Run(t, "http://"+address+" {\nroute {\nclerk_webhook {\nsecret "+testcaddy.Secret+"\n}\nrequest_header X-Bio {http.clerk_webhook.event.data.bio}\nrequest_header X-Type {http.clerk_webhook.type}\nreverse_proxy "+backend.Address+"\n}\n}")
-	body := `{"type":"user\nupdated","data":{"bio":"a\nb\u0000c\r\n\td\u007fé"}}`
+	body := `{"type":"user\nupdated","data":{"bio":"a\nb\u0000c\r\n\td\u007f\u0085\u009bé"}}`
 	if a := testcaddy.Send(t, testcaddy.NewConnections, testcaddy.SignedRequest(t, "http://"+address, testcaddy.Secret, body)); a.StatusCode != http.StatusOK {
 		t.Fatal(a.StatusCode)
 	}
 	h := testcaddy.OnlyRequest(t, backend).Header
-	if bio, eventType := h.Get("X-Bio"), h.Get("X-Type"); bio != "a b c   d é" || eventType != "user updated" {
+	if bio, eventType := h.Get("X-Bio"), h.Get("X-Type"); bio != "a b c   d   é" || eventType != "user updated" {
 		t.Errorf("got %q and %q", bio, eventType)
 	}
 }
