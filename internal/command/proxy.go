@@ -56,8 +56,8 @@ begins with /api/webhooks, such as /api/webhooks.json. --path sets another path.
 these paths, only genuine deliveries reach your backend.
 
 Requests to other paths reach your backend, and are not verified. The command refuses
-only those that some backends take for the endpoint, and paths with a . or ..
-segment. With --only, it refuses every request to another path.
+paths that some backends take for the endpoint, paths with a . or .. segment, and
+CONNECT. With --only, it refuses every request to another path.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error. With --report-only, it
