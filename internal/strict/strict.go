@@ -43,10 +43,12 @@ func init() {
 //
 // From all others it removes what some backends read as another path, as another header or
 // as the next request: trailers, an `Upgrade` that does not open a WebSocket, the headers
-// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL` and `X-Rewrite-URI`, a `Forwarded`,
-// `X-Forwarded-Host` or `X-Forwarded-Proto` with a path in it, and headers whose names have
-// a character other than letters, digits, `-`, `_` and `.`. The body, the other headers and
-// the answer stay as they are.
+// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL`, `X-Rewrite-URI`, `X-Vhm-Root`,
+// `X-Invoke-Path` and `X-Matched-Path`, `Forwarded` and `X-Forwarded-*` headers with a path
+// in them, and headers whose names have a character other than letters, digits, `-`, `_` and
+// `.`. A trusted proxy (`trusted_proxies`) can send paths in `X-Forwarded-*` headers, but
+// not in those for the host, the port or the scheme. The body, the other headers and the
+// answer stay as they are.
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
@@ -158,7 +160,7 @@ func clean(r *http.Request) {
 	if !upgradesToWebSocket(r) {
 		delete(r.Header, "Upgrade")
 	}
-	dropHeaders(r.Header)
+	dropHeaders(r)
 }
 
 // upgradesToWebSocket reports whether an HTTP/1.1 request opens a WebSocket (RFC 6455,

@@ -134,7 +134,7 @@ func TestStrictLetsOnlyWebSocketsUpgrade(t *testing.T) {
 func TestStrictRemovesHeadersThatReplaceThePath(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "expected_underscore_headers x_original_uri")
-	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "x_original_uri", "X_Rewrite-URL"} {
+	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "x_original_uri", "X_Rewrite-URL", "X-Vhm-Root", "x-invoke-path", "X-Matched-Path"} {
 		conn := testcaddy.Dial(t, site.Plain)
 		conn.Send(t, "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Original-Host: kept\r\n"+name+": /api/webhooks\r\nContent-Length: 0\r\n\r\n")
 		if _, err := conn.Answer("POST"); err != nil {
@@ -162,16 +162,20 @@ func TestStrictRemovesHeadersThatBackendsReadInAnotherWay(t *testing.T) {
 		`Forwarded: proto="http://h/api?"`:          false,
 		`Forwarded: host=user@x`:                    false,
 		"X-Forwarded-Host: localhost/api/webhooks?": false,
+		"X-Forwarded-Port: 80/api/webhooks?":        false,
+		"X-Forwarded-Scheme: http://h/api?":         false,
 		"X-Forwarded-Proto: http://h/api/webhooks?": false,
 		"Webhook~Verified: true":                    false,
 		"X~Original~URL: /api":                      false,
 		"X|Other: 1":                                false,
 		`Forwarded: for=192.0.2.43;host="h.example:80";proto=https, for="[2001:db8::1]:80";by=_a-b`: true,
 		"X-Forwarded-Host: h.example:80, h-2.example":                                               true,
-		"X-Forwarded-Proto: https":                                                                  true,
-		"X_Other: 1":                                                                                true,
-		"X.Other: 1":                                                                                true,
-		"X-Other-2: /api/webhooks?":                                                                 true,
+		"X-Forwarded-Port: 8443":    true,
+		"X-Forwarded-Prefix: /app":  true,
+		"X-Forwarded-Proto: https":  true,
+		"X_Other: 1":                true,
+		"X.Other: 1":                true,
+		"X-Other-2: /api/webhooks?": true,
 	} {
 		conn := testcaddy.Dial(t, site.Plain)
 		conn.Send(t, "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\n"+line+"\r\nContent-Length: 0\r\n\r\n")
@@ -183,6 +187,20 @@ func TestStrictRemovesHeadersThatBackendsReadInAnotherWay(t *testing.T) {
 		if slices.Contains(got[http.CanonicalHeaderKey(name)], value) != isKept {
 			t.Errorf("%s: the backend got %v", line, got)
 		}
+	}
+}
+
+// A stranger sends no paths of proxies.
+func TestStrictRemovesThePathsOfProxiesThatAreNotTrusted(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "trusted_proxies static 192.0.2.1")
+	conn := testcaddy.Dial(t, site.Plain)
+	conn.Send(t, "POST /webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Prefix: /api\r\nX-Forwarded-Path: /api\r\nX-Forwarded-Uri: /api/webhooks\r\nX-Forwarded-Port: 8443\r\nContent-Length: 0\r\n\r\n")
+	if _, err := conn.Answer("POST"); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(testcaddy.OnlyRequest(t, backend).Header); strings.Contains(got, "/api") || !strings.Contains(got, "8443") {
+		t.Errorf("the backend got %v", got)
 	}
 }
 
