@@ -35,7 +35,7 @@ func Canonical(payload []byte) ([]byte, error) {
 	case !opensObject(payload):
 		return nil, errors.New("it is not a JSON object")
 	}
-	return appendCanonical(make([]byte, 0, len(payload)), "", gjson.ParseBytes(payload))
+	return appendCanonical(make([]byte, 0, len(payload)), nil, gjson.ParseBytes(payload))
 }
 
 const maxDepth = 1000
@@ -65,7 +65,7 @@ func depth(payload []byte) (deepest int) {
 	return deepest
 }
 
-func appendCanonical(dst []byte, path string, value gjson.Result) ([]byte, error) {
+func appendCanonical(dst []byte, path *trail, value gjson.Result) ([]byte, error) {
 	switch {
 	case value.IsObject():
 		return appendObject(dst, path, value)
@@ -83,13 +83,13 @@ func appendCanonical(dst []byte, path string, value gjson.Result) ([]byte, error
 	return append(dst, value.Raw...), nil // true, false, null
 }
 
-func appendObject(dst []byte, path string, object gjson.Result) ([]byte, error) {
+func appendObject(dst []byte, path *trail, object gjson.Result) ([]byte, error) {
 	var err error
 	seen := make(map[string]bool)
 	dst = append(dst, '{')
 	object.ForEach(func(key, value gjson.Result) bool {
 		name := string(appendString(nil, key.Raw))
-		memberPath := joinPath(path, key.Str)
+		memberPath := path.member(key.Str)
 		switch {
 		case seen[name]:
 			err = fmt.Errorf("%s is given twice", memberPath)
@@ -109,7 +109,7 @@ func appendObject(dst []byte, path string, object gjson.Result) ([]byte, error) 
 	return append(dst, '}'), err
 }
 
-func appendArray(dst []byte, path string, array gjson.Result) ([]byte, error) {
+func appendArray(dst []byte, path *trail, array gjson.Result) ([]byte, error) {
 	var err error
 	dst = append(dst, '[')
 	i := 0
@@ -117,18 +117,11 @@ func appendArray(dst []byte, path string, array gjson.Result) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst, err = appendCanonical(dst, joinPath(path, strconv.Itoa(i)), value)
+		dst, err = appendCanonical(dst, path.element(i), value)
 		i++
 		return err == nil
 	})
 	return append(dst, ']'), err
-}
-
-func joinPath(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }
 
 // isArrayIndex reports whether name is an array index for JavaScript. Properties with

@@ -3,7 +3,6 @@ package event
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -13,7 +12,8 @@ import (
 // Change is one difference between two payloads.
 type Change struct {
 	// Path leads to the value, as in the placeholders of a payload's values. Where an
-	// element was removed from a list, it is the path in the payload before.
+	// element was removed from a list, it is the path in the payload before. It is cut at
+	// 1000 bytes.
 	Path string `json:"path"`
 	Kind string `json:"kind"` // added, removed or changed
 
@@ -46,7 +46,7 @@ func Diff(before, after []byte) (Changes, error) {
 		return Changes{}, ErrNoJSON
 	}
 	d := differ{Changes: Changes{List: []Change{}}}
-	d.compare("", 0, gjson.ParseBytes(before), gjson.ParseBytes(after))
+	d.compare(nil, 0, gjson.ParseBytes(before), gjson.ParseBytes(after))
 	return d.Changes, nil
 }
 
@@ -60,7 +60,7 @@ func (c Changes) Within(name string) Changes {
 
 type differ struct{ Changes }
 
-func (d *differ) compare(path string, depth int, before, after gjson.Result) {
+func (d *differ) compare(path *trail, depth int, before, after gjson.Result) {
 	switch {
 	case d.More || before.Raw == after.Raw:
 	case depth < maxChangeDepth && before.IsObject() && after.IsObject():
@@ -69,11 +69,11 @@ func (d *differ) compare(path string, depth int, before, after gjson.Result) {
 		d.arrays(path, depth+1, before.Array(), after.Array())
 	case before.Type == gjson.String && after.Type == gjson.String && before.Str == after.Str:
 	default:
-		d.add(Change{path, "changed", cutJSON(before), cutJSON(after)})
+		d.add(path, "changed", before, after)
 	}
 }
 
-func (d *differ) objects(path string, depth int, before, after gjson.Result) {
+func (d *differ) objects(path *trail, depth int, before, after gjson.Result) {
 	old, now := lastMembers(before), lastMembers(after)
 	after.ForEach(func(key, _ gjson.Result) bool {
 		value, known := now[key.Str]
@@ -81,14 +81,14 @@ func (d *differ) objects(path string, depth int, before, after gjson.Result) {
 			return true // a repeated member, which was compared already
 		}
 		delete(now, key.Str)
-		d.member(join(".", path, gjson.Escape(key.Str)), depth, old, key.Str, value)
+		d.member(path.member(gjson.Escape(key.Str)), depth, old, key.Str, value)
 		delete(old, key.Str)
 		return !d.More
 	})
 	before.ForEach(func(key, _ gjson.Result) bool {
 		if value, removed := old[key.Str]; removed {
 			delete(old, key.Str)
-			d.add(Change{join(".", path, gjson.Escape(key.Str)), "removed", cutJSON(value), ""})
+			d.add(path.member(gjson.Escape(key.Str)), "removed", value, gjson.Result{})
 		}
 		return !d.More
 	})
@@ -105,39 +105,39 @@ func lastMembers(object gjson.Result) map[string]gjson.Result {
 	return members
 }
 
-func (d *differ) member(path string, depth int, old map[string]gjson.Result, name string, value gjson.Result) {
+func (d *differ) member(path *trail, depth int, old map[string]gjson.Result, name string, value gjson.Result) {
 	if before, known := old[name]; known {
 		d.compare(path, depth, before, value)
 		return
 	}
-	d.add(Change{path, "added", "", cutJSON(value)})
+	d.add(path, "added", gjson.Result{}, value)
 }
 
-func (d *differ) arrays(path string, depth int, before, after []gjson.Result) {
+func (d *differ) arrays(path *trail, depth int, before, after []gjson.Result) {
 	old := identified(before)
 	if old == nil || identified(after) == nil {
 		d.byIndex(path, depth, before, after)
 		return
 	}
 	for i, value := range after {
-		d.member(join(".", path, strconv.Itoa(i)), depth, old, idOf(value), value)
+		d.member(path.element(i), depth, old, idOf(value), value)
 		delete(old, idOf(value))
 	}
 	for i, value := range before {
 		if _, removed := old[idOf(value)]; removed {
-			d.add(Change{join(".", path, strconv.Itoa(i)), "removed", cutJSON(value), ""})
+			d.add(path.element(i), "removed", value, gjson.Result{})
 		}
 	}
 }
 
-func (d *differ) byIndex(path string, depth int, before, after []gjson.Result) {
+func (d *differ) byIndex(path *trail, depth int, before, after []gjson.Result) {
 	for i := range max(len(before), len(after)) {
-		at := join(".", path, strconv.Itoa(i))
+		at := path.element(i)
 		switch {
 		case i >= len(before):
-			d.add(Change{at, "added", "", cutJSON(after[i])})
+			d.add(at, "added", gjson.Result{}, after[i])
 		case i >= len(after):
-			d.add(Change{at, "removed", cutJSON(before[i]), ""})
+			d.add(at, "removed", before[i], gjson.Result{})
 		default:
 			d.compare(at, depth, before[i], after[i])
 		}
@@ -168,12 +168,12 @@ func idOf(element gjson.Result) string {
 	return element.Get("id").Str
 }
 
-func (d *differ) add(c Change) {
+func (d *differ) add(path *trail, kind string, before, after gjson.Result) {
 	if len(d.List) == maxChanges {
 		d.More = true
 		return
 	}
-	d.List = append(d.List, c)
+	d.List = append(d.List, Change{path.String(), kind, cutJSON(before), cutJSON(after)})
 }
 
 // cutJSON returns a copy of the beginning of a value's text.
