@@ -26,9 +26,9 @@ func dropHeaders(r *http.Request) {
 }
 
 // replacements are how the names of headers begin from which some backends take the path
-// of the request, or what stands in front of it: IIS and frameworks of PHP, Pyramid, and
-// Next.js.
-var replacements = []string{"x-original-ur", "x-rewrite-ur", "x-vhm-root", "x-invoke-path", "x-matched-path"}
+// of the request, or what stands in front of it: IIS and frameworks of PHP, Pyramid,
+// Next.js, and the development server of Cloudflare.
+var replacements = []string{"x-original-ur", "x-rewrite-ur", "x-vhm-root", "x-invoke-path", "x-matched-path", "mf-original-url"}
 
 // replacesPath reports whether a header is one of replacements. Backends read _ in its name
 // as -.

@@ -167,6 +167,9 @@ func TestMatchersAndRewrites(t *testing.T) {
 		"a fragment in a path of handle": {"handle /api/webhooks#a {\nclerk_webhook" + guard + "PROXY\n}\nhandle {\nPROXY\n}", hook, false},
 		"a query in a path of handle":    {"handle /api/webhooks?token=x {\nclerk_webhook" + guard + "PROXY\n}\nhandle {\nPROXY\n}", request{"POST", "/api/webhooks?token=x", ""}, false},
 		"a query in a query matcher":     {"@hooks {\npath /api/webhooks\nquery token=x\n}\nclerk_webhook @hooks" + guard + "PROXY", request{"POST", "/api/webhooks?token=y", ""}, false},
+		"a regular expression":           {"@hooks path_regexp ^/api/webhooks\nclerk_webhook @hooks" + guard + "PROXY", request{"POST", "/API/webhooks", ""}, false},
+		"an expression":                  {"@hooks expression {path}.startsWith('/api/webhooks')\nclerk_webhook @hooks" + guard + "PROXY", request{"POST", "/API/webhooks", ""}, false},
+		"path in an expression":          {"@hooks expression path('/api/webhooks*')\nclerk_webhook @hooks" + guard + "PROXY", request{"POST", "/API/webhooks", ""}, true},
 		"no query in the path":           {"clerk_webhook /api/webhooks*" + guard + "PROXY", request{"POST", "/api/webhooks?token=x", ""}, true},
 
 		"handle_path after the guard":     {"clerk_webhook /api/webhooks*" + guard + "handle_path /v1/* {\nPROXY\n}", versioned, false},
