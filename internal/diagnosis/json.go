@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/tidwall/gjson"
@@ -60,9 +61,14 @@ func eachEncoding(body []byte, yield func(encoded []byte, fixes ...Finding) (mor
 	original := slices.IndexFunc(spacings, func(s spacing) bool {
 		return bytes.Equal(tree.encode(nil, encoding{s, quotings[0], false, limit}, 0), trimmed)
 	})
+	sorted := sync.OnceValue(tree.sorted)
 	total := 0
 	for _, c := range encodings(original) {
-		encoded := tree.encode(make([]byte, 0, len(body)), encoding{c.value.spacing, c.value.quoting, c.value.sorted, limit}, 0)
+		source := tree
+		if c.value.sorted {
+			source = sorted()
+		}
+		encoded := source.encode(make([]byte, 0, len(body)), encoding{c.value.spacing, c.value.quoting, c.value.sorted, limit}, 0)
 		total += len(encoded)
 		if total > maxEncoded || len(encoded) <= limit && !yield(encoded, c.fixes...) {
 			return
@@ -160,8 +166,8 @@ func parse(r gjson.Result, depth int) (n node, ok bool) {
 type encoding struct {
 	spacing spacing
 	quoting quoting
-	sorted  bool
-	limit   int // encoding stops at this length
+	sorted  bool // whether it is for a sorted tree
+	limit   int  // encoding stops at this length
 }
 
 func (n node) encode(b []byte, e encoding, depth int) []byte {
@@ -172,7 +178,7 @@ func (n node) encode(b []byte, e encoding, depth int) []byte {
 		return append(b, n.raw...)
 	}
 	b = append(b, n.kind)
-	for i, m := range n.ordered(e.sorted) {
+	for i, m := range n.members {
 		if len(b) > e.limit {
 			return b
 		}
@@ -192,13 +198,17 @@ func (n node) encode(b []byte, e encoding, depth int) []byte {
 	return append(b, n.kind+2) // ']' and '}' come two after '[' and '{'
 }
 
-func (n node) ordered(sorted bool) []member {
-	if !sorted || n.kind != '{' {
-		return n.members
+// sorted returns a copy in which the members of all objects are in the order of their
+// names.
+func (n node) sorted() node {
+	n.members = slices.Clone(n.members)
+	for i := range n.members {
+		n.members[i].value = n.members[i].value.sorted()
 	}
-	return slices.SortedStableFunc(slices.Values(n.members), func(a, b member) int {
-		return strings.Compare(a.key.text, b.key.text)
-	})
+	if n.kind == '{' {
+		slices.SortStableFunc(n.members, func(a, b member) int { return strings.Compare(a.key.text, b.key.text) })
+	}
+	return n
 }
 
 func (s spacing) newline(b []byte, depth int) []byte {
