@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -32,6 +33,16 @@ func TestPayloadFolds(t *testing.T) {
 	b.is("an inner fold stays", `document.querySelector("#panel pre").innerText.includes("public_metadata") && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
 	b.is("screen readers are told the line", `document.getElementById(document.querySelector("#panel pre").getAttribute("aria-activedescendant")).textContent.includes('"data"')`)
 	b.is("an empty object does not fold", `![...document.querySelectorAll("#panel .line")].find((e) => e.textContent.includes("empty")).ariaExpanded`)
+}
+
+// A stranger can choose the body. The paths of all its lines would have 2 GB.
+func TestPayloadWithALongNameAndALongList(t *testing.T) {
+	d := newDesk(t)
+	d.deliverAs("msg_long", `{"`+strings.Repeat("k", 200_000)+`":[`+strings.Repeat("1,", 9_000)+`2]}`, time.Now(), "v1,AAAA")
+	b := openPage(d)
+	b.openRow("msg_long")
+	b.waitFor("the last line is there", `/1,\s*2\s*]\s*}$/.test(document.querySelector("#panel pre")?.textContent.slice(-50))`)
+	b.is("the page needs little memory", "performance.memory.usedJSHeapSize < 500e6")
 }
 
 func TestPayloadPathsAreThoseOfPlaceholders(t *testing.T) {

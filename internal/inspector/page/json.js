@@ -34,8 +34,7 @@ export function scan(text) {
 		if (!match) return { error: place(text, at, whyNoToken(text, at, state)) };
 		const [all, punctuation, string, number] = match;
 		let kind = punctuation ?? (string ? "string" : number ? "number" : "literal");
-		const isValue = !punctuation && ["value", "element"].includes(state);
-		if (isValue) state = closed();
+		if (!punctuation && ["value", "element"].includes(state)) state = closed();
 		else if (kind === "string" && ["key", "member"].includes(state)) [kind, state] = ["key", "colon"];
 		else if (kind === ":" && state === "colon") state = "value";
 		else if ((kind === "{" || kind === "[") && ["value", "element"].includes(state)) {

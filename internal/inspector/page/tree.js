@@ -1,4 +1,4 @@
-// JSON in lines that fold. One line is the current one, for the keyboard and for its path.
+// JSON in lines that fold. One line is the current one, for the keyboard and its path.
 
 import { h } from "./dom.js";
 import { pretty } from "./json.js";
@@ -15,7 +15,7 @@ export function tree(tokens, on) {
 	let at = -1;
 	const view = h("pre", { role: "tree", tabindex: "0", "aria-label": "Body" }, lines.map((line, i) => {
 		const opens = line.end > i;
-		line.element = h("span", { class: "line", id: prefix + i, role: line.path === undefined ? "none" : "treeitem", "aria-level": line.path !== undefined && line.level, "aria-expanded": opens && "true", "data-end": opens && lines[line.end].text.trim() },
+		line.element = h("span", { class: "line", id: prefix + i, role: line.path ? "treeitem" : "none", "aria-level": line.path && line.level, "aria-expanded": opens && "true", "data-end": opens && lines[line.end].text.trim() },
 			opens && h("i", { class: "fold", "aria-hidden": "true" }), line.parts);
 		return line.element;
 	}));
@@ -34,12 +34,12 @@ export function tree(tokens, on) {
 		lines[at].element.classList.add("at");
 		view.setAttribute("aria-activedescendant", prefix + at);
 		lines[at].element.scrollIntoView({ block: "nearest" });
-		on.move(lines[at].path);
+		on.move(textOf(lines[at].path));
 	};
 	const indexOf = (element) => lines.findIndex((line) => line.element === element?.closest(".line"));
 	view.addEventListener("click", (event) => {
 		const i = indexOf(event.target);
-		if (lines[i]?.path === undefined) return;
+		if (!lines[i]?.path) return;
 		move(i);
 		if (event.target.matches(".fold")) fold(lines[i], lines[i].element.ariaExpanded === "true");
 	});
@@ -48,9 +48,9 @@ export function tree(tokens, on) {
 		if (event.altKey || event.ctrlKey || event.metaKey) return;
 		if (step) {
 			let to = at + step;
-			while (lines[to] && (lines[to].element.hidden || lines[to].path === undefined)) to += step;
+			while (lines[to] && (lines[to].element.hidden || !lines[to].path)) to += step;
 			if (lines[to]) move(to);
-		} else if (at >= 0 && (event.key === "ArrowLeft" || event.key === "ArrowRight")) fold(lines[at], event.key === "ArrowLeft");
+		} else if (at >= 0 && ["ArrowLeft", "ArrowRight"].includes(event.key)) fold(lines[at], event.key === "ArrowLeft");
 		else if (at >= 0 && event.key === "Enter") on.enter();
 		else return;
 		event.preventDefault();
@@ -67,14 +67,16 @@ export function tree(tokens, on) {
 	};
 }
 
-// linesOf splits indented tokens into lines. A line that opens an object or a list knows
-// the line that ends it. Lines that only end one have no path.
+// A path is written only where it is shown, as its names can be long.
+const textOf = ({ key, up }) => (up?.up ? textOf(up) + "." : "") + (key ?? "");
+
+// linesOf splits indented tokens into lines. One that opens an object or a list knows the
+// line that ends it. Lines that only end one have no path.
 function linesOf(tokens) {
 	const lines = [];
 	const open = []; // { line, isList, key }, where key is a name or an index
 	let line;
-	const begin = () => lines.push(line = { parts: [], text: "", level: open.length + 1, end: 0, path: undefined });
-	const name = () => { line.path ??= open.map(({ key }) => key).join("."); };
+	const begin = () => lines.push(line = { parts: [], text: "", level: open.length + 1 });
 	begin();
 	for (const { kind, text } of pretty(tokens)) {
 		const parent = open.at(-1);
@@ -83,7 +85,7 @@ function linesOf(tokens) {
 		if (kind === "}" || kind === "]") {
 			open.pop();
 			parent.line.end = lines.length - 1;
-		} else if (![",", ":", "space"].includes(kind)) name();
+		} else if (![",", ":", "space"].includes(kind)) line.path ??= { key: parent?.key, up: parent?.line.path };
 		if (kind === "{" || kind === "[") open.push({ line, isList: kind === "[", key: kind === "[" ? 0 : "" });
 		if (kind === "," && parent.isList) parent.key++;
 		line.text += text;
