@@ -55,9 +55,10 @@ Runs Caddy as a reverse proxy in front of your backend. It guards every path tha
 begins with /api/webhooks, such as /api/webhooks.json. --path sets another path. On
 these paths, only genuine deliveries reach your backend.
 
-Requests to other paths reach your backend, and are not verified. The command refuses
-paths that some backends take for the endpoint, paths with a . or .. segment, and
-CONNECT. With --only, it refuses every request to another path.
+Requests to other paths are not verified. They reach your backend, except these:
+requests to paths that some backends take for the endpoint, to paths with a . or ..
+segment, and a CONNECT that does not open a WebSocket. With --only, the command
+refuses every request to another path.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error. With --report-only, it
