@@ -45,6 +45,23 @@ func TestPayloadWithALongNameAndALongList(t *testing.T) {
 	b.is("the page needs little memory", "performance.memory.usedJSHeapSize < 500e6")
 }
 
+// These take Chromium half a minute if they are shown as they are.
+func TestPayloadsThatTakeLongToDraw(t *testing.T) {
+	d := newDesk(t)
+	forge := func(id, body string) { d.deliverAs(id, body, time.Now(), "v1,AAAA") }
+	forge("msg_marks", `{"a":"a`+strings.Repeat("\u0301", 60_000)+`"}`)
+	forge("msg_deep", strings.Repeat("[", 99)+strings.Repeat("1,", 120_000)+"1"+strings.Repeat("]", 99))
+	forge("msg_nested", strings.Repeat("[", 99)+strings.Repeat("1,", 100)+"1"+strings.Repeat("]", 99))
+	b := openPage(d)
+	b.openRow("msg_marks")
+	b.waitForText("#panel pre", "a"+strings.Repeat("\u0301", 8)+"⟨U+0301⟩⟨U+0301⟩")
+	b.openRow("msg_deep")
+	b.waitForText("#panel pre", "[[[[")
+	b.waitFor("it is not indented", `document.querySelector("#panel pre").textContent.length < 300000`)
+	b.openRow("msg_nested")
+	b.waitFor("it is indented", `/^\[\s+\[/.test(document.querySelector("#panel pre").textContent)`)
+}
+
 func TestPayloadPathsAreThoseOfPlaceholders(t *testing.T) {
 	d := newDesk(t, strings.Replace(siteAndInspector, "reverse_proxy {$BACKEND}", `respond "{http.clerk_webhook.event.data.email_addresses.0.email_address} has {http.clerk_webhook.event.data.public_metadata.a\.b\*.c d}"`, 1), "/")
 	d.deliver("msg_ada", addresses)

@@ -85,8 +85,8 @@ export function indexOf(text, line, column) {
 export const compact = (tokens) => tokens.map((t) => t.text).join("");
 
 // canIndent reports whether text with these tokens and this depth is shown indented.
-// The size of indentation grows with the square of the depth.
-export const canIndent = ({ tokens, depth }) => Boolean(tokens) && depth <= 100;
+// Indentation can be much larger than the text.
+export const canIndent = ({ tokens, depth }) => Boolean(tokens) && depth * tokens.length < 1e6;
 
 const opening = ["{", "["];
 const closing = ["}", "]"];
@@ -96,8 +96,7 @@ export function pretty(tokens) {
 	let level = 0;
 	const line = () => out.push({ kind: "space", text: "\n" + "  ".repeat(level) });
 	tokens.forEach((t, i) => {
-		const isEmpty = closing.includes(t.kind) && opening.includes(tokens[i - 1].kind);
-		if (closing.includes(t.kind) && !isEmpty) {
+		if (closing.includes(t.kind) && !opening.includes(tokens[i - 1].kind)) {
 			level--;
 			line();
 		}
