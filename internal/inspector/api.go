@@ -27,6 +27,7 @@ type Handler struct {
 	crossOrigin *http.CrossOriginProtection
 	closed      context.Context
 	closeAll    context.CancelFunc
+	turns       chan struct{}
 }
 
 // NewHandler returns the handler of the page and the API. Without allowRemote
@@ -38,15 +39,16 @@ func NewHandler(rc *Recorder, allowRemote bool, logger *zap.Logger) *Handler {
 		logger:      logger,
 		mux:         http.NewServeMux(),
 		crossOrigin: http.NewCrossOriginProtection(),
+		turns:       make(chan struct{}, maxTurns),
 	}
 	h.closed, h.closeAll = context.WithCancel(context.Background())
 	for pattern, serve := range map[string]callFunc{
 		"GET /api/status":                        h.status,
 		"GET /api/entries":                       h.list,
 		"DELETE /api/entries":                    h.clear,
-		"GET /api/entries/{id}":                  h.withEntry(h.one),
-		"GET /api/entries/{id}/changes":          h.withEntry(h.changes),
-		"GET /api/entries/{id}/timeline":         h.withEntry(h.timeline),
+		"GET /api/entries/{id}":                  h.inTurn(h.withEntry(h.one)),
+		"GET /api/entries/{id}/changes":          h.inTurn(h.withEntry(h.changes)),
+		"GET /api/entries/{id}/timeline":         h.inTurn(h.withEntry(h.timeline)),
 		"GET /api/entries/{id}/curl":             h.withEntry(h.curl),
 		"GET /api/entries/{id}/har":              h.withEntry(h.harOfOne),
 		"GET /api/entries/{id}/http":             h.withEntry(h.asHTTP),
@@ -81,6 +83,23 @@ func (h *Handler) withEntry(serve func(http.ResponseWriter, *http.Request, *Reco
 			}
 		}
 		return errNotFound
+	}
+}
+
+// maxTurns is how many calls at a time compare or diagnose bodies. Each can take 200 MB and
+// a core for seconds.
+const maxTurns = 2
+
+// inTurn lets a call wait for its turn. One whose caller has left does nothing.
+func (h *Handler) inTurn(serve callFunc) callFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		select {
+		case h.turns <- struct{}{}:
+			defer func() { <-h.turns }()
+			return serve(w, r)
+		case <-r.Context().Done():
+			return nil
+		}
 	}
 }
 

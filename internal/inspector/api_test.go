@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -94,6 +95,42 @@ func TestAnswersHaveAWriteDeadline(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestCallsThatTakeTimeWaitForTheirTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rc := NewRecorder()
+		recordSome(rc, 2, 10)
+		h := NewHandler(rc, true, zap.NewNop())
+		defer h.Close()
+		entry := "/api/entries/" + rc.id(1)
+		for _, path := range []string{entry, entry + "/changes?since=" + rc.id(2), entry + "/timeline"} {
+			for range maxTurns {
+				h.turns <- struct{}{}
+			}
+			answered := make(chan int)
+			call := func(ctx context.Context) {
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+				answered <- w.Body.Len()
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			go call(ctx)
+			synctest.Wait()
+			leave()
+			if size := <-answered; size > 0 {
+				t.Errorf("%s: %d bytes for a caller that has left", path, size)
+			}
+			go call(t.Context())
+			synctest.Wait()
+			for range maxTurns {
+				<-h.turns
+			}
+			if size := <-answered; size == 0 {
+				t.Errorf("%s: nothing in its turn", path)
+			}
+		}
+	})
 }
 
 func TestHAR(t *testing.T) {
