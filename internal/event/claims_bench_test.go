@@ -16,14 +16,6 @@ func BenchmarkClaims(b *testing.B) {
 		return []byte((start + strings.Repeat(member, recorded/len(member)+1))[:recorded])
 	}
 	body := make([]byte, 1<<20)
-	start := time.Now()
-	const macs = 20
-	for range macs {
-		mac := hmac.New(sha256.New, body[:32])
-		mac.Write(body)
-		mac.Sum(nil)
-	}
-	ofHMAC := time.Since(start) / macs
 	for name, forgery := range map[string][]byte{
 		"one text":       []byte(`{"data":{"id":"user_1","name":"` + strings.Repeat("a", recorded-60) + `"},"type":"user.created"}`),
 		"members":        fill(`{`, `"id"-,`),
@@ -31,11 +23,19 @@ func BenchmarkClaims(b *testing.B) {
 		"escapes":        fill(`{`, `"\n"-,`),
 	} {
 		b.Run(name, func(b *testing.B) {
+			var ofClaims, ofHMAC time.Duration
 			for b.Loop() {
+				start := time.Now()
 				ClaimedType(forgery)
 				About(forgery)
+				ofClaims += time.Since(start)
+				start = time.Now()
+				mac := hmac.New(sha256.New, body[:32])
+				mac.Write(body)
+				mac.Sum(nil)
+				ofHMAC += time.Since(start)
 			}
-			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(ofHMAC), "HMACs/op")
+			b.ReportMetric(float64(ofClaims)/float64(ofHMAC), "HMACs/op")
 		})
 	}
 }
