@@ -185,26 +185,28 @@ func TestErrorsOfMalformedAnswersDoNotHoldTheKey(t *testing.T) {
 		"a length":            "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
 		"a coding":            "HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n",
 	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = fmt.Fprintf(conn, answer, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+			}))
+			defer server.Close()
+			client := clientOf(t, server.URL)
+			client.firstWait, client.tries = 0, 2
+			client.notify = func(line string) {
+				if strings.Contains(line, testclerk.Key) {
+					t.Errorf("it prints %s", line)
+				}
 			}
-			defer conn.Close()
-			_, _ = fmt.Fprintf(conn, answer, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		}))
-		defer server.Close()
-		client := clientOf(t, server.URL)
-		client.firstWait, client.tries = 0, 2
-		client.notify = func(line string) {
-			if strings.Contains(line, testclerk.Key) {
-				t.Errorf("%s: it prints %s", name, line)
+			if _, err := client.Instance(t.Context()); err == nil || strings.Contains(err.Error(), testclerk.Key) {
+				t.Errorf("error %v", err)
 			}
-		}
-		if _, err := client.Instance(t.Context()); err == nil || strings.Contains(err.Error(), testclerk.Key) {
-			t.Errorf("%s: error %v", name, err)
-		}
+		})
 	}
 }
 

@@ -64,11 +64,13 @@ func eachEncoding(body []byte, yield func(encoded []byte, fixes ...Finding) (mor
 	sorted := sync.OnceValue(tree.sorted)
 	total := 0
 	for _, c := range encodings(original) {
+		e := c.value
+		e.limit = limit
 		source := tree
-		if c.value.sorted {
+		if e.sorted {
 			source = sorted()
 		}
-		encoded := source.encode(make([]byte, 0, len(body)), encoding{c.value.spacing, c.value.quoting, c.value.sorted, limit}, 0)
+		encoded := source.encode(make([]byte, 0, len(body)), e, 0)
 		total += len(encoded)
 		if total > maxEncoded || len(encoded) <= limit && !yield(encoded, c.fixes...) {
 			return
