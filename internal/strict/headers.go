@@ -27,8 +27,8 @@ func dropHeaders(r *http.Request) {
 
 // replacements are how the names of headers begin from which some backends take the path
 // of the request, or what stands in front of it: IIS and frameworks of PHP, Pyramid,
-// Next.js, the development server of Cloudflare, and Daphne.
-var replacements = []string{"x-original-ur", "x-rewrite-ur", "x-vhm-root", "x-invoke-path", "x-matched-path", "mf-original-url", "daphne-root-path"}
+// Next.js, Nitro on Azure, the development server of Cloudflare, and Daphne.
+var replacements = []string{"x-original-ur", "x-rewrite-ur", "x-vhm-root", "x-invoke-path", "x-matched-path", "x-ms-original-url", "mf-original-url", "daphne-root-path"}
 
 // replacesPath reports whether a header is one of replacements. Backends read _ in its name
 // as -.

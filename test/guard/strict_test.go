@@ -134,7 +134,7 @@ func TestStrictLetsOnlyWebSocketsUpgrade(t *testing.T) {
 func TestStrictRemovesHeadersThatReplaceThePath(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	site := testcaddy.RunSite(t, "clerk_webhook_strict\nreverse_proxy "+backend.Address, "expected_underscore_headers x_original_uri")
-	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "x_original_uri", "X_Rewrite-URL", "X-Vhm-Root", "x-invoke-path", "X-Matched-Path", "MF-Original-URL", "Daphne-Root-Path"} {
+	for _, name := range []string{"X-Original-URL", "x-original-url", "X-Original-URI", "X-Rewrite-URL", "X-Rewrite-URI", "X_Original_URL", "x_original_uri", "X_Rewrite-URL", "X-Vhm-Root", "x-invoke-path", "X-Matched-Path", "X-MS-Original-URL", "MF-Original-URL", "Daphne-Root-Path"} {
 		conn := testcaddy.Dial(t, site.Plain)
 		conn.Send(t, "POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Original-Host: kept\r\n"+name+": /api/webhooks\r\nContent-Length: 0\r\n\r\n")
 		if _, err := conn.Answer("POST"); err != nil {
