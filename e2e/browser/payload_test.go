@@ -52,6 +52,9 @@ func TestPayloadsThatTakeLongToDraw(t *testing.T) {
 	forge("msg_marks", `{"a":"a`+strings.Repeat("\u0301", 60_000)+`"}`)
 	forge("msg_deep", strings.Repeat("[", 99)+strings.Repeat("1,", 120_000)+"1"+strings.Repeat("]", 99))
 	forge("msg_nested", strings.Repeat("[", 99)+strings.Repeat("1,", 100)+"1"+strings.Repeat("]", 99))
+	for _, word := range longWords {
+		forge(word.id, `{"a":"`+strings.Repeat(word.unit, 250_000/len(word.unit))+`"}`)
+	}
 	b := openPage(d)
 	b.openRow("msg_marks")
 	b.waitForText("#panel pre", "a"+strings.Repeat("\u0301", 8)+"⟨U+0301⟩⟨U+0301⟩")
@@ -60,7 +63,18 @@ func TestPayloadsThatTakeLongToDraw(t *testing.T) {
 	b.waitFor("it is not indented", `document.querySelector("#panel pre").textContent.length < 300000`)
 	b.openRow("msg_nested")
 	b.waitFor("it is indented", `/^\[\s+\[/.test(document.querySelector("#panel pre").textContent)`)
+	for _, word := range longWords {
+		b.openRow(word.id)
+		b.waitFor("the whole word is shown", `document.querySelector("#panel .j-string")?.textContent === '"' + `+js(word.unit)+`.repeat(`+fmt.Sprint(250_000/len(word.unit))+`) + '"'`)
+		b.is("it is drawn", `document.querySelector("#panel pre").clientHeight > 1000`)
+	}
+	b.click("[data-mode=raw]")
+	b.write("#panel [type=search]", "1\"}")
+	b.waitForText("#panel output", "1 found")
 }
+
+// longWords are words in scripts that take long if a word is long.
+var longWords = []struct{ id, unit string }{{"msg_arabic", "ب"}, {"msg_thai", "กำ"}, {"msg_hebrew", "א1"}}
 
 func TestPayloadPathsAreThoseOfPlaceholders(t *testing.T) {
 	d := newDesk(t, strings.Replace(siteAndInspector, "reverse_proxy {$BACKEND}", `respond "{http.clerk_webhook.event.data.email_addresses.0.email_address} has {http.clerk_webhook.event.data.public_metadata.a\.b\*.c d}"`, 1), "/")

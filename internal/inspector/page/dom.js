@@ -16,8 +16,15 @@ export function h(tag, properties, ...children) {
 		else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 		else element.setAttribute(name, value === true ? "" : value);
 	}
-	element.append(...children.flat(Infinity).filter((child) => child || child === 0));
+	element.append(...children.flat(Infinity).filter((child) => child || child === 0).flatMap(inPieces));
 	return element;
+}
+
+// inPieces cuts a long text that is not all Latin. Some scripts take browsers a minute to
+// lay out in one piece.
+function inPieces(child) {
+	if (typeof child !== "string" || child.length < 5000 || !/[^\0-\u02ff]/.test(child)) return child;
+	return child.match(/[^]{0,1000}\n|[^]{1,1000}/gu).map((text) => h("span", { class: "piece" }, text));
 }
 
 // patch gives an element the content of another. It keeps what is equal, because a new
