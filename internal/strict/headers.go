@@ -18,22 +18,22 @@ const (
 func dropHeaders(r *http.Request) {
 	isTrusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	for name, values := range r.Header {
-		mayMislead := namesSite[name] || strings.HasPrefix(name, "X-Forwarded-") && !isTrusted
-		if replacesPath(name) || isOddName(name) || mayMislead && slices.ContainsFunc(values, hasPath) {
+		read := asRead.Replace(strings.ToLower(name))
+		if isOddName(name) || replacesPath(read) || namesSite[read] && slices.ContainsFunc(values, hasPath) || isOfProxy(read) && !isTrusted {
 			delete(r.Header, name)
 		}
 	}
 }
+
+// asRead makes a name what backends read that take it from a CGI variable.
+var asRead = strings.NewReplacer("_", "-", ".", "-")
 
 // replacements are how the names of headers begin from which some backends take the path
 // of the request, or what stands in front of it: IIS and frameworks of PHP, Pyramid,
 // Next.js, Nitro on Azure, the development server of Cloudflare, and Daphne.
 var replacements = []string{"x-original-ur", "x-rewrite-ur", "x-vhm-root", "x-invoke-path", "x-matched-path", "x-ms-original-url", "mf-original-url", "daphne-root-path"}
 
-// replacesPath reports whether a header is one of replacements. Backends read _ in its name
-// as -.
 func replacesPath(name string) bool {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	return slices.ContainsFunc(replacements, func(start string) bool { return strings.HasPrefix(name, start) })
 }
 
@@ -46,10 +46,16 @@ func isOddName(name string) bool {
 
 // namesSite has the headers from which some backends, such as Spring and Astro, make the
 // URL of a request in front of its path. A proxy that is trusted can pass on those of a
-// stranger. Only a proxy sends other X-Forwarded-* headers, and some of these have paths.
+// stranger.
 var namesSite = map[string]bool{
-	"Forwarded": true, "X-Forwarded-Host": true, "X-Forwarded-Port": true, "X-Forwarded-Proto": true,
-	"X-Forwarded-Protocol": true, "X-Forwarded-Scheme": true, "X-Forwarded-Server": true,
+	"forwarded": true, "x-forwarded-host": true, "x-forwarded-port": true, "x-forwarded-proto": true,
+	"x-forwarded-protocol": true, "x-forwarded-scheme": true, "x-forwarded-server": true,
+}
+
+// isOfProxy reports whether only a proxy sends a header. Some of these have a path or the
+// beginning of one. Caddy itself replaces X-Forwarded-For.
+func isOfProxy(name string) bool {
+	return strings.HasPrefix(name, "x-forwarded-") && name != "x-forwarded-for" && !namesSite[name]
 }
 
 // hasPath reports whether a value has more than hosts, ports, schemes and the separators

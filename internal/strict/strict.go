@@ -45,10 +45,11 @@ func init() {
 // as the next request: trailers, an `Upgrade` that does not open a WebSocket, the headers
 // `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL`, `X-Rewrite-URI`, `X-Vhm-Root`,
 // `X-Invoke-Path`, `X-Matched-Path`, `X-MS-Original-URL`, `MF-Original-URL` and
-// `Daphne-Root-Path`, `Forwarded` and `X-Forwarded-*` headers with a path in them, and headers
-// whose names have a character other than letters, digits, `-`, `_` and `.`. A trusted proxy
-// (`trusted_proxies`) can send paths in `X-Forwarded-*` headers, but not in those for the
-// host, the port or the scheme. The body, the other headers and the answer stay as they are.
+// `Daphne-Root-Path`, `Forwarded` and the `X-Forwarded-*` headers for the host, the port and
+// the scheme if they have a path in them, other `X-Forwarded-*` headers unless a trusted
+// proxy sends them (`trusted_proxies`), and headers whose names have a character other than
+// letters, digits, `-`, `_` and `.`. The body, the other headers and the answer stay as they
+// are.
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
