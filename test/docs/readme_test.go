@@ -3,7 +3,9 @@ package docs_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/fcgi"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +17,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/testcaddy"
+
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
 )
 
 // block is a fenced block of code in the documentation.
@@ -416,6 +420,28 @@ func TestDocumentedLogsHaveNoSignature(t *testing.T) {
 				t.Errorf("want %d requests without signatures in the log, got\n%s", len(logged), text)
 			}
 		})
+	}
+}
+
+// The FastCGI transport logs the environment of PHP, which has all headers.
+func TestDocumentedLogsOfPHPHaveNoSignature(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() { _ = fcgi.Serve(ln, http.NotFoundHandler()) }() // until ln is closed
+	s := newSite(t, blockUnder(t, "Keeping signatures out of logs").text)
+	s.caddyfile = testcaddy.Replace(t, s.caddyfile, s.backends["localhost:3000"].Address, ln.Addr().String()+" {\ntransport fastcgi\n}")
+	s.options += "\ndebug"
+	s.run(t)
+	r := s.request(t, promise{})
+	r.Header.Set("Webhook-Signature", r.Header.Get("Svix-Signature"))
+	testcaddy.Send(t, http.DefaultClient, r)
+	testcaddy.Log.WaitFor(t, "handled request")
+	text := testcaddy.Log.String()
+	if !strings.Contains(text, "HTTP_SVIX_ID") || strings.Contains(text, "_SIGNATURE") || strings.Contains(text, "-Signature") {
+		t.Errorf("want an environment without signatures in the log, got\n%s", text)
 	}
 }
 
