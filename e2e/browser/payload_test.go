@@ -55,7 +55,22 @@ func TestPayloadsThatTakeLongToDraw(t *testing.T) {
 	for _, word := range longWords {
 		forge(word.id, `{"a":"`+strings.Repeat(word.unit, 250_000/len(word.unit))+`"}`)
 	}
+	var glyphs, lines strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&glyphs, "%c ", 0x10000+i)
+		if i%6 == 0 {
+			lines.WriteString(`","`)
+		}
+		lines.WriteRune(rune(0x20000 + i))
+	}
+	forge("msg_glyphs", `{"a":"`+glyphs.String()+`"}`)
+	forge("msg_lines", `["`+lines.String()+`"]`)
 	b := openPage(d)
+	b.openRow("msg_glyphs")
+	b.waitFor("all is shown", `document.querySelector("#panel pre")?.textContent.length > 150000`)
+	b.openRow("msg_lines")
+	b.waitFor("each text has a line", `document.querySelectorAll("#panel .line").length > 8000`)
+	b.waitFor("what is out of sight is not laid out", `![...document.querySelectorAll("#panel .line .j-string")].at(-1).checkVisibility({ contentVisibilityAuto: true })`)
 	b.openRow("msg_marks")
 	b.waitForText("#panel pre", "a"+strings.Repeat("\u0301", 8)+"⟨U+0301⟩⟨U+0301⟩")
 	b.openRow("msg_deep")
