@@ -76,12 +76,14 @@ func TestProxyRefusesPathsThatBackendsTakeForTheEndpoint(t *testing.T) {
 			"/api/webhook%C5%BF", "/api/webhook%c5%bf.json", "/ap%C4%B1/webhooks", "/ap%C4%B0/webhooks", "/index.php/AP%C4%B1/Webhook%C5%BF",
 			"/api;x/webhooks", "/api;/webhooks", "/api;a=b;c/webhooks;d", "/;x/api/webhooks", "/api%3bx/webhooks", "/api;x%2fy/webhooks", "/api;%5cx/webhooks", "/api;%0a/webhooks",
 			"//x/api/webhooks", "///x/api/webhooks", `/\x/api/webhooks`, "//user@x:80/api/webhooks", "//u:a%2fb@x/api/webhooks",
+			"/api/web-hooks", "/api/web.hooks/x", "/index.php/api/Web_Hooks", "/api/~webhooks", "/api/%20webhooks",
 			`/api\webhooks`, "/api%5cwebhooks", "/api%5C/webhooks", `/\api/webhooks`,
 			"/x/..;/api/webhooks", "/x/..;a%2fb/api/webhooks", "/api/.;x/webhooks", `/x/..\api/webhooks`, `/x\..\api\webhooks`, "/x/%2e%2e%5capi%5cwebhooks",
 		},
-		"/app/hook": {"/app/index.php/hook", "/index.php/app/hook", "/app;x/hoo%E2%84%AA", "/app/hook%2F..;"},
-		"/kapı":     {"/KAPI", "/kapi", "/index.php/kap%C4%B1"},
-		"/a.b+c/`x": {"/index.php/a.b+c/%60x", "/a.b+c;/%60x"},
+		"/clerk-webhook": {"/clerk_webhook", "/clerkWebhook", "/clerk.webhook", "/clerk%2bwebhook"},
+		"/app/hook":      {"/app/index.php/hook", "/index.php/app/hook", "/app;x/hoo%E2%84%AA", "/app/hook%2F..;"},
+		"/kapı":          {"/KAPI", "/kapi", "/index.php/kap%C4%B1"},
+		"/a.b+c/`x":      {"/index.php/a.b+c/%60x", "/a.b+c;/%60x"},
 	} {
 		t.Run(path, func(t *testing.T) {
 			backend := newRecorder(t, ok)
@@ -104,7 +106,7 @@ func TestProxyLeavesOtherPathsAlone(t *testing.T) {
 	p := startProxy(t, secretVariables, "--to", backend.URL)
 	for _, target := range []string{
 		"/", "/index.php", "/index.php/", "/index.php/api", "/index.php/other", "/forum/index.php/api/webhooks", "/info.php/api/webhook", "/docs/api/webhooks", "/v1/api/webhooks", "/v1.0/api/webhooks", "/example.com/api/webhooks", "/php/api/webhooks",
-		"/api", "/api/", "/api/webhook", "/api/webhook/s", "/api/x/webhooks", "/apis/webhooks", "/api-webhooks", "/webhooks", "//", "//x", "//x/y", "/a;b/c", "/api;x", "/api;x/other",
+		"/api", "/api/", "/api/webhook", "/api/webhook/s", "/api/x/webhooks", "/apis/webhooks", "/api-webhooks", "/api/webhook-settings", "/api/webhook_s1", "/api.webhooks", "/webhooks", "/x-" + strings.Repeat("a", 3<<10), "//", "//x", "//x/y", "/a;b/c", "/api;x", "/api;x/other",
 		"/.well-known/x", "/...", "/a..b", "/a/..b/c", "/a/b..", "/_next/static/x.js", "/100%25", "/100%25%20x", "/%25C5%25BF", "/caf%C3%A9", "/%ff", "/x%5cy", "/?x=/index.php/api/webhooks",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

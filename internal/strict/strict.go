@@ -54,9 +54,9 @@ type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
 	// Such a path has a path parameter, a host, a front controller such as `/index.php`,
-	// a backslash for a slash, or a letter that is the same in another case. A path of
-	// more than 2 KiB that has one of these signs is not compared, and gets 400, too.
-	// Default: none.
+	// a backslash for a slash, a letter that is the same in another case, or other
+	// punctuation in a name, such as `web-hooks`. A path of more than 2 KiB that has one of
+	// these signs is not compared, and gets 400, too. Default: none.
 	Paths []string `json:"paths,omitempty"`
 
 	guarded    caddyhttp.MatchPath
@@ -146,8 +146,8 @@ func hasDots(path string) bool {
 }
 
 func (h *Handler) looksGuarded(path string) bool {
-	isOdd := hasOddText(path)
-	return slices.ContainsFunc(h.lookalikes, func(l lookalike) bool { return (isOdd || l.isOdd) && l.matches(path) })
+	isOdd, letters := hasOddText(path), lettersOf(path)
+	return slices.ContainsFunc(h.lookalikes, func(l lookalike) bool { return l.matches(path, isOdd, letters) })
 }
 
 func (h *Handler) isGuarded(r *http.Request) bool {

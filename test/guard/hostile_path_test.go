@@ -46,6 +46,9 @@ var routers = map[string]func(target string) bool{
 		return ok && decodedAndCleaned("/"+rest) == webhookPath
 	},
 	"without regard to case": func(target string) bool { return strings.EqualFold(decodedAndCleaned(target), webhookPath) },
+	"no punctuation in names": func(target string) bool { // as in Laminas, which makes webHooks of web-hooks
+		return strings.EqualFold(strings.NewReplacer("-", "", "_", "", ".", "", "~", "", " ", "").Replace(decodedAndCleaned(target)), webhookPath)
+	},
 	"backslashes as slashes": func(target string) bool { // as in IIS
 		decoded, err := url.PathUnescape(target)
 		return err == nil && decodedAndCleaned(strings.ReplaceAll(decoded, `\`, "/")) == webhookPath
@@ -103,6 +106,7 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"out by encoded dots":      {"/api/webhooks/%2e%2e/x", false, false},
 		"an encoded backslash":     {"/api%5cwebhooks", false, false},
 		"a letter in another case": {"/api/webhook%C5%BF", false, false},
+		"punctuation in a name":    {"/api/web-hooks", false, false},
 	}
 	backend := testcaddy.NewBackend(t, nil)
 	documented := testcaddy.ReadFile(t, "docs/security.md")

@@ -243,7 +243,7 @@ func TestConnectForgesADeliveryWithoutStrict(t *testing.T) {
 // What is refused does not reach an error route either.
 func TestStrictRefusesTargets(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
-	site := testcaddy.RunSite(t, "clerk_webhook_strict {\npaths /api/webhooks /kapı /a%23b%20c\n}\nreverse_proxy "+backend.Address+"\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	site := testcaddy.RunSite(t, "clerk_webhook_strict {\npaths /api/webhooks /kapı /a%23b%20c /api/clerk-hook_2 /~\n}\nreverse_proxy "+backend.Address+"\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
 	for line, want := range map[string]int{
 		"POST http:http://h/api/webhooks": 400, "POST http://127.0.0.1": 400, "POST http:?x": 400, "POST x:y": 400, "OPTIONS http:*": 400,
 		"CONNECT 127.0.0.1:80": 405, "CONNECT /api/webhooks": 405,
@@ -254,6 +254,11 @@ func TestStrictRefusesTargets(t *testing.T) {
 		"POST /index.php/api/webhooks": 400, "POST /INDEX.PHP/api/webhooks": 400, "POST /index.phpapi/webhooks": 400, "POST /app.php5api%2fwebhooks": 400, "GET /index.phpapi": 200,
 		"POST /api;x/webhooks": 400, "POST //x/api/webhooks": 400,
 		"POST /api%5cwebhooks": 400, "POST /api/webhook%C5%BF": 400, "POST /KAPI": 400, "GET /index.php/kap%C4%B1": 400, "POST /x.php/a%23b%20c": 400,
+
+		"POST /api/web-hooks": 400, "POST /api/web_hooks/x": 400, "POST /API/~web%20hook.s": 400, "POST /index.php/api/web-hooks": 400, "POST /api;x/web-hooks": 400,
+		"POST /api/clerk_hook_2": 400, "POST /api/clerk.hook~2": 400, "POST /api/clerkHook2.json": 400, "GET /api//clerk--hook2": 400,
+		"POST /api/clerk-hook-": 200, "POST /api-webhooks": 200, "POST /a-pi/web/hooks": 200, "POST /x/api/web-hooks": 200, "POST /-": 200, "POST /~": 200,
+		"POST /api/web-hooks?" + strings.Repeat("a", 9<<10): 400, "POST /api/web-hooks/" + strings.Repeat("a", 9<<10): 400,
 
 		// What the guard covers is not the concern of this handler.
 		"POST /api/webhooks": 200, "POST /API//webhooks/": 200, "POST /api/webhooks;x": 200, "POST /api%2fwebhooks.json": 200, "POST /kap%C4%B1": 200, "POST /a%23b%20c": 200,
@@ -328,7 +333,7 @@ func TestMistakesOfStrict(t *testing.T) {
 // FuzzStrictRefusesLookalikes looks for targets that some backend takes for its webhook,
 // and that neither the guard nor the handler stops.
 func FuzzStrictRefusesLookalikes(f *testing.F) {
-	for _, target := range []string{"/api/webhooks", "/api;x/webhooks", "//x/api/webhooks", "/index.php/api/webhooks", "/index.phpapi/webhooks", "/x/..;/api/webhooks", "/api//../webhooks", `/api\webhooks`, "/api/webhook%C5%BF", "/api%5cwebhooks", "/api/webhooks/../x", "http:http://h/api/webhooks"} {
+	for _, target := range []string{"/api/webhooks", "/api;x/webhooks", "//x/api/webhooks", "/index.php/api/webhooks", "/index.phpapi/webhooks", "/x/..;/api/webhooks", "/api//../webhooks", `/api\webhooks`, "/api/webhook%C5%BF", "/api%5cwebhooks", "/api/web-hooks", "/api/webhooks/../x", "http:http://h/api/webhooks"} {
 		f.Add(target)
 	}
 	handler := &strict.Handler{Paths: []string{webhookPath}}
