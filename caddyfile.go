@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/signature"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/strict"
 	"github.com/caddyclerk/caddy-clerk-webhook/stores"
@@ -61,8 +62,7 @@ func parseGuard(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 	return h, h.UnmarshalCaddyfile(helper.Dispenser)
 }
 
-// checkPaths refuses a path with a query or a fragment. A path matcher compares with
-// the path alone, so it would not match the requests that it seems to.
+// checkPaths refuses paths of a path matcher that do not match what people mean.
 func checkPaths(matcher json.RawMessage) error {
 	if matcher == nil {
 		return nil
@@ -75,9 +75,8 @@ func checkPaths(matcher json.RawMessage) error {
 		if signature.HoldsSecret(path) { // Caddy exports it
 			return errSecretElsewhere
 		}
-		if end := strings.IndexAny(path, "?#"); end >= 0 {
-			return fmt.Errorf("the path %s contains '%c', but a path has no query and no fragment: write %s* (a * matches any characters)",
-				shown(path), path[end], path[:end])
+		if why := config.PathMistake(path); why != "" {
+			return signature.RedactError(fmt.Errorf("the path %s %s", shown(path), why))
 		}
 	}
 	return nil

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"path"
 	"regexp"
 	"strings"
 
+	"github.com/caddyclerk/caddy-clerk-webhook/internal/config"
 	"github.com/caddyclerk/caddy-clerk-webhook/internal/shell"
 )
 
@@ -25,7 +25,7 @@ func parsePath(given string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--path %q: %w. In a path, write %%25 for a percent sign", given, err)
 	}
-	if cleaned := cleanPath(decoded); cleaned != decoded {
+	if cleaned := config.CleanPath(decoded); cleaned != decoded {
 		return "", fmt.Errorf("--path %q: Caddy looks at paths without doubled slashes and dots, so write --path %s", given, shell.Word(cleaned))
 	}
 	if at := special.FindStringIndex(decoded); at != nil {
@@ -39,14 +39,6 @@ func parsePath(given string) (string, error) {
 // backends do not see what follows a semicolon. On Windows, Caddy reads a backslash as a
 // slash, and drops dots and spaces at the end of a part.
 var special = regexp.MustCompile(`[][(){}<>*:;$|%\\\p{Cc}\x{FFFD}]|[. ]+(?:/|$)`)
-
-func cleanPath(p string) string {
-	cleaned := path.Clean(p)
-	if strings.HasSuffix(p, "/") && cleaned != "/" {
-		cleaned += "/"
-	}
-	return cleaned
-}
 
 // Matcher is the path matcher of all that begins with the path. To many backends, a
 // slash at its end makes no difference.

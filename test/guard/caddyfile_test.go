@@ -334,12 +334,29 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
 		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
 		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other* (a * matches any characters), at Caddyfile:3"},
+		{"a * in front of the last one", "clerk_webhook /api/*/hook*", "the path '/api/*/hook*' has another * in front of the last one, which then stops at a slash: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"two in front of it", "@hook path /a /*/*.x/hook*\n\tclerk_webhook @hook", "the path '/*/*.x/hook*' has another * in front of the last one, which then stops at a slash: use a named matcher with path_regexp (?is)^/.*/.*\\.x/hook, at Caddyfile:3"},
+		{"a doubled slash", "clerk_webhook /api//hook*", "the path '/api//hook*' matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write /api/hook*, at Caddyfile:2"},
+		{"dots", "clerk_webhook /api/../hook/", "the path '/api/../hook/' matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write /hook*, at Caddyfile:2"},
+		{"an encoded letter", "clerk_webhook /api/%68ook*", "the path '/api/%68ook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write /api/hook*, at Caddyfile:2"},
+		{"an encoded character that is none", "clerk_webhook /api/%zzhook*", "the path '/api/%zzhook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write the character itself, at Caddyfile:2"},
+		{"a name in a route of Express", "clerk_webhook /api/:tenant/hook*", "the path '/api/:tenant/hook*' has ':tenant', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a name in a folder of Next.js", "clerk_webhook /api/[tenant]/hook", "the path '/api/[tenant]/hook' has '[tenant]', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := testcaddy.Adapt(":8080 {\n\t" + test.line + "\n}")
 			expectError(t, err, "parsing caddyfile tokens for 'clerk_webhook': "+test.want)
 		})
+	}
+}
+
+// Caddy reads these paths as people mean them.
+func TestDirectiveTakesPaths(t *testing.T) {
+	for _, path := range []string{"*", "/*", "/hook*", "/hook/*", "/hook/", "*/hook", "*hook*", "/api/*/hook", "/a.b*", "/v1:x*", "/{env.HOOK}*", "/kapı*"} {
+		if _, err := testcaddy.Adapt(":8080 {\n\t@hook path /x " + path + "\n\tclerk_webhook @hook\n}"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
