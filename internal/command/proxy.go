@@ -55,10 +55,10 @@ Runs Caddy as a reverse proxy in front of your backend. It guards every path tha
 begins with /api/webhooks, such as /api/webhooks.json. --path sets another path. On
 these paths, only genuine deliveries reach your backend.
 
-Requests to other paths are not verified. They reach your backend, except these:
-requests to paths that some backends take for the endpoint, to paths with a . or ..
-segment, and a CONNECT that does not open a WebSocket. With --only, the command
-refuses every request to another path.
+Requests to other paths are not verified. They reach your backend, except a few:
+for example, those to paths that some backends take for the endpoint, and to paths
+with a . or .. segment. With --only, the command refuses every request to another
+path.
 
 At the start, the command sends an unsigned delivery to the endpoint. If the
 guard does not refuse it, the command ends with an error. With --report-only, it
@@ -124,7 +124,7 @@ func addProxyFlags(cmd *cobra.Command, p *proxy) {
 	f.String(inspectFlag, defaultInspector, "Address of the inspector, or 'off'")
 	f.Lookup(inspectFlag).NoOptDefVal = defaultInspector
 	f.BoolVar(&p.Only, "only", false, "Serve only the endpoint: refuse requests to other paths")
-	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log, without signatures")
+	f.BoolVar(&p.AccessLog, "access-log", false, "Write an access log to standard error, without signatures")
 	f.BoolVarP(&p.quiet, "quiet", "q", false, "Do not print deliveries")
 	f.BoolVar(&p.asJSON, "json", false, "Print a JSON object for each delivery, and everything else to standard error")
 	f.BoolVarP(&p.Debug, "debug", "v", false, "Write debug logs, with a line for each rejection")
