@@ -21,7 +21,7 @@ func PathMistake(pattern string) string {
 	case end >= 0:
 		return fmt.Sprintf("contains '%c', but a path has no query and no fragment: write %s* (a * matches any characters)", pattern[end], pattern[:end])
 	case strings.Contains(pattern, "%"):
-		return "has an encoded character, so Caddy compares it with the text that the sender chooses: write " + decodedPath(pattern)
+		return "has an encoded character, so Caddy compares it with the text that the sender chooses: " + decodedPath(rest, isPrefix)
 	case rest != "" && cleaned != rest:
 		return fmt.Sprintf("matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write %s*", strings.TrimSuffix(cleaned, "/"))
 	case name != "":
@@ -42,12 +42,15 @@ func CleanPath(p string) string {
 	return cleaned
 }
 
-func decodedPath(pattern string) string {
-	decoded, err := url.PathUnescape(pattern)
-	if err != nil {
-		return "the character itself"
+func decodedPath(rest string, isPrefix bool) string {
+	decoded, err := url.PathUnescape(rest)
+	if err != nil || strings.ContainsAny(decoded, "*?#%{}") {
+		return "use a named matcher with path_regexp"
 	}
-	return decoded
+	if isPrefix {
+		decoded += "*"
+	}
+	return fmt.Sprintf("write %q", decoded)
 }
 
 // asStar keeps the slash in front of a name.

@@ -338,8 +338,10 @@ func TestDirectiveArguments(t *testing.T) {
 		{"two in front of it", "@hook path /a /*/*.x/hook*\n\tclerk_webhook @hook", "the path '/*/*.x/hook*' has another * in front of the last one, which then stops at a slash: use a named matcher with path_regexp (?is)^/.*/.*\\.x/hook, at Caddyfile:3"},
 		{"a doubled slash", "clerk_webhook /api//hook*", "the path '/api//hook*' matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write /api/hook*, at Caddyfile:2"},
 		{"dots", "clerk_webhook /api/../hook/", "the path '/api/../hook/' matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write /hook*, at Caddyfile:2"},
-		{"an encoded letter", "clerk_webhook /api/%68ook*", "the path '/api/%68ook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write /api/hook*, at Caddyfile:2"},
-		{"an encoded character that is none", "clerk_webhook /api/%zzhook*", "the path '/api/%zzhook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write the character itself, at Caddyfile:2"},
+		{"an encoded letter", "clerk_webhook /api/%68ook*", "the path '/api/%68ook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write \"/api/hook*\", at Caddyfile:2"},
+		{"an encoded space", "clerk_webhook /api/web%20hook*", "the path '/api/web%20hook*' has an encoded character, so Caddy compares it with the text that the sender chooses: write \"/api/web hook*\", at Caddyfile:2"},
+		{"two * at the end", "clerk_webhook /hook**", "the path '/hook**' has another * in front of the last one, which then stops at a slash: use a named matcher with path_regexp (?is)^/hook.*, at Caddyfile:2"},
+		{"an encoded character that is none", "clerk_webhook /api/%zzhook*", "the path '/api/%zzhook*' has an encoded character, so Caddy compares it with the text that the sender chooses: use a named matcher with path_regexp, at Caddyfile:2"},
 		{"a name in a route of Express", "clerk_webhook /api/:tenant/hook*", "the path '/api/:tenant/hook*' has ':tenant', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
 		{"a name in a folder of Next.js", "clerk_webhook /api/[tenant]/hook", "the path '/api/[tenant]/hook' has '[tenant]', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a secret, at Caddyfile:2"},
@@ -353,7 +355,7 @@ func TestDirectiveArguments(t *testing.T) {
 
 // Caddy reads these paths as people mean them.
 func TestDirectiveTakesPaths(t *testing.T) {
-	for _, path := range []string{"*", "/*", "/hook*", "/hook/*", "/hook/", "*/hook", "*hook*", "/api/*/hook", "/a.b*", "/v1:x*", "/{env.HOOK}*", "/kapı*"} {
+	for _, path := range []string{"*", "/*", "/hook*", "/hook/*", "/hook/", "*/hook", "*hook*", "/api/*/hook", "/a.b*", "/v1:x*", "/{env.HOOK}*", "/kapı*", `"/web hook*"`} {
 		if _, err := testcaddy.Adapt(":8080 {\n\t@hook path /x " + path + "\n\tclerk_webhook @hook\n}"); err != nil {
 			t.Error(err)
 		}
