@@ -88,9 +88,9 @@ func TestRecorderKeepsToItsBounds(t *testing.T) {
 		writers      int
 		isFull       bool // in bytes, not in number
 	}{
-		{"small bodies", 200, 0, 0, 0, 100_000, 5_500, 1, false},
-		{"usual bodies", 2 << 10, 100, 0, 0, 100_000, 5_500, 4, true},
-		{"larger bodies", 6 << 10, 3 << 10, 0, 0, 100_000, 2_500, 4, true},
+		{"small bodies", 200, 0, 0, 0, 50_000, 5_500, 1, false},
+		{"usual bodies", 2 << 10, 100, 0, 0, 70_000, 5_500, 4, true},
+		{"larger bodies", 6 << 10, 3 << 10, 0, 0, 25_000, 2_500, 4, true},
 		{"large bodies", 100_000, 70_000, 0, 0, 2_000, 200, 4, true},
 		{"bodies over the limit", 2 << 20, 0, 0, 0, 200, 40, 2, true},
 		{"long request lines", 200, 0, 16 << 10, 0, 10_000, 1_600, 4, true},
