@@ -21,13 +21,14 @@ func PathMistake(pattern string) string {
 	case end >= 0:
 		return fmt.Sprintf("contains '%c', but a path has no query and no fragment: write %s* (a * matches any characters)", pattern[end], pattern[:end])
 	case strings.Contains(pattern, "%"):
-		return "has an encoded character, so Caddy compares it with the text that the sender chooses: " + decodedPath(rest, isPrefix)
+		return "has an encoded character, so it does not match the same path in another form: " + decodedPath(rest, isPrefix)
 	case rest != "" && cleaned != rest:
-		return fmt.Sprintf("matches nothing that people mean, because Caddy removes doubled slashes and dots from requests: write %s*", strings.TrimSuffix(cleaned, "/"))
+		cleaned = strings.TrimSuffix(cleaned, "/")
+		return fmt.Sprintf("has a doubled slash or dots, so it does not match %s: write %s*", cleaned, cleaned)
 	case name != "":
 		return fmt.Sprintf("has '%s', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp %s", strings.Trim(name, "/"), expression(routeName.ReplaceAllStringFunc(rest, asStar)))
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
-		return "has another * in front of the last one, which then stops at a slash: use a named matcher with path_regexp " + expression(rest)
+		return "has more than one *, so the last one stops at a slash: use a named matcher with path_regexp " + expression(rest)
 	}
 	return ""
 }
