@@ -6,31 +6,69 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
-// routeName matches a name that stands for other text, as Express and Next.js write it.
-var routeName = regexp.MustCompile(`/:[^/*]+|\[[^/*]+\]`)
+// routeName matches a name that stands for other text in the routes of a framework, such
+// as :id, [id], <id> and {id}. A placeholder of Caddy has a dot.
+var routeName = regexp.MustCompile(`/:[^/*]+|\[[^/*]+\]|<[^/*]+>|\{[^{}/*.]+\}`)
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
 // mean, and what to write. It returns "" if there is no mistake.
 func PathMistake(pattern string) string {
+	why := mistake(pattern)
+	if why == "" {
+		return ""
+	}
+	return why + ": " + instead(pattern)
+}
+
+func mistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
-	cleaned := CleanPath(rest)
-	name := routeName.FindString(rest)
+	name := strings.Trim(routeName.FindString(rest), "/")
 	switch end := strings.IndexAny(pattern, "?#"); {
+	case strings.IndexAny(pattern, "/*{") != 0:
+		return "does not begin with a slash"
 	case end >= 0:
-		return fmt.Sprintf("contains '%c', but a path has no query and no fragment: write %s* (a * matches any characters)", pattern[end], pattern[:end])
+		return fmt.Sprintf("contains '%c', but a path has no query and no fragment", pattern[end])
 	case strings.Contains(pattern, "%"):
-		return "has an encoded character, so it does not match the same path in another form: " + decodedPath(rest, isPrefix)
-	case rest != "" && cleaned != rest:
-		cleaned = strings.TrimSuffix(cleaned, "/")
-		return fmt.Sprintf("has a doubled slash or dots, so it does not match %s: write %s*", cleaned, cleaned)
+		return "has an encoded character, so it does not match the same path in another form"
+	case rest != "" && CleanPath(rest) != rest:
+		return "has a doubled slash or dots, which Caddy removes from the path of a request"
 	case name != "":
-		return fmt.Sprintf("has '%s', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp %s", strings.Trim(name, "/"), expression(routeName.ReplaceAllStringFunc(rest, asStar)))
+		return fmt.Sprintf("has '%s', which does not stand for other text here", name)
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
-		return "has more than one *, so the last one stops at a slash: use a named matcher with path_regexp " + expression(rest)
+		return "has more than one *, so the last one stops at a slash"
 	}
 	return ""
+}
+
+// instead says how to write a pattern without its mistakes, if that is clear.
+func instead(pattern string) string {
+	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
+		pattern = pattern[:end]
+	}
+	decoded, err := url.PathUnescape(pattern)
+	decoded = routeName.ReplaceAllStringFunc(decoded, asStar)
+	decoded = CleanPath("/" + strings.TrimRight(decoded, "*"))
+	hasStar, hasSpace := strings.Contains(decoded, "*"), strings.Contains(decoded, " ")
+	switch {
+	case err != nil || strings.HasPrefix(pattern, "*") || strings.ContainsFunc(decoded, isUnclear) || hasStar && hasSpace:
+		return "use a named matcher with path_regexp"
+	case hasStar:
+		return "use a named matcher with path_regexp " + expression(decoded)
+	}
+	decoded = strings.TrimSuffix(decoded, "/") + "*"
+	if hasSpace {
+		decoded = `"` + decoded + `"`
+	}
+	return "write " + decoded
+}
+
+// isUnclear reports whether a character has a meaning in a Caddyfile or a path matcher, or
+// cannot be seen.
+func isUnclear(c rune) bool {
+	return strings.ContainsRune("\"`{}[]<>%?#:", c) || !unicode.IsPrint(c) || c == unicode.ReplacementChar
 }
 
 // CleanPath removes doubled slashes and dots, as Caddy's path matcher does. It keeps a slash
@@ -41,17 +79,6 @@ func CleanPath(p string) string {
 		cleaned += "/"
 	}
 	return cleaned
-}
-
-func decodedPath(rest string, isPrefix bool) string {
-	decoded, err := url.PathUnescape(rest)
-	if err != nil || strings.ContainsAny(decoded, "*?#%{}") {
-		return "use a named matcher with path_regexp"
-	}
-	if isPrefix {
-		decoded += "*"
-	}
-	return fmt.Sprintf("write %q", decoded)
 }
 
 // asStar keeps the slash in front of a name.
@@ -65,9 +92,5 @@ func asStar(name string) string {
 // expression matches what people mean by a * in a path, and encoded slashes for it, as
 // backends that decode a part by itself do. Caddy's path matcher ignores case.
 func expression(pattern string) string {
-	start := "(?is)^"
-	if strings.HasPrefix(pattern, "*") {
-		start, pattern = "(?is)", strings.TrimPrefix(pattern, "*")
-	}
-	return start + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+	return "(?is)^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
 }

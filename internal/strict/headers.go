@@ -19,13 +19,13 @@ func dropHeaders(r *http.Request) {
 	isTrusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	for name, values := range r.Header {
 		read := asRead.Replace(strings.ToLower(name))
-		if isOddName(name) || replacesPath(read) || namesSite[read] && slices.ContainsFunc(values, hasPath) || isOfProxy(read) && !isTrusted {
+		if isOddName(name) || replacesPath(read) || namesSite[read] && slices.ContainsFunc(values, hasPath) || isOtherForwarded(read) && !isTrusted {
 			delete(r.Header, name)
 		}
 	}
 }
 
-// asRead makes a name what backends read that take it from a CGI variable.
+// asRead writes a name as a backend reads it from a CGI variable.
 var asRead = strings.NewReplacer("_", "-", ".", "-")
 
 // replacements are how the names of headers begin from which some backends take the path
@@ -52,9 +52,9 @@ var namesSite = map[string]bool{
 	"x-forwarded-protocol": true, "x-forwarded-scheme": true, "x-forwarded-server": true,
 }
 
-// isOfProxy reports whether only a proxy sends a header. Some of these have a path or the
-// beginning of one. Caddy itself replaces X-Forwarded-For.
-func isOfProxy(name string) bool {
+// isOtherForwarded reports whether a header is one of the others that only a proxy sends.
+// Some of these have a path or the beginning of one. Caddy itself replaces X-Forwarded-For.
+func isOtherForwarded(name string) bool {
 	return strings.HasPrefix(name, "x-forwarded-") && name != "x-forwarded-for" && !namesSite[name]
 }
 

@@ -1,7 +1,6 @@
 package strict
 
 import (
-	"cmp"
 	"regexp"
 	"strings"
 	"unicode"
@@ -26,25 +25,30 @@ const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+([^/\\]*\.php[0-9]*)
 
 var dotlessI = strings.NewReplacer("i", "[iı]", "I", "[iı]", "ı", "[iı]")
 
-// asciiPunctuation matches what may have no meaning in a name. CherryPy and CodeIgniter read
-// - in a name as _, and some frameworks of PHP make webHooks of web-hooks.
-const asciiPunctuation = "[ -.:-@[-`{-~]*"
+// dropped matches what some backends drop or change in a name. CherryPy and CodeIgniter read
+// - as _, some frameworks of PHP make webHooks of web-hooks, and Bottle drops bytes that are
+// not UTF-8.
+const dropped = "[^a-zA-Z0-9/]*"
+
+// droppedInFront is without _, because such a name is a usual one: /__clerk is the path of
+// Clerk's own proxy.
+const droppedInFront = "[^a-zA-Z0-9/_]*"
 
 // lookalike stands for the paths that some backend reads as one that begins with a guarded
 // path.
 type lookalike struct {
 	odd     *regexp.Regexp // matches odd text
 	isOdd   bool           // the guarded path has odd text, so a path without it can look like that one
-	spelled *regexp.Regexp // matches the same names with other punctuation
-	letters string         // those of the guarded path
+	spelled *regexp.Regexp // matches the same letters and digits with others between
+	plain   string         // the letters and digits of the guarded path
 }
 
 func newLookalike(path string) lookalike {
 	return lookalike{
 		odd:     regexp.MustCompile(patternOf(path, regexp.QuoteMeta)),
 		isOdd:   hasOddText(path),
-		spelled: regexp.MustCompile(patternOf(path, withAnyPunctuation) + `([^\pL\pN]|$)`), // not webhook-settings for webhooks
-		letters: lettersOf(path),
+		spelled: regexp.MustCompile(patternOf(path, spelling) + `([^\pL\pN]|$)`), // not webhook-settings for webhooks
+		plain:   plainOf(path),
 	}
 }
 
@@ -59,15 +63,16 @@ func patternOf(path string, ofName func(string) string) string {
 	return pattern
 }
 
-func withAnyPunctuation(name string) (pattern string) {
-	for _, c := range lettersOf(name) {
-		pattern += asciiPunctuation + string(c)
+func spelling(name string) string {
+	plain := plainOf(name)
+	if plain == "" {
+		return regexp.QuoteMeta(name)
 	}
-	return cmp.Or(pattern, regexp.QuoteMeta(name))
+	return droppedInFront + strings.Join(strings.Split(plain, ""), dropped) + dropped
 }
 
-// lettersOf returns a path in lower case and without punctuation.
-func lettersOf(path string) string {
+// plainOf returns the letters and digits of a path, in lower case.
+func plainOf(path string) string {
 	return strings.Map(func(c rune) rune {
 		if c <= unicode.MaxASCII && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
 			return -1
@@ -77,9 +82,9 @@ func lettersOf(path string) string {
 }
 
 // matches takes a long path for a lookalike, because it would take long to look at, and a
-// stranger can send many. hasOddText and letters are those of the path.
-func (l lookalike) matches(path string, hasOddText bool, letters string) bool {
-	if !hasOddText && !l.isOdd && (l.letters == "" || !strings.Contains(letters, l.letters)) {
+// stranger can send many.
+func (l lookalike) matches(path, plain string, isOdd bool) bool {
+	if !isOdd && !l.isOdd && (l.plain == "" || !strings.Contains(plain, l.plain)) {
 		return false
 	}
 	return len(path) > maxLookalike || l.odd.MatchString(path) || l.spelled.MatchString(path)

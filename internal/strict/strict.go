@@ -42,21 +42,27 @@ func init() {
 //   - 400: a path that some backends take for one of `paths`.
 //
 // From all others it removes what some backends read as another path, as another header or
-// as the next request: trailers, an `Upgrade` that does not open a WebSocket, the headers
-// `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL`, `X-Rewrite-URI`, `X-Vhm-Root`,
-// `X-Invoke-Path`, `X-Matched-Path`, `X-MS-Original-URL`, `MF-Original-URL` and
-// `Daphne-Root-Path`, `Forwarded` and the `X-Forwarded-*` headers for the host, the port and
-// the scheme if they have a path in them, other `X-Forwarded-*` headers unless a trusted
-// proxy sends them (`trusted_proxies`), and headers whose names have a character other than
-// letters, digits, `-`, `_` and `.`. The body, the other headers and the answer stay as they
-// are.
+// as the next request:
+//
+//   - trailers, and an `Upgrade` that does not open a WebSocket;
+//   - `X-Original-URL`, `X-Original-URI`, `X-Rewrite-URL`, `X-Rewrite-URI`, `X-Vhm-Root`,
+//     `X-Invoke-Path`, `X-Matched-Path`, `X-MS-Original-URL`, `MF-Original-URL` and
+//     `Daphne-Root-Path`;
+//   - `Forwarded` and the `X-Forwarded-*` headers for the host, the port and the scheme, if
+//     they have a path in them;
+//   - other `X-Forwarded-*` headers but `X-Forwarded-For`, unless a trusted proxy sends them
+//     (`trusted_proxies`);
+//   - headers whose names have a character other than letters, digits, `-`, `_` and `.`.
+//
+// The body, the other headers and the answer stay as they are.
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
 	// Such a path has a path parameter, a host, a front controller such as `/index.php`,
 	// a backslash for a slash, a letter that is the same in another case, or other
-	// punctuation in a name, such as `web-hooks`. A path of more than 2 KiB that has one of
-	// these signs is not compared, and gets 400, too. Default: none.
+	// punctuation or bytes in a name, such as `web-hooks`. A path of more than 2 KiB is not
+	// compared. It gets 400 if it has one of these signs, or all letters of a guarded path in
+	// a row. Default: none.
 	Paths []string `json:"paths,omitempty"`
 
 	guarded    caddyhttp.MatchPath
@@ -146,8 +152,8 @@ func hasDots(path string) bool {
 }
 
 func (h *Handler) looksGuarded(path string) bool {
-	isOdd, letters := hasOddText(path), lettersOf(path)
-	return slices.ContainsFunc(h.lookalikes, func(l lookalike) bool { return l.matches(path, isOdd, letters) })
+	plain, isOdd := plainOf(path), hasOddText(path)
+	return slices.ContainsFunc(h.lookalikes, func(l lookalike) bool { return l.matches(path, plain, isOdd) })
 }
 
 func (h *Handler) isGuarded(r *http.Request) bool {

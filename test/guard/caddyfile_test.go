@@ -331,19 +331,27 @@ func TestDirectiveArguments(t *testing.T) {
 		{"a path without its slash", "clerk_webhook webhooks/clerk", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'webhooks/clerk', at Caddyfile:2"},
 		{"a second path", "clerk_webhook /a /b", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not '/b', at Caddyfile:2"},
 		{"an option", "clerk_webhook report_only", "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not 'report_only', at Caddyfile:2"},
-		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
-		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook* (a * matches any characters), at Caddyfile:2"},
-		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other* (a * matches any characters), at Caddyfile:3"},
+		{"a path with a query", "clerk_webhook /hook?token=x", "the path '/hook?token=x' contains '?', but a path has no query and no fragment: write /hook*, at Caddyfile:2"},
+		{"a path with a fragment", "clerk_webhook /hook#a", "the path '/hook#a' contains '#', but a path has no query and no fragment: write /hook*, at Caddyfile:2"},
+		{"a query behind two *", "clerk_webhook /api/*/hook*?x", "the path '/api/*/hook*?x' contains '?', but a path has no query and no fragment: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
 		{"a * in front of the last one", "clerk_webhook /api/*/hook*", "the path '/api/*/hook*' has more than one *, so the last one stops at a slash: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
-		{"two in front of it", "@hook path /a /*/*.x/hook*\n\tclerk_webhook @hook", "the path '/*/*.x/hook*' has more than one *, so the last one stops at a slash: use a named matcher with path_regexp (?is)^/.*/.*\\.x/hook, at Caddyfile:3"},
-		{"a doubled slash", "clerk_webhook /api//hook*", "the path '/api//hook*' has a doubled slash or dots, so it does not match /api/hook: write /api/hook*, at Caddyfile:2"},
-		{"dots", "clerk_webhook /api/../hook/", "the path '/api/../hook/' has a doubled slash or dots, so it does not match /hook: write /hook*, at Caddyfile:2"},
-		{"an encoded letter", "clerk_webhook /api/%68ook*", "the path '/api/%68ook*' has an encoded character, so it does not match the same path in another form: write \"/api/hook*\", at Caddyfile:2"},
+		{"two in front of it", "clerk_webhook /*/*.x/hook*", "the path '/*/*.x/hook*' has more than one *, so the last one stops at a slash: use a named matcher with path_regexp (?is)^/.*/.*\\.x/hook, at Caddyfile:2"},
+		{"two at the end", "clerk_webhook /hook**", "the path '/hook**' has more than one *, so the last one stops at a slash: write /hook*, at Caddyfile:2"},
+		{"one in front of a placeholder", "clerk_webhook /api/*/{env.HOOK}*", "the path '/api/*/{env.HOOK}*' has more than one *, so the last one stops at a slash: use a named matcher with path_regexp, at Caddyfile:2"},
+		{"a doubled slash", "clerk_webhook /api//hook*", "the path '/api//hook*' has a doubled slash or dots, which Caddy removes from the path of a request: write /api/hook*, at Caddyfile:2"},
+		{"dots", "clerk_webhook /api/../hook/", "the path '/api/../hook/' has a doubled slash or dots, which Caddy removes from the path of a request: write /hook*, at Caddyfile:2"},
+		{"an encoded letter", "clerk_webhook /api/%68ook*", "the path '/api/%68ook*' has an encoded character, so it does not match the same path in another form: write /api/hook*, at Caddyfile:2"},
+		{"encoded dots", "clerk_webhook /api/%2e%2e/hook*", "the path '/api/%2e%2e/hook*' has an encoded character, so it does not match the same path in another form: write /hook*, at Caddyfile:2"},
 		{"an encoded space", "clerk_webhook /api/web%20hook*", "the path '/api/web%20hook*' has an encoded character, so it does not match the same path in another form: write \"/api/web hook*\", at Caddyfile:2"},
-		{"two * at the end", "clerk_webhook /hook**", "the path '/hook**' has more than one *, so the last one stops at a slash: use a named matcher with path_regexp (?is)^/hook.*, at Caddyfile:2"},
+		{"an encoded byte that is no text", "clerk_webhook /api/%ffhook*", "the path '/api/%ffhook*' has an encoded character, so it does not match the same path in another form: use a named matcher with path_regexp, at Caddyfile:2"},
 		{"an encoded character that is none", "clerk_webhook /api/%zzhook*", "the path '/api/%zzhook*' has an encoded character, so it does not match the same path in another form: use a named matcher with path_regexp, at Caddyfile:2"},
-		{"a name in a route of Express", "clerk_webhook /api/:tenant/hook*", "the path '/api/:tenant/hook*' has ':tenant', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
-		{"a name in a folder of Next.js", "clerk_webhook /api/[tenant]/hook", "the path '/api/[tenant]/hook' has '[tenant]', which stands for other text in routes of a framework, but not here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a name in a route of Express", "clerk_webhook /api/:tenant/hook*", "the path '/api/:tenant/hook*' has ':tenant', which does not stand for other text here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a name in a folder of Next.js", "clerk_webhook /api/[tenant]/hook", "the path '/api/[tenant]/hook' has '[tenant]', which does not stand for other text here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a name in a route of Laravel", "clerk_webhook /api/{tenant}/hook*", "the path '/api/{tenant}/hook*' has '{tenant}', which does not stand for other text here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a name in a route of Flask", "clerk_webhook /api/<string:tenant>/hook", "the path '/api/<string:tenant>/hook' has '<string:tenant>', which does not stand for other text here: use a named matcher with path_regexp (?is)^/api/.*/hook, at Caddyfile:2"},
+		{"a named matcher with a query", "@hook path /hook /other?x\n\tclerk_webhook @hook", "the path '/other?x' contains '?', but a path has no query and no fragment: write /other*, at Caddyfile:3"},
+		{"one with a path without its slash", "@hook path api/hook*\n\tclerk_webhook @hook", "the path 'api/hook*' does not begin with a slash: write /api/hook*, at Caddyfile:3"},
+		{"one with dots at its start", "@hook path ./hook\n\tclerk_webhook @hook", "the path './hook' does not begin with a slash: write /hook*, at Caddyfile:3"},
 		{"a secret", "clerk_webhook /hook " + testcaddy.Secret, "clerk_webhook takes a matcher, such as /webhooks/clerk, and a block of options, but not a secret, at Caddyfile:2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -355,7 +363,7 @@ func TestDirectiveArguments(t *testing.T) {
 
 // Caddy reads these paths as people mean them.
 func TestDirectiveTakesPaths(t *testing.T) {
-	for _, path := range []string{"*", "/*", "/hook*", "/hook/*", "/hook/", "*/hook", "*hook*", "/api/*/hook", "/a.b*", "/v1:x*", "/{env.HOOK}*", "/kapı*", `"/web hook*"`} {
+	for _, path := range []string{"*", "/*", "/hook*", "/hook/*", "/hook/", "*/hook", "*hook*", "/api/*/hook", "/a.b*", "/v1:x*", "/{env.HOOK}*", "{env.HOOK}", "/kapı*", `"/web hook*"`} {
 		if _, err := testcaddy.Adapt(":8080 {\n\t@hook path /x " + path + "\n\tclerk_webhook @hook\n}"); err != nil {
 			t.Error(err)
 		}

@@ -243,7 +243,7 @@ func TestConnectForgesADeliveryWithoutStrict(t *testing.T) {
 // What is refused does not reach an error route either.
 func TestStrictRefusesTargets(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
-	site := testcaddy.RunSite(t, "clerk_webhook_strict {\npaths /api/webhooks /kapı /a%23b%20c /api/clerk-hook_2 /~\n}\nreverse_proxy "+backend.Address+"\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
+	site := testcaddy.RunSite(t, "clerk_webhook_strict {\npaths /api/webhooks /kapı /a%23b%20c /api/clerk-hook_2 /clerk /~\n}\nreverse_proxy "+backend.Address+"\nhandle_errors {\nreverse_proxy "+backend.Address+"\n}", "")
 	for line, want := range map[string]int{
 		"POST http:http://h/api/webhooks": 400, "POST http://127.0.0.1": 400, "POST http:?x": 400, "POST x:y": 400, "OPTIONS http:*": 400,
 		"CONNECT 127.0.0.1:80": 405, "CONNECT /api/webhooks": 405,
@@ -256,6 +256,8 @@ func TestStrictRefusesTargets(t *testing.T) {
 		"POST /api%5cwebhooks": 400, "POST /api/webhook%C5%BF": 400, "POST /KAPI": 400, "GET /index.php/kap%C4%B1": 400, "POST /x.php/a%23b%20c": 400,
 
 		"POST /api/web-hooks": 400, "POST /api/web_hooks/x": 400, "POST /API/~web%20hook.s": 400, "POST /index.php/api/web-hooks": 400, "POST /api;x/web-hooks": 400,
+		"POST /api/web%80hooks": 400, "POST /%ffapi%C3%A9/webhooks": 400, "POST /api/web%00hooks": 400, "POST /x%80/api/webhooks": 200,
+		"POST /@clerk": 400, "POST /c-lerk": 400, "GET /__clerk/v1/client": 200, "GET /_clerk": 200,
 		"POST /api/clerk_hook_2": 400, "POST /api/clerk.hook~2": 400, "POST /api/clerkHook2.json": 400, "GET /api//clerk--hook2": 400,
 		"POST /api/clerk-hook-": 200, "POST /api-webhooks": 200, "POST /a-pi/web/hooks": 200, "POST /x/api/web-hooks": 200, "POST /-": 200, "POST /~": 200,
 		"POST /api/web-hooks?" + strings.Repeat("a", 9<<10): 400, "POST /api/web-hooks/" + strings.Repeat("a", 9<<10): 400,
