@@ -75,8 +75,12 @@ func checkPaths(matcher json.RawMessage) error {
 		if signature.HoldsSecret(path) { // Caddy exports it
 			return errSecretElsewhere
 		}
-		if why := config.PathMistake(path); why != "" {
-			return signature.RedactError(fmt.Errorf("the path %s %s", shown(path), why))
+		switch why := config.PathMistake(path); {
+		case why == "":
+		case mayBeSecret(path):
+			return fmt.Errorf("the path %s", why)
+		default:
+			return fmt.Errorf("the path '%s' %s: %s", path, why, config.RepairPath(path))
 		}
 	}
 	return nil

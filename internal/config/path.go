@@ -9,21 +9,13 @@ import (
 	"unicode"
 )
 
-// routeName matches a name that stands for other text in the routes of a framework, such
-// as :id, [id], <id> and {id}. A placeholder of Caddy has a dot.
-var routeName = regexp.MustCompile(`/:[^/*]+|\[[^/*]+\]|<[^/*]+>|\{[^{}/*.]+\}`)
+// routeName matches what stands for other text in the routes of a framework, such as :id,
+// $id, [id], <id>, {id} and (a|b). A placeholder of Caddy has a dot.
+var routeName = regexp.MustCompile(`/[:$][^/*]+|\[[^/*]+\]|<[^/*]+>|\{[^{}/*.]+\}|\([^/*]+\)`)
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
-// mean, and what to write. It returns "" if there is no mistake.
+// mean. It returns "" if there is no mistake.
 func PathMistake(pattern string) string {
-	why := mistake(pattern)
-	if why == "" {
-		return ""
-	}
-	return why + ": " + instead(pattern)
-}
-
-func mistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
 	name := strings.Trim(routeName.FindString(rest), "/")
 	switch end := strings.IndexAny(pattern, "?#"); {
@@ -43,8 +35,8 @@ func mistake(pattern string) string {
 	return ""
 }
 
-// instead says how to write a pattern without its mistakes, if that is clear.
-func instead(pattern string) string {
+// RepairPath says how to write a pattern without its mistakes, if that is clear.
+func RepairPath(pattern string) string {
 	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
 		pattern = pattern[:end]
 	}
@@ -89,8 +81,15 @@ func asStar(name string) string {
 	return "*"
 }
 
-// expression matches what people mean by a * in a path, and encoded slashes for it, as
-// backends that decode a part by itself do. Caddy's path matcher ignores case.
+// expression matches what people mean by a * in a path, also if it stands for nothing or has
+// an encoded slash, as in some backends. Caddy's path matcher ignores case.
 func expression(pattern string) string {
-	return "(?is)^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")
+	expression := "(?is)^"
+	for part := range strings.SplitAfterSeq(regexp.QuoteMeta(pattern), "/") {
+		if part == `\*/` {
+			part = "(.*/)?"
+		}
+		expression += strings.ReplaceAll(part, `\*`, ".*")
+	}
+	return expression
 }

@@ -37,7 +37,7 @@ const droppedInFront = "[^a-zA-Z0-9/_]*"
 // lookalike stands for the paths that some backend reads as one that begins with a guarded
 // path.
 type lookalike struct {
-	odd     *regexp.Regexp // matches odd text
+	odd     *regexp.Regexp // matches odd text, and other punctuation where the path has some
 	isOdd   bool           // the guarded path has odd text, so a path without it can look like that one
 	spelled *regexp.Regexp // matches the same letters and digits with others between
 	plain   string         // the letters and digits of the guarded path
@@ -45,9 +45,9 @@ type lookalike struct {
 
 func newLookalike(path string) lookalike {
 	return lookalike{
-		odd:     regexp.MustCompile(patternOf(path, regexp.QuoteMeta)),
+		odd:     regexp.MustCompile(patternOf(path, otherPunctuation)),
 		isOdd:   hasOddText(path),
-		spelled: regexp.MustCompile(patternOf(path, spelling) + `([^\pL\pN]|$)`), // not webhook-settings for webhooks
+		spelled: regexp.MustCompile(patternOf(path, morePunctuation) + `([^\pL\pN]|$)`), // not webhook-settings for webhooks
 		plain:   plainOf(path),
 	}
 }
@@ -63,7 +63,18 @@ func patternOf(path string, ofName func(string) string) string {
 	return pattern
 }
 
-func spelling(name string) string {
+var punctuation = regexp.MustCompile("[^a-zA-Z0-9\u0080-\U0010ffff]+")
+
+// otherPunctuation matches a name with other punctuation where it has some.
+func otherPunctuation(name string) string {
+	if plainOf(name) == "" {
+		return regexp.QuoteMeta(name)
+	}
+	return punctuation.ReplaceAllLiteralString(name, dropped)
+}
+
+// morePunctuation matches a name with punctuation anywhere.
+func morePunctuation(name string) string {
 	plain := plainOf(name)
 	if plain == "" {
 		return regexp.QuoteMeta(name)

@@ -259,7 +259,7 @@ func TestStrictRefusesTargets(t *testing.T) {
 		"POST /api/web%80hooks": 400, "POST /%ffapi%C3%A9/webhooks": 400, "POST /api/web%00hooks": 400, "POST /x%80/api/webhooks": 200,
 		"POST /@clerk": 400, "POST /c-lerk": 400, "GET /__clerk/v1/client": 200, "GET /_clerk": 200,
 		"POST /api/clerk_hook_2": 400, "POST /api/clerk.hook~2": 400, "POST /api/clerkHook2.json": 400, "GET /api//clerk--hook2": 400,
-		"POST /api/clerk-hook-": 200, "POST /api-webhooks": 200, "POST /a-pi/web/hooks": 200, "POST /x/api/web-hooks": 200, "POST /-": 200, "POST /~": 200,
+		"POST /api/clerk_hook_2s": 400, "POST /api/clerkhook.23": 400, "POST /api/clerk-hook-": 200, "POST /api-webhooks": 200, "POST /a-pi/web/hooks": 200, "POST /x/api/web-hooks": 200, "POST /-": 200, "POST /~": 200,
 		"POST /api/web-hooks?" + strings.Repeat("a", 9<<10): 400, "POST /api/web-hooks/" + strings.Repeat("a", 9<<10): 400,
 
 		// What the guard covers is not the concern of this handler.
