@@ -22,7 +22,7 @@ func TestPayloadFolds(t *testing.T) {
 	b.is("the line is marked", `(`+list+`.dataset.test = 1) === 1`)
 	b.click(`[data-test="1"] .fold`)
 	b.waitFor("the list is folded", list+`.ariaExpanded === "false" && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
-	b.is("what follows stays", `document.querySelector("#panel pre").innerText.includes("public_metadata")`)
+	b.waitFor("what follows stays", `document.querySelector("#panel pre").innerText.includes("public_metadata")`)
 	b.do(chromedp.Focus(chromedp.CSS("#panel pre")))
 	b.press(kb.ArrowRight)
 	b.waitForText("#panel pre", `"ada@example.com"`)
@@ -30,7 +30,7 @@ func TestPayloadFolds(t *testing.T) {
 	b.waitForText("#panel .path", "data")
 	b.is("an outer fold hides all in it", `!document.querySelector("#panel pre").innerText.includes("public_metadata")`)
 	b.press(kb.ArrowRight)
-	b.is("an inner fold stays", `document.querySelector("#panel pre").innerText.includes("public_metadata") && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
+	b.waitFor("an inner fold stays", `document.querySelector("#panel pre").innerText.includes("public_metadata") && !document.querySelector("#panel pre").innerText.includes("ada@example.com")`)
 	b.is("screen readers are told the line", `document.getElementById(document.querySelector("#panel pre").getAttribute("aria-activedescendant")).textContent.includes('"data"')`)
 	b.is("an empty object does not fold", `![...document.querySelectorAll("#panel .line")].find((e) => e.textContent.includes("empty")).ariaExpanded`)
 }

@@ -76,7 +76,7 @@ func TestProxyRefusesPathsThatBackendsTakeForTheEndpoint(t *testing.T) {
 			"/api/webhook%C5%BF", "/api/webhook%c5%bf.json", "/ap%C4%B1/webhooks", "/ap%C4%B0/webhooks", "/index.php/AP%C4%B1/Webhook%C5%BF",
 			"/api;x/webhooks", "/api;/webhooks", "/api;a=b;c/webhooks;d", "/;x/api/webhooks", "/api%3bx/webhooks", "/api;x%2fy/webhooks", "/api;%5cx/webhooks", "/api;%0a/webhooks",
 			"//x/api/webhooks", "///x/api/webhooks", `/\x/api/webhooks`, "//user@x:80/api/webhooks", "//u:a%2fb@x/api/webhooks",
-			"/api/web-hooks", "/api/web.hooks/x", "/index.php/api/Web_Hooks", "/api/~webhooks", "/api/%20webhooks", "/api/@@webhooks",
+			"/api/web-hooks", "/api/web.hooks/x", "/index.php/api/Web_Hooks", "/api/~webhooks", "/api/%20webhooks", "/api/@@webhooks", "/api-/webhooks", "/api%20/webhooks",
 			`/api\webhooks`, "/api%5cwebhooks", "/api%5C/webhooks", `/\api/webhooks`,
 			"/x/..;/api/webhooks", "/x/..;a%2fb/api/webhooks", "/api/.;x/webhooks", `/x/..\api/webhooks`, `/x\..\api\webhooks`, "/x/%2e%2e%5capi%5cwebhooks",
 		},
