@@ -243,6 +243,10 @@ func TestPython(t *testing.T) {
 
 func TestNext(t *testing.T) {
 	e := open(t, "nextjs")
+	// Clerk's quick start adds such a file. Next.js then takes the data of a page for the page.
+	if err := os.WriteFile(filepath.Join(e.folder, "proxy.ts"), []byte("export function proxy() {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	e.mustRun(t, "npm ci")
 	e.mustRun(t, "npm run build")
 	port := freePort(t)
@@ -274,6 +278,16 @@ func TestNext(t *testing.T) {
 				t.Error("it was handled")
 			}
 		})
+	}
+	data := "/_next/data/" + strings.TrimSpace(e.read(t, ".next/BUILD_ID")) + "/api/webhooks.json"
+	for origin, answer := range map[string]string{
+		"http://127.0.0.1:" + port:                      "not genuine", // the handler says so
+		strings.TrimSuffix(e.endpoint, "/api/webhooks"): "Some backends take this path",
+	} {
+		output, err := e.command(t, "curl -sS -d x "+origin+data).CombinedOutput()
+		if err != nil || !strings.Contains(string(output), answer) {
+			t.Errorf("%s: %v: %s", origin+data, err, output)
+		}
 	}
 	t.Run("its pages are not guarded", func(t *testing.T) {
 		output, err := e.command(t, "curl -sS -o /dev/null -w '%{http_code} %header{x-powered-by}' "+strings.TrimSuffix(e.endpoint, "/api/webhooks")).CombinedOutput()

@@ -93,7 +93,7 @@ var proxyConfig = template.Must(template.New("").Funcs(template.FuncMap{"token":
 		# Some backends take more requests for those of the endpoint than Caddy does,
 		# or read one request as two. No guard has seen these.
 		clerk_webhook_strict{{if ne .Path "/"}} {
-			paths {{token .EscapedPath}}
+			paths {{token .EscapedPrefix}}
 		}
 {{- end}}
 		reverse_proxy {{token .Upstream}} {

@@ -46,12 +46,19 @@ func (p *proxy) Matcher() string {
 	if p.guardsAll() {
 		return "/*"
 	}
-	return strings.TrimSuffix(p.Path, "/") + "*"
+	return p.prefix() + "*"
 }
+
+func (p *proxy) prefix() string { return strings.TrimSuffix(p.Path, "/") }
 
 func (p *proxy) guardsAll() bool { return p.Path == "/" }
 
 // EscapedPath is the path as in a URL.
-func (p *proxy) EscapedPath() string { return (&url.URL{Path: p.Path}).EscapedPath() }
+func (p *proxy) EscapedPath() string { return escaped(p.Path) }
+
+// EscapedPrefix is how all guarded paths begin.
+func (p *proxy) EscapedPrefix() string { return escaped(p.prefix()) }
+
+func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 func (p *proxy) endpoint() string { return p.Listener.url + p.EscapedPath() }

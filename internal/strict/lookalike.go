@@ -14,14 +14,20 @@ const maxLookalike = 2 << 10
 // one. The check is quick.
 func hasOddText(path string) bool {
 	isOddRune := func(c rune) bool { return c == ';' || c == '\\' || c > unicode.MaxASCII }
-	return strings.HasPrefix(path, "//") || strings.ContainsFunc(path, isOddRune) || strings.Contains(strings.ToLower(path), ".php")
+	path = strings.ToLower(path)
+	return strings.HasPrefix(path, "//") || strings.ContainsFunc(path, isOddRune) || strings.Contains(path, ".php") || strings.Contains(path, "_next")
 }
 
+// nextData matches where Next.js has the data of its pages. With a middleware, as Clerk's own
+// quick start has it, Next.js takes /_next/data/<build>/a.json for /a. A language can be in
+// front of a.
+const nextData = `[/\\]+_next[/\\]+data[/\\]+[^/\\]+([/\\]+(index|default|[a-z]{2,3}([-_][a-z0-9]+)*))?`
+
 // between matches what can be in front of a part of the path without a meaning to some
-// backend: path parameters, a front controller, and backslashes or several slashes. A
-// parameter can have encoded slashes. Frameworks of PHP need no slash behind the front
-// controller: to them, /index.phpa is /a.
-const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*)*[/\\]+([^/\\]*\.php[0-9]*)?`
+// backend: path parameters, a front controller, the start of nextData, and backslashes or
+// several slashes. A parameter can have encoded slashes. Frameworks of PHP need no slash
+// behind the front controller: to them, /index.phpa is /a.
+const between = `([/\\]*;.*|[/\\]+[^/\\]*\.php[0-9]*|` + nextData + `)*[/\\]+([^/\\]*\.php[0-9]*)?`
 
 var dotlessI = strings.NewReplacer("i", "[iı]", "I", "[iı]", "ı", "[iı]")
 

@@ -59,7 +59,7 @@ type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it. Other paths that some backends take for one of these get 400.
 	// Such a path has a path parameter, a host, a front controller such as `/index.php`,
-	// a backslash for a slash, a letter that is the same in another case, or other
+	// `/_next/data/<build>` in front, a backslash for a slash, a letter that is the same in another case, or other
 	// punctuation or bytes in a name, such as `web-hooks`. A path of more than 2 KiB is not
 	// compared. It gets 400 if it has one of these signs, or all letters of a guarded path in
 	// a row. Default: none.
@@ -90,7 +90,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if err != nil {
 			return err
 		}
-		h.guarded = append(h.guarded, strings.TrimSuffix(decoded, "/")+"*")
+		h.guarded = append(h.guarded, decoded+"*")
 		h.lookalikes = append(h.lookalikes, newLookalike(decoded))
 	}
 	return h.guarded.Provision(ctx)
@@ -108,6 +108,9 @@ func ParsePath(path string) (decoded string, err error) {
 	decoded, err = url.PathUnescape(path)
 	if err != nil || strings.ContainsAny(decoded, `*;%{}\`) { // a path matcher does not read these as plain text
 		return "", signature.RedactError(fmt.Errorf("paths: %q has a %%: only a character other than *, ;, %%, {, } and \\ can be encoded", path))
+	}
+	if without, ok := strings.CutSuffix(decoded, "/"); ok {
+		return "", signature.RedactError(fmt.Errorf("paths: write %s without the slash at its end, and give the guard the path %s*", without, without))
 	}
 	return decoded, nil
 }

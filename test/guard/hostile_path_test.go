@@ -49,6 +49,10 @@ var routers = map[string]func(target string) bool{
 	"no punctuation in names": func(target string) bool { // as in Laminas, which makes webHooks of web-hooks
 		return strings.EqualFold(strings.NewReplacer("-", "", "_", "", ".", "", "~", "", " ", "").Replace(decodedAndCleaned(target)), webhookPath)
 	},
+	"data of a page of Next.js": func(target string) bool {
+		_, page, ok := strings.Cut(strings.TrimPrefix(target, "/_next/data/"), "/")
+		return strings.HasPrefix(target, "/_next/data/") && ok && "/"+strings.TrimSuffix(page, ".json") == webhookPath
+	},
 	"only UTF-8": func(target string) bool { return strings.ToValidUTF8(decodedAndCleaned(target), "") == webhookPath }, // Bottle
 	"backslashes as slashes": func(target string) bool { // as in IIS
 		decoded, err := url.PathUnescape(target)
@@ -108,6 +112,7 @@ func TestWhatAPathMatcherCovers(t *testing.T) {
 		"an encoded backslash":     {"/api%5cwebhooks", false, false},
 		"a letter in another case": {"/api/webhook%C5%BF", false, false},
 		"punctuation in a name":    {"/api/web-hooks", false, false},
+		"the data of a page":       {"/_next/data/build/api/webhooks.json", false, false},
 		"a byte that is no text":   {"/api/web%80hooks", false, false},
 	}
 	backend := testcaddy.NewBackend(t, nil)

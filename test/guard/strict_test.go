@@ -257,6 +257,9 @@ func TestStrictRefusesTargets(t *testing.T) {
 
 		"POST /api/web-hooks": 400, "POST /api/web_hooks/x": 400, "POST /API/~web%20hook.s": 400, "POST /index.php/api/web-hooks": 400, "POST /api;x/web-hooks": 400,
 		"POST /api/web%80hooks": 400, "POST /%ffapi%C3%A9/webhooks": 400, "POST /api/web%00hooks": 400, "POST /x%80/api/webhooks": 200,
+		"POST /_next/data/x-1/api/webhooks.json": 400, "POST /_next/data/x-1/en-US/api/webhooks.json": 400, "POST /_next/data/x-1/index/api/webhooks.json": 400, "POST /api/_next/data/x/webhooks.json": 400,
+		"POST /_next/data/a/_next/data/b/fr/api/webhooks.json.json": 400, "POST /_next/data/x/api/web-hooks": 400, "POST /%5Fnext//data/x/api;y/webhooks": 400,
+		"GET /_next/data/x-1/docs/api/webhooks.json": 200, "GET /_next/data/x-1/other.json": 200, "GET /_next/data/api/webhooks": 200, "GET /_next/static/api/webhooks.js": 200,
 		"POST /@clerk": 400, "POST /c-lerk": 400, "GET /__clerk/v1/client": 200, "GET /_clerk": 200,
 		"POST /api/clerk_hook_2": 400, "POST /api/clerk.hook~2": 400, "POST /api/clerkHook2.json": 400, "GET /api//clerk--hook2": 400,
 		"POST /api/clerk_hook_2s": 400, "POST /api/clerkhook.23": 400, "POST /api/clerk-hook-": 200, "POST /api-webhooks": 200, "POST /a-pi/web/hooks": 200, "POST /x/api/web-hooks": 200, "POST /-": 200, "POST /~": 200,
@@ -315,6 +318,7 @@ func TestMistakesOfStrict(t *testing.T) {
 		"no path":                   {"{\npaths\n}", "write paths <path...>"},
 		"a path without a slash":    {"{\npaths api\n}", "Caddyfile:3"},
 		"the whole site":            {"{\npaths /\n}", "such as /api/webhooks"},
+		"a slash at the end":        {"{\npaths /x /api/webhooks/\n}", "write /api/webhooks without the slash at its end"},
 		"an asterisk":               {"{\npaths /x /api/webhooks*\n}", "write only the part before it"},
 		"a query":                   {"{\npaths /x?y\n}", "write only the part before it"},
 		"a path parameter":          {"{\npaths /x;y\n}", "write only the part before it"},
@@ -335,7 +339,7 @@ func TestMistakesOfStrict(t *testing.T) {
 // FuzzStrictRefusesLookalikes looks for targets that some backend takes for its webhook,
 // and that neither the guard nor the handler stops.
 func FuzzStrictRefusesLookalikes(f *testing.F) {
-	for _, target := range []string{"/api/webhooks", "/api;x/webhooks", "//x/api/webhooks", "/index.php/api/webhooks", "/index.phpapi/webhooks", "/x/..;/api/webhooks", "/api//../webhooks", `/api\webhooks`, "/api/webhook%C5%BF", "/api%5cwebhooks", "/api/web-hooks", "/api/webhooks/../x", "http:http://h/api/webhooks"} {
+	for _, target := range []string{"/api/webhooks", "/api;x/webhooks", "//x/api/webhooks", "/index.php/api/webhooks", "/index.phpapi/webhooks", "/x/..;/api/webhooks", "/api//../webhooks", `/api\webhooks`, "/api/webhook%C5%BF", "/api%5cwebhooks", "/api/web-hooks", "/_next/data/b/api/webhooks.json", "/api/webhooks/../x", "http:http://h/api/webhooks"} {
 		f.Add(target)
 	}
 	handler := &strict.Handler{Paths: []string{webhookPath}}
