@@ -16,15 +16,22 @@ var routeName = regexp.MustCompile(`/[:$][^/*]+|\[[^/*]+\]|<[^/*]+>|\{[^{}/*.]+\
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
 // mean. It returns "" if there is no mistake.
 func PathMistake(pattern string) string {
+	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
+		return fmt.Sprintf("contains '%c', but a path has no query and no fragment", pattern[end])
+	}
+	if strings.Contains(pattern, "%") {
+		return "has an encoded character, so it does not match the same path in another form"
+	}
+	return DecodedMistake(pattern)
+}
+
+// DecodedMistake is PathMistake for a pattern that was decoded, so ?, # and % are text.
+func DecodedMistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
 	name := strings.Trim(routeName.FindString(rest), "/")
-	switch end := strings.IndexAny(pattern, "?#"); {
+	switch {
 	case strings.IndexAny(pattern, "/*{") != 0:
 		return "does not begin with a slash"
-	case end >= 0:
-		return fmt.Sprintf("contains '%c', but a path has no query and no fragment", pattern[end])
-	case strings.Contains(pattern, "%"):
-		return "has an encoded character, so it does not match the same path in another form"
 	case rest != "" && CleanPath(rest) != rest:
 		return "has a doubled slash or dots, which Caddy removes from the path of a request"
 	case name != "":

@@ -109,6 +109,9 @@ func ParsePath(path string) (decoded string, err error) {
 	if err != nil || strings.ContainsAny(decoded, `*;%{}\`) { // a path matcher does not read these as plain text
 		return "", signature.RedactError(fmt.Errorf("paths: %q has a %%: only a character other than *, ;, %%, {, } and \\ can be encoded", path))
 	}
+	if why := config.DecodedMistake(decoded); why != "" {
+		return "", signature.RedactError(fmt.Errorf("paths: %q %s: write a path without it, which stands for all paths that begin with it", path, why))
+	}
 	if without, ok := strings.CutSuffix(decoded, "/"); ok {
 		return "", signature.RedactError(fmt.Errorf("paths: write %s without the slash at its end, and give the guard the path %s*", without, without))
 	}
