@@ -78,7 +78,7 @@ func checkPaths(matcher json.RawMessage) error {
 		switch why := config.PathMistake(path); {
 		case why == "":
 		case mayBeSecret(path):
-			return fmt.Errorf("the path %s", why)
+			return signature.RedactError(fmt.Errorf("the path %s", why))
 		default:
 			return fmt.Errorf("the path '%s' %s: %s", path, why, config.RepairPath(path))
 		}

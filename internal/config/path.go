@@ -6,12 +6,16 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"unicode"
 )
 
-// routeName matches what stands for other text in the routes of a framework, such as :id,
-// $id, [id], <id>, {id} and (a|b). A placeholder of Caddy has a dot.
-var routeName = regexp.MustCompile(`/[:$][^/*]+|\[[^/*]+\]|<[^/*]+>|\{[^{}/*.]+\}|\([^/*]+\)`)
+var (
+	// placeholder matches a placeholder of Caddy. A name of a route, such as {id}, has no dot.
+	placeholder = regexp.MustCompile(`\{[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+\}`)
+
+	// ofRoutes matches a part of a path that stands for other text in the routes of a
+	// framework, such as :id, $id, [id], <id>, {id:.+} and (a|b).
+	ofRoutes = regexp.MustCompile(`[^/]*[][(){}<>:;$|\\\p{Cc}\x{FFFD}][^/]*|[^/]*,\*?$`)
+)
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
 // mean. It returns "" if there is no mistake.
@@ -28,46 +32,34 @@ func PathMistake(pattern string) string {
 // DecodedMistake is PathMistake for a pattern that was decoded, so ?, # and % are text.
 func DecodedMistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
-	name := strings.Trim(routeName.FindString(rest), "/")
+	part := ofRoutes.FindString(placeholder.ReplaceAllString(rest, "x"))
 	switch {
 	case strings.IndexAny(pattern, "/*{") != 0:
 		return "does not begin with a slash"
 	case rest != "" && CleanPath(rest) != rest:
 		return "has a doubled slash or dots, which Caddy removes from the path of a request"
-	case name != "":
-		return fmt.Sprintf("has '%s', which does not stand for other text here", name)
+	case part != "":
+		return fmt.Sprintf("has '%s', which does not stand for other text here", part)
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
 		return "has more than one *, so the last one stops at a slash"
 	}
 	return ""
 }
 
-// RepairPath says how to write a pattern without its mistakes, if that is clear.
+// RepairPath says how to write a pattern without its mistakes.
 func RepairPath(pattern string) string {
 	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
 		pattern = pattern[:end]
 	}
-	decoded, err := url.PathUnescape(pattern)
-	decoded = routeName.ReplaceAllStringFunc(decoded, asStar)
-	decoded = CleanPath("/" + strings.TrimRight(decoded, "*"))
-	hasStar, hasSpace := strings.Contains(decoded, "*"), strings.Contains(decoded, " ")
+	path, err := url.PathUnescape(strings.TrimRight(pattern, "*$,"))
+	path = strings.TrimSuffix(CleanPath("/"+path), "/") + "*"
 	switch {
-	case err != nil || strings.HasPrefix(pattern, "*") || strings.ContainsFunc(decoded, isUnclear) || hasStar && hasSpace:
-		return "use a named matcher with path_regexp"
-	case hasStar:
-		return "use a named matcher with path_regexp " + expression(decoded)
+	case err != nil || strings.HasPrefix(pattern, "*") || strings.ContainsAny(path, "%?#{\"`") || DecodedMistake(path) != "":
+		return "use a named matcher such as path_regexp (?is)^/api/(.*/)?webhooks, where (.*/)? stands for parts that vary"
+	case strings.Contains(path, " "):
+		return fmt.Sprintf(`write "%s"`, path)
 	}
-	decoded = strings.TrimSuffix(decoded, "/") + "*"
-	if hasSpace {
-		decoded = `"` + decoded + `"`
-	}
-	return "write " + decoded
-}
-
-// isUnclear reports whether a character has a meaning in a Caddyfile or a path matcher, or
-// cannot be seen.
-func isUnclear(c rune) bool {
-	return strings.ContainsRune("\"`{}[]<>%?#:", c) || !unicode.IsPrint(c) || c == unicode.ReplacementChar
+	return "write " + path
 }
 
 // CleanPath removes doubled slashes and dots, as Caddy's path matcher does. It keeps a slash
@@ -78,25 +70,4 @@ func CleanPath(p string) string {
 		cleaned += "/"
 	}
 	return cleaned
-}
-
-// asStar keeps the slash in front of a name.
-func asStar(name string) string {
-	if strings.HasPrefix(name, "/") {
-		return "/*"
-	}
-	return "*"
-}
-
-// expression matches what people mean by a * in a path, also if it stands for nothing or has
-// an encoded slash, as in some backends. Caddy's path matcher ignores case.
-func expression(pattern string) string {
-	expression := "(?is)^"
-	for part := range strings.SplitAfterSeq(regexp.QuoteMeta(pattern), "/") {
-		if part == `\*/` {
-			part = "(.*/)?"
-		}
-		expression += strings.ReplaceAll(part, `\*`, ".*")
-	}
-	return expression
 }
