@@ -52,6 +52,7 @@ func (h *Handler) receiveBody(w http.ResponseWriter, r *http.Request, d *deliver
 	}
 	if r.ContentLength == 0 || r.Body == nil {
 		d.body, d.received = &body.Body{}, time.Now()
+		d.body.Restore(r)
 		return nil
 	}
 	start := time.Now()

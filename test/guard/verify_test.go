@@ -475,6 +475,26 @@ func TestExpectationIsMetByTheGuard(t *testing.T) {
 	}
 }
 
+// Without a body there is nothing to expect, so the guard does not wait.
+func TestEmptyDeliveryHasNoFraming(t *testing.T) {
+	backend := testcaddy.NewBackend(t, nil)
+	site := testcaddy.RunSite(t, strictGuard(backend), "")
+	r := rawDelivery(t, "/", "msg_1", "")
+	r.set("Expect", "100-continue")
+	r.set("Trailer", "X-More")
+	conn := dial(t, site.Plain)
+	conn.Send(t, r.head())
+	got, err := conn.Answer("POST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Check(t, 200, "forwarded")
+	header := testcaddy.OnlyRequest(t, backend).Header
+	if header["Expect"] != nil || header["Trailer"] != nil {
+		t.Errorf("the backend got %v", header)
+	}
+}
+
 func TestPipelinedRequestsAreJudgedOneByOne(t *testing.T) {
 	backend := testcaddy.NewBackend(t, nil)
 	site := testcaddy.RunSite(t, strictGuard(backend), "")
