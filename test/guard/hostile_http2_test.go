@@ -202,6 +202,15 @@ func TestSmugglingOverHTTP2(t *testing.T) {
 			r.add("trailer", "svix-id")
 			trailers(hpack.HeaderField{Name: "svix-id", Value: "msg_9"})(r)
 		}, passes},
+		"trailers of an empty body": {func(r *h2Request) {
+			timestamp, signature := testcaddy.Sign(t, testcaddy.Secret, "msg_1", time.Now(), "")
+			r.data = ""
+			r.set("content-length", "0")
+			r.set("svix-timestamp", timestamp)
+			r.set("svix-signature", signature)
+			r.add("trailer", "svix-id")
+			trailers(hpack.HeaderField{Name: "svix-id", Value: "msg_9"})(r)
+		}, passes},
 		"a pseudo header as a trailer": {trailers(hpack.HeaderField{Name: ":path", Value: "/smuggled"}), refused},
 		"a request as data is data":    {func(r *h2Request) { r.data = unsigned; r.set("content-length") }, mismatch},
 	}
