@@ -58,12 +58,13 @@ func init() {
 type Handler struct {
 	// The guarded paths as in a URL, without a `*` at the end. Each stands for all paths
 	// that begin with it, so the guard must match all of these, as `/api/webhooks*` does.
-	// Other paths that some backends take for one of these get 400.
-	// Such a path has a path parameter, a host, a front controller such as `/index.php`,
-	// `/_next/data/<build>` in front, a backslash for a slash, a letter that is the same in another case, or other
+	//
+	// Other paths that some backends take for one of these get 400. Such a path has a path
+	// parameter, a host, a front controller such as `/index.php`, `/_next/data/<build>` in
+	// front, a backslash for a slash, a letter that is the same in another case, or other
 	// punctuation or bytes in a name, such as `web-hooks`. A path of more than 2 KiB is not
-	// compared. It gets 400 if it has one of these signs, or all letters of a guarded path in
-	// a row. Default: none.
+	// compared. It gets 400 if it has one of these signs, or all letters of a guarded path
+	// in a row. Default: none.
 	Paths []string `json:"paths,omitempty"`
 
 	guarded    caddyhttp.MatchPath
