@@ -12,9 +12,9 @@ var (
 	// placeholder matches a placeholder of Caddy. A name of a route, such as {id}, has no dot.
 	placeholder = regexp.MustCompile(`\{[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+\}`)
 
-	// ofRoutes matches a part of a path that stands for other text in the routes of a
-	// framework, such as :id, $id, [id], <id>, {id:.+} and (a|b).
-	ofRoutes = regexp.MustCompile(`[^/]*[][(){}<>:;$|\\\p{Cc}\x{FFFD}][^/]*|[^/]*,\*?$`)
+	// ofRoutes matches what has a meaning in the routes of a framework, such as :id, $id,
+	// [id], <id>, {id:.+} and (a|b), or in a list.
+	ofRoutes = regexp.MustCompile(`[][(){}<>:;$|\\\p{Cc}\x{FFFD}]|,\*?$`)
 )
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
@@ -32,14 +32,14 @@ func PathMistake(pattern string) string {
 // DecodedMistake is PathMistake for a pattern that was decoded, so ?, # and % are text.
 func DecodedMistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
-	part := ofRoutes.FindString(placeholder.ReplaceAllString(rest, "x"))
+	special := ofRoutes.FindString(placeholder.ReplaceAllString(rest, "x"))
 	switch {
 	case strings.IndexAny(pattern, "/*{") != 0:
 		return "does not begin with a slash"
 	case rest != "" && CleanPath(rest) != rest:
 		return "has a doubled slash or dots, which Caddy removes from the path of a request"
-	case part != "":
-		return fmt.Sprintf("has '%s', which does not stand for other text here", part)
+	case special != "":
+		return fmt.Sprintf("has '%c', which has no meaning here and is only text", special[0])
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
 		return "has more than one *, so the last one stops at a slash"
 	}
