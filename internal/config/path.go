@@ -12,9 +12,9 @@ var (
 	// placeholder matches a placeholder of Caddy. A name of a route, such as {id}, has no dot.
 	placeholder = regexp.MustCompile(`\{[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+\}`)
 
-	// ofRoutes matches what has a meaning in the routes of a framework, such as :id, $id,
-	// [id], <id>, {id:.+} and (a|b), or in a list.
-	ofRoutes = regexp.MustCompile(`[][(){}<>:;$|\\\p{Cc}\x{FFFD}]|,\*?$`)
+	// ofRoutes matches what has a meaning in routes of a framework, in expressions or in
+	// lists, such as :id, $id, [id], <id>, {id:.+}, (a|b), *id, .* and a comma.
+	ofRoutes = regexp.MustCompile(`[][(){}<>:;,$|\\\p{Cc}\x{FFFD}]|\.[*+]|\*[\pL\pN_]`)
 )
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
@@ -32,14 +32,14 @@ func PathMistake(pattern string) string {
 // DecodedMistake is PathMistake for a pattern that was decoded, so ?, # and % are text.
 func DecodedMistake(pattern string) string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
-	special := ofRoutes.FindString(placeholder.ReplaceAllString(rest, "x"))
+	special := ofRoutes.FindString(placeholder.ReplaceAllString(strings.TrimPrefix(pattern, "*"), "x"))
 	switch {
 	case strings.IndexAny(pattern, "/*{") != 0:
 		return "does not begin with a slash"
 	case rest != "" && CleanPath(rest) != rest:
 		return "has a doubled slash or dots, which Caddy removes from the path of a request"
 	case special != "":
-		return fmt.Sprintf("has '%c', which has no meaning here and is only text", special[0])
+		return fmt.Sprintf("has '%s', which does not mean here what it means in a route, an expression or a list", special)
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
 		return "has more than one *, so the last one stops at a slash"
 	}
@@ -48,11 +48,14 @@ func DecodedMistake(pattern string) string {
 
 // RepairPath says how to write a pattern without its mistakes.
 func RepairPath(pattern string) string {
+	if strings.IndexAny(pattern, "/*{") != 0 {
+		return "write only the path, such as /api/webhooks*"
+	}
 	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
 		pattern = pattern[:end]
 	}
-	path, err := url.PathUnescape(strings.TrimRight(pattern, "*$,"))
-	path = strings.TrimSuffix(CleanPath("/"+path), "/") + "*"
+	path, err := url.PathUnescape(strings.TrimRight(pattern, "*$,."))
+	path = strings.TrimSuffix(CleanPath(path), "/") + "*"
 	switch {
 	case err != nil || strings.HasPrefix(pattern, "*") || strings.ContainsAny(path, "%?#{\"`") || DecodedMistake(path) != "":
 		return "use a named matcher such as path_regexp (?is)^/api/(.*/)?webhooks, where (.*/)? stands for parts that vary"
