@@ -13,8 +13,8 @@ var (
 	placeholder = regexp.MustCompile(`\{[a-zA-Z0-9_-]+\.[a-zA-Z0-9_.-]+\}`)
 
 	// ofRoutes matches what has a meaning in routes of a framework, in expressions or in
-	// lists, such as :id, $id, [id], <id>, {id:.+}, (a|b), *id, .* and a comma between paths.
-	ofRoutes = regexp.MustCompile(`[][(){}<>:;$|\\\p{Cc}\x{FFFD}]|\.[*+]|\*[\pL\pN_]|,/|,\*?$`)
+	// lists, such as :id, $id, [id], <id>, {id:.+}, (a|b), *id, .*, + and a comma between paths.
+	ofRoutes = regexp.MustCompile(`[][(){}<>:;$|\\\p{Cc}\x{FFFD}]|\.[*+]|\*[\pL\pN_]|[, ]/|[, ]\*?$|\*/$|/\+(?:/|\*?$)`)
 )
 
 // PathMistake returns why a pattern of Caddy's path matcher does not match what people
@@ -54,7 +54,7 @@ func RepairPath(pattern string) string {
 	if end := strings.IndexAny(pattern, "?#"); end >= 0 {
 		pattern = pattern[:end]
 	}
-	path, err := url.PathUnescape(strings.TrimRight(pattern, "*$,."))
+	path, err := url.PathUnescape(strings.TrimRight(pattern, "*$,. "))
 	path = strings.TrimSuffix(CleanPath(path), "/") + "*"
 	switch {
 	case err != nil || strings.HasPrefix(pattern, "*") || strings.ContainsAny(path, "%?#{\"`") || DecodedMistake(path) != "":
