@@ -39,7 +39,7 @@ func DecodedMistake(pattern string) string {
 	case rest != "" && CleanPath(rest) != rest:
 		return "has a doubled slash or dots, which Caddy removes from the path of a request"
 	case special != "":
-		return fmt.Sprintf("has '%s', which does not mean here what it means in a route, an expression or a list", special)
+		return fmt.Sprintf("has '%s', but a path matcher knows no routes, expressions or lists", special)
 	case isPrefix && strings.Contains(strings.TrimPrefix(rest, "*"), "*"):
 		return "has more than one *, so the last one stops at a slash"
 	}
