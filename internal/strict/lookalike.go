@@ -14,8 +14,8 @@ const maxLookalike = 2 << 10
 // one. The check is quick.
 func hasOddText(path string) bool {
 	isOddRune := func(c rune) bool { return c == ';' || c == '\\' || c > unicode.MaxASCII }
-	path = strings.ToLower(path)
-	return strings.HasPrefix(path, "//") || strings.ContainsFunc(path, isOddRune) || strings.Contains(path, ".php") || strings.Contains(path, "_next")
+	lower := strings.ToLower(path)
+	return strings.HasPrefix(path, "//") || strings.ContainsFunc(path, isOddRune) || strings.Contains(lower, ".php") || strings.Contains(lower, "_next")
 }
 
 // nextData matches where Next.js has the data of its pages. With a middleware, as Clerk's own
@@ -64,7 +64,11 @@ func newLookalike(path string) lookalike {
 func patternOf(path string, ofName func(string) string) string {
 	pattern := `(?is)^([/\\][/\\]+(.*@)?[^/\\]+)?`
 	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-		pattern += between + dotlessI.Replace(ofName(name))
+		text := regexp.QuoteMeta(name)
+		if plainOf(name) != "" {
+			text = ofName(name)
+		}
+		pattern += between + dotlessI.Replace(text)
 	}
 	return pattern
 }
@@ -73,19 +77,12 @@ var punctuation = regexp.MustCompile("[^a-zA-Z0-9\u0080-\U0010ffff]+")
 
 // otherPunctuation matches a name with other punctuation where it has some.
 func otherPunctuation(name string) string {
-	if plainOf(name) == "" {
-		return regexp.QuoteMeta(name)
-	}
 	return punctuation.ReplaceAllLiteralString(name, dropped)
 }
 
 // morePunctuation matches a name with punctuation anywhere.
 func morePunctuation(name string) string {
-	plain := plainOf(name)
-	if plain == "" {
-		return regexp.QuoteMeta(name)
-	}
-	return droppedInFront + strings.Join(strings.Split(plain, ""), dropped) + dropped
+	return droppedInFront + strings.Join(strings.Split(plainOf(name), ""), dropped) + dropped
 }
 
 // plainOf returns the letters and digits of a path, in lower case.

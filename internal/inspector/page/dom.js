@@ -20,8 +20,8 @@ export function h(tag, properties, ...children) {
 	return element;
 }
 
-// inPieces cuts a long text that is not all Latin. Some scripts take browsers a minute to
-// lay out in one piece.
+// inPieces cuts a long text that is not all Latin. Browsers take a minute to lay
+// out some scripts.
 function inPieces(child) {
 	if (typeof child !== "string" || child.length < 5000 || !/[^\0-\u02ff]/.test(child)) return child;
 	return child.match(/[^]{0,1000}\n|[^]{1,1000}/gu).map((text) => h("span", { class: "piece" }, text));
